@@ -1,0 +1,62 @@
+"""The one tree of errors. Codes are stable and part of the contract; only api/errors.py knows HTTP."""
+
+from __future__ import annotations
+
+
+class TaglineError(Exception):
+    """Anything Tagline reports to a person.
+
+    Args:
+        code: stable snake_case identifier that programs may branch on.
+        message: what was wrong and what to do, for people.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class ItemError(TaglineError):
+    """One input could not be processed; its neighbours are not concerned.
+
+    `permanent` says whether trying the same input again is pointless.
+    """
+
+    def __init__(self, code: str, message: str, *, permanent: bool = True) -> None:
+        super().__init__(code, message)
+        self.permanent = permanent
+
+
+class RequestError(TaglineError):
+    """A request that cannot be accepted.
+
+    `where` is a JSON pointer ("/inputs/3/url"), "line 17", or the name of a header or query parameter.
+    """
+
+    def __init__(self, code: str, message: str, *, where: str | None = None) -> None:
+        super().__init__(code, message)
+        self.where = where
+
+
+class NotFound(RequestError):
+    """The thing does not exist, or belongs to somebody else: the caller cannot tell which."""
+
+
+class Conflict(RequestError):
+    """The thing exists and is in a state that does not allow the request."""
+
+
+class ArtefactError(TaglineError):
+    """A model artefact that is incomplete, damaged or does not do what its manifest says."""
+
+
+class LeaseLost(TaglineError):
+    """The chunk was given to somebody else meanwhile; what was computed for it must be dropped."""
+
+    def __init__(self, chunk_id: int) -> None:
+        super().__init__("lease_lost", f"chunk {chunk_id} is no longer ours; its result is dropped")
+        self.chunk_id = chunk_id

@@ -1,0 +1,1 @@
+"""Where every shipped artefact comes from: data, nets, conversion, export."""

@@ -1,0 +1,1 @@
+"""Claims chunks, fetches, decodes, infers, stores, notifies. No network architecture, no Flask."""

@@ -1,0 +1,1 @@
+"""What a model of a kind does with a batch: one small class per kind."""
