@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Literal, TypeVar
 
+from core.errors import ItemError
+from core.states import ItemState
+
+T = TypeVar("T")
 InputKind = Literal["url", "s3", "upload", "text"]
 INPUT_KINDS: tuple[InputKind, ...] = ("url", "s3", "upload", "text")
 
@@ -48,14 +53,60 @@ class NewJob:
     metadata: dict[str, Any] = field(default_factory=dict)
     webhook_url: str | None = None
     webhook_secret: str | None = None
+    base_url: str = ""
 
 
 def pack_items(items: Sequence[InputItem]) -> bytes:
     """A chunk's inputs as one compressed value: a million inputs are then some thousands of rows."""
     rows = [[item.seq, item.id, item.kind, item.ref] for item in items]
-    return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"), 1)
+    return zlib.compress(
+        json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"), 1
+    )
 
 
 def unpack_items(blob: bytes) -> list[InputItem]:
     """The inverse of `pack_items`."""
     return [InputItem(*row) for row in json.loads(zlib.decompress(blob).decode("utf-8", "surrogatepass"))]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedChunk:
+    """A chunk's items as they are stored."""
+
+    first_seq: int
+    last_seq: int
+    size: int
+    blob: bytes
+
+
+def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` rows, the last one shorter (itertools.batched came with Python 3.12)."""
+    rows = iter(rows)
+    while group := list(islice(rows, size)):
+        yield group
+
+
+def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
+    """Cut items into chunks of at most `size`, reading no further ahead than one chunk."""
+    for group in groups(items, size):
+        yield PackedChunk(group[0].seq, group[-1].seq, len(group), pack_items(group))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of one item.
+
+    Attributes:
+        outputs: by task; None unless it succeeded.
+        media: sha256, width, height and bytes of an image, as far as they became known.
+        error: why it failed; None unless it did.
+    """
+
+    item: InputItem
+    outputs: dict[str, Any] | None = None
+    media: dict[str, Any] | None = None
+    error: ItemError | None = None
+
+    @property
+    def state(self) -> ItemState:
+        return ItemState.FAILED if self.error else ItemState.SUCCEEDED

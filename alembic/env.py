@@ -1,0 +1,35 @@
+"""Runs migrations: one transaction, one at a time, and never waiting long for a lock that stops the service."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from core.settings import load_settings
+from db.engine import Database
+from db.tables import Base
+
+MIGRATION_LOCK = 7_420_130_011  # any number, as long as it is ours (pg_advisory_xact_lock)
+
+
+def run(connection: Connection) -> None:
+    sqlite = connection.dialect.name == "sqlite"
+    context.configure(
+        connection=connection, target_metadata=Base.metadata, render_as_batch=sqlite, compare_type=False
+    )
+    with context.begin_transaction():
+        if not sqlite:
+            connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+            connection.execute(text("SET LOCAL statement_timeout = '10min'"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    database = Database(load_settings().sql_url)
+    with database.engine.execution_options(tagline_write=True).begin() as own:
+        run(own)
+    database.close()

@@ -1,0 +1,88 @@
+"""The doorbell: Celery messages that say "there is a batch to run on queue X", and never what is in it.
+
+A lost message costs latency (the scheduler rings again), a doubled one finds nothing to claim.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Celery
+from redis import Redis
+from redis.exceptions import RedisError
+
+from core.settings import Settings
+from core.tasks import QUEUES
+
+RUN_BATCH = "tagline.run_batch"
+KEY_PREFIX = "tagline:"
+RING_AT_MOST = 256  # at once; the scheduler tops up to one message per waiting chunk
+
+log = logging.getLogger(__name__)
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery application, for ringing and (with the worker's tasks registered on it) for answering."""
+    app = Celery("tagline", broker=settings.redis_url)
+    app.conf.update(
+        task_ignore_result=True,
+        task_default_queue=QUEUES[0],
+        task_create_missing_queues=True,
+        # Acknowledged on receipt: a message carries nothing, so there is nothing to redeliver.
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "global_keyprefix": KEY_PREFIX,
+            "socket_connect_timeout": 3,
+            "socket_timeout": 10,
+            "socket_keepalive": True,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+        },
+    )
+    return app
+
+
+class Doorbell:
+    """Rings workers; keeps one pool of connections. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._celery = make_celery(settings)
+        self._redis = Redis.from_url(settings.redis_url, socket_connect_timeout=3, socket_timeout=5)
+
+    def ring(self, queue: str, count: int) -> bool:
+        """Say `count` times that a queue has a batch; False if the broker could not be reached.
+
+        Never raises for the broker's sake: the rows are committed, and the scheduler rings for them later.
+        """
+        try:
+            with self._celery.producer_pool.acquire(block=True, timeout=5) as producer:
+                for _ in range(min(count, RING_AT_MOST)):
+                    self._celery.send_task(RUN_BATCH, (queue,), queue=queue, producer=producer, retry=False)
+        except Exception as error:  # kombu, redis and socket errors alike
+            log.warning("could not ring the workers; the scheduler will: %s", error, extra={"queue": queue})
+            return False
+        return True
+
+    def length(self, queue: str) -> int:
+        """The number of messages that wait on a queue.
+
+        Raises:
+            RedisError: the broker cannot be reached.
+        """
+        return int(self._redis.llen(KEY_PREFIX + queue))  # type: ignore[arg-type]
+
+    def alive(self) -> bool:
+        """Whether the broker answers."""
+        try:
+            return bool(self._redis.ping())
+        except RedisError:
+            return False
+
+    def close(self) -> None:
+        self._redis.close()
+        self._celery.close()

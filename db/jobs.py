@@ -1,0 +1,217 @@
+"""Jobs: making one, reading it, and the moves from one state to the next that are not a worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.errors import Conflict, NotFound
+from core.inputs import InputItem, NewJob, PackedChunk, cut_chunks, groups
+from core.states import ChunkState, ItemState, JobState
+from db import outbox
+from db.clock import now_ms
+from db.tables import Chunk, Job, Result, Tenant
+
+HOUR_MS = 3_600_000
+INSERT_ROWS = 500
+
+
+def create_job(session: Session, job: NewJob, chunks: Iterable[PackedChunk], *, ttl_hours: float) -> Job:
+    """Write a job and its chunks; together they appear at the commit, or not at all.
+
+    Args:
+        chunks: in order; see `cut_chunks`.
+        ttl_hours: after this long an unfinished job expires.
+    """
+    now = session.execute(select(now_ms())).scalar_one()
+    row = Job(
+        id=job.id, tenant_id=job.tenant_id, name=job.name, meta=job.metadata, tasks=list(job.tasks),
+        options=job.options, models=job.models, queue=job.queue, priority=job.priority, state=JobState.QUEUED,
+        total=0, succeeded=0, failed=0, cancelled=0, version=1, webhook_url=job.webhook_url,
+        webhook_secret=job.webhook_secret, base_url=job.base_url, created_at=now,
+        expires_at=now + round(ttl_hours * HOUR_MS),
+    )  # fmt: skip
+    _level_up(session, job.tenant_id)
+    session.add(row)
+    session.flush()
+    row.total = _insert_chunks(session, row, chunks, now)
+    session.flush()
+    return row
+
+
+def _level_up(session: Session, tenant_id: str) -> None:
+    """Start a tenant that was idle at the least served of the busy ones.
+
+    Otherwise somebody who comes back after a month would hold everybody else up until they have had as much
+    (start-time fair queueing, Goyal et al. 1996).
+    """
+    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == Tenant.id).exists()
+    floor = session.execute(select(func.min(Tenant.served)).where(pending)).scalar_one()
+    if floor is not None:
+        session.execute(
+            update(Tenant)
+            .where(Tenant.id == tenant_id, Tenant.served < floor, ~pending)
+            .values(served=floor)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], now: int) -> int:
+    total = 0
+    for group in groups(chunks, INSERT_ROWS):
+        rows = [
+            {
+                "job_id": job.id, "tenant_id": job.tenant_id, "queue": job.queue, "priority": job.priority,
+                "first_seq": chunk.first_seq, "last_seq": chunk.last_seq, "size": chunk.size, "inputs": chunk.blob,
+                "state": ChunkState.PENDING, "token": 0, "attempts": 0, "created_at": now,
+            }
+            for chunk in group
+        ]  # fmt: skip
+        session.execute(insert(Chunk), rows)
+        total += sum(chunk.size for chunk in group)
+    return total
+
+
+def find_job(session: Session, tenant_id: str, job_id: str) -> Job:
+    """A tenant's job.
+
+    Raises:
+        NotFound: `job_not_found`, also for somebody else's job.
+    """
+    job = session.execute(
+        select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    ).scalar_one_or_none()
+    if job is None:
+        raise NotFound("job_not_found", f"There is no job {job_id}.")
+    return job
+
+
+def job_version(session: Session, tenant_id: str, job_id: str) -> int:
+    """The job's version, read cheaply by those who wait for it to change."""
+    where = (Job.id == job_id, Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    version = session.execute(select(Job.version).where(*where)).scalar_one_or_none()
+    if version is None:
+        raise NotFound("job_not_found", f"There is no job {job_id}.")
+    return version
+
+
+def list_jobs(
+    session: Session, tenant_id: str, *, limit: int, before: str | None = None, state: str | None = None
+) -> list[Job]:
+    """A tenant's jobs, newest first, at most `limit`, older than the job id `before`."""
+    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    if before is not None:
+        query = query.where(Job.id < before)
+    if state is not None:
+        query = query.where(Job.state == state)
+    return list(session.scalars(query.order_by(Job.id.desc()).limit(limit)))
+
+
+def finish_if_done(session: Session, job_id: str) -> None:
+    """Close a job all of whose items are accounted for, and put its webhook into the outbox."""
+    job = session.execute(
+        select(Job).where(Job.id == job_id).execution_options(populate_existing=True)
+    ).scalar_one()
+    if JobState(job.state).finished or job.succeeded + job.failed + job.cancelled < job.total:
+        return
+    close_job(session, job, JobState.COMPLETED if job.succeeded else JobState.FAILED)
+
+
+def close_job(session: Session, job: Job, state: JobState) -> None:
+    """Move a job into a final state and put its webhook into the outbox."""
+    job.state = state
+    job.finished_at = session.execute(select(now_ms())).scalar_one()
+    job.version += 1
+    session.flush()
+    outbox.enqueue(session, job)
+
+
+def stop_job(session: Session, job: Job, state: JobState) -> None:
+    """Give up what is not finished: cancelled by its owner, or expired. What is finished stays.
+
+    Chunks are touched before the job, as storing does, so that the two cannot deadlock. The cancelled items
+    become rows afterwards, a slice at a time; see `db.upkeep.write_cancelled`.
+    """
+    stopped = session.execute(
+        update(Chunk)
+        .where(Chunk.job_id == job.id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
+        .values(state=ChunkState.CANCELLED, token=Chunk.token + 1)
+        .returning(Chunk.size)
+    ).all()
+    session.refresh(job, with_for_update=True)
+    if JobState(job.state).finished:
+        return
+    job.cancelled += sum(size for (size,) in stopped)
+    close_job(session, job, state)
+
+
+def cancel_job(session: Session, tenant_id: str, job_id: str) -> Job:
+    """Cancel a job; one that is finished stays as it is.
+
+    Raises:
+        NotFound: `job_not_found`.
+        Conflict: `job_finished`, if it has ended in another way.
+    """
+    job = find_job(session, tenant_id, job_id)
+    if not JobState(job.state).finished:
+        stop_job(session, job, JobState.CANCELLED)
+    if job.state != JobState.CANCELLED:
+        raise Conflict("job_finished", f"Job {job_id} is {job.state}; only an unfinished job can be cancelled.")
+    return job
+
+
+def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int, ttl_hours: float) -> Job:
+    """Run a finished job's failed items again, and only those.
+
+    Raises:
+        NotFound: `job_not_found`.
+        Conflict: `job_not_finished`, or `nothing_to_retry`.
+    """
+    job = find_job(session, tenant_id, job_id)
+    session.refresh(job, with_for_update=True)
+    if not JobState(job.state).finished:
+        raise Conflict(
+            "job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it."
+        )
+    if job.failed == 0:
+        raise Conflict("nothing_to_retry", f"Job {job_id} has no failed item.")
+    now = session.execute(select(now_ms())).scalar_one()
+    failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
+    rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
+    items = (InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows)
+    _level_up(session, tenant_id)
+    retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
+    session.execute(delete(Result).where(*failed))
+    job.failed -= retried
+    job.state, job.started_at, job.finished_at = JobState.QUEUED, None, None
+    job.expires_at = now + round(ttl_hours * HOUR_MS)
+    job.version += 1
+    session.flush()
+    return job
+
+
+def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
+    """Hide a job at once and stop its work; the rows go soon after, a slice at a time. No webhook is sent.
+
+    Raises:
+        NotFound: `job_not_found`.
+    """
+    job = find_job(session, tenant_id, job_id)
+    session.execute(
+        update(Chunk)
+        .where(Chunk.job_id == job.id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
+        .values(state=ChunkState.DONE, token=Chunk.token + 1)
+    )
+    values: dict[str, Any] = {"deleted_at": now_ms(), "version": Job.version + 1}
+    if not JobState(job.state).finished:
+        values |= {"state": JobState.CANCELLED, "finished_at": now_ms()}
+    session.execute(update(Job).where(Job.id == job.id).values(**values))
+
+
+def _only(given: dict[str, Any]) -> tuple[Any, str]:
+    """The kind and ref of an input as results keep it: {"url": "https://..."}."""
+    [(kind, ref)] = given.items()
+    return kind, ref

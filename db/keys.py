@@ -1,0 +1,75 @@
+"""Tenants and their API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from core.ids import new_id
+from db.clock import now_ms
+from db.tables import ApiKey, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request's key belongs to."""
+
+    tenant_id: str
+    tenant_name: str
+    webhook_secret: str
+
+
+def hash_key(key: str) -> str:
+    # A key has 256 random bits (or is the operator's own choice): no slow hash is needed to protect it.
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def authenticate(session: Session, key: str) -> Caller | None:
+    """The caller whose live key this is, or None."""
+    row = session.execute(
+        select(Tenant.id, Tenant.name, Tenant.webhook_secret)
+        .join(ApiKey, ApiKey.tenant_id == Tenant.id)
+        .where(ApiKey.sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
+    ).one_or_none()
+    return Caller(row[0], row[1], row[2]) if row else None
+
+
+def create_tenant(session: Session, name: str, webhook_secret: str) -> str:
+    """A new tenant's id."""
+    tenant_id = new_id()
+    values = {"id": tenant_id, "name": name, "webhook_secret": webhook_secret, "created_at": now_ms()}
+    session.execute(insert(Tenant).values(**values))
+    return tenant_id
+
+
+def create_key(session: Session, tenant_id: str, name: str, key: str | None = None) -> str:
+    """Add a key for a tenant and return it; only its hash is kept."""
+    key = key or "tl_" + secrets.token_urlsafe(32)
+    values = {"sha256": hash_key(key), "tenant_id": tenant_id, "name": name, "created_at": now_ms()}
+    session.execute(insert(ApiKey).values(**values))
+    return key
+
+
+def ensure_first_key(session: Session, wanted: str, webhook_secret: str) -> str | None:
+    """Make sure that somebody can call the API.
+
+    With `wanted`, that key belongs to the tenant "default" afterwards. Without it, a key is made if there is
+    none at all.
+
+    Returns:
+        The key if it was made now, None if nothing had to be done.
+    """
+    tenant = session.execute(select(Tenant.id).where(Tenant.name == "default")).scalar_one_or_none()
+    if tenant is None:
+        tenant = create_tenant(session, "default", webhook_secret)
+    if wanted:
+        if session.get(ApiKey, hash_key(wanted)) is None:
+            create_key(session, tenant, "TAGLINE_API_KEY", wanted)
+        return None
+    if session.execute(select(ApiKey.sha256).limit(1)).first() is None:
+        return create_key(session, tenant, "first")
+    return None

@@ -1,0 +1,52 @@
+"""Reading results, in input order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.engine import Database
+from db.tables import Result
+
+Row = dict[str, Any]
+
+
+def page_results(
+    session: Session, job_id: str, *, after: int = -1, limit: int = 100, state: str | None = None
+) -> list[Row]:
+    """Up to `limit` results whose seq is above `after`, by seq; optionally of one state only."""
+    query = select(Result).where(Result.job_id == job_id, Result.seq > after)
+    if state is not None:
+        query = query.where(Result.state == state)
+    return [view(row) for row in session.scalars(query.order_by(Result.seq).limit(limit))]
+
+
+def stream_results(database: Database, job_id: str, *, state: str | None = None, page: int = 500) -> Iterator[Row]:
+    """All results of a job by seq, read page by page: constant memory, and no transaction held between pages."""
+    after = -1
+    while True:
+        with database.read() as session:
+            rows = page_results(session, job_id, after=after, limit=page, state=state)
+        yield from rows
+        if len(rows) < page:
+            return
+        after = rows[-1]["seq"]
+
+
+def view(row: Result) -> Row:
+    """A result as clients see it."""
+    error = None
+    if row.error_code is not None:
+        error = {"code": row.error_code, "message": row.error_message, "permanent": row.error_permanent}
+    return {
+        "id": row.item_id,
+        "seq": row.seq,
+        "state": row.state,
+        "input": row.input,
+        "outputs": row.outputs,
+        "media": row.media,
+        "error": error,
+    }

@@ -1,0 +1,31 @@
+"""Which workers are alive."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from db.clock import now_ms
+from db.tables import Worker
+
+ALIVE_MS = 30_000
+
+
+def beat(session: Session, name: str, models: list[str]) -> None:
+    """Say that a worker is alive and which models it has warm."""
+    seen = session.execute(update(Worker).where(Worker.name == name).values(seen_at=now_ms(), models=models))
+    if seen.rowcount == 0:  # type: ignore[attr-defined]
+        now = session.execute(select(now_ms())).scalar_one()
+        session.add(Worker(name=name, started_at=now, seen_at=now, models=models))
+
+
+def sign_off(session: Session, name: str) -> None:
+    """Say that a worker has stopped."""
+    session.execute(delete(Worker).where(Worker.name == name))
+
+
+def count_alive(session: Session) -> int:
+    """The number of workers seen within the last 30 seconds."""
+    return session.execute(
+        select(func.count()).select_from(Worker).where(Worker.seen_at > now_ms() - ALIVE_MS)
+    ).scalar_one()
