@@ -74,7 +74,7 @@ class Doorbell:
         Raises:
             RedisError: the broker cannot be reached.
         """
-        return int(self._redis.llen(KEY_PREFIX + queue))  # type: ignore[arg-type]
+        return int(self._redis.llen(KEY_PREFIX + queue))
 
     def alive(self) -> bool:
         """Whether the broker answers."""
