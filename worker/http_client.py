@@ -1,0 +1,126 @@
+"""The one way out: every fetch and every webhook goes through this client, and through its guard.
+
+One background thread drives all transfers; callers hand in requests from any thread and get futures.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections import deque
+from concurrent.futures import Future
+
+from core.errors import ItemError
+from core.settings import Settings
+from core.url_policy import check_url
+from worker.http_exchange import Exchange
+from worker.http_loop import Loop
+from worker.http_types import Request, Response
+
+__all__ = ["HttpClient", "Request", "Response"]
+
+log = logging.getLogger(__name__)
+
+
+class HttpClient:
+    """An HTTP client that judges the address it dials, at every hop, and caps time, bytes and connections.
+
+    `request` may be called from any thread, also from a future's callback. Callbacks run in the client's thread
+    and must be quick: while one runs, nothing is transferred.
+
+    Args:
+        settings: reads fetch_concurrency, fetch_per_host, fetch_connect_timeout_s and allow_hosts.
+
+    Raises:
+        ValueError: `allow_hosts` is malformed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._allow_hosts = settings.allow_hosts
+        check_url("http://localhost/", self._allow_hosts)  # a malformed list shows at the start, not at each fetch
+        self._inbox: deque[Exchange] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._woken = False
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._loop = Loop(
+            self._wake_in.fileno(),
+            settings.fetch_concurrency,
+            settings.fetch_per_host,
+            settings.fetch_connect_timeout_s,
+        )
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self._thread.start()
+
+    def request(self, request: Request) -> Future[Response]:
+        """Start a request, or queue it while all connections are taken.
+
+        Returns:
+            A future of the response, whatever its status. It fails with an ItemError: `fetch_timeout`,
+            `fetch_refused`, `fetch_dns`, `fetch_tls`, `fetch_too_large`, `fetch_too_many_redirects`,
+            `fetch_bad_redirect`, `fetch_truncated`, `fetch_failed`, `address_not_allowed`, `url_invalid` or
+            `url_scheme_not_allowed`. It can be cancelled until its transfer starts.
+        """
+        try:
+            exchange = Exchange(request, self._allow_hosts)
+        except ItemError as error:
+            return _failed(error)
+        with self._lock:
+            if self._closed:
+                return _failed(_closing())
+            self._inbox.append(exchange)
+            self._wake()
+        return exchange.future
+
+    def close(self) -> None:
+        """Stop at once; what is under way fails with `fetch_failed`. May be called twice."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._wake()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self._wake_out.send(b"\0")
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                try:
+                    if self._loop.turn():
+                        self._take_in()
+                except Exception:
+                    log.exception("the HTTP client starts over")
+                    self._loop.fail(
+                        ItemError("fetch_failed", "the HTTP client had to start over", permanent=False)
+                    )
+        finally:
+            self._take_in()
+            self._loop.fail(_closing())
+            self._loop.close()
+            self._wake_in.close()
+            self._wake_out.close()
+
+    def _take_in(self) -> None:
+        with self._lock:
+            if self._woken:
+                self._wake_in.recv(64)
+                self._woken = False
+            arrived, self._inbox = self._inbox, deque()
+        for exchange in arrived:
+            self._loop.add(exchange)
+
+
+def _closing() -> ItemError:
+    return ItemError("fetch_failed", "the worker is shutting down", permanent=False)
+
+
+def _failed(error: ItemError) -> Future[Response]:
+    future: Future[Response] = Future()
+    future.set_exception(error)
+    return future

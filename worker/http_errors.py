@@ -1,0 +1,55 @@
+"""curl's result codes as our errors: what happened with which host, and whether trying again makes sense.
+
+curl's own messages are left out where they tell what a name resolved to.
+"""
+
+from __future__ import annotations
+
+import pycurl
+
+from core.errors import ItemError
+
+_TLS = frozenset(
+    {
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_SSL_CIPHER,
+        pycurl.E_SSL_ISSUER_ERROR,
+        pycurl.E_SSL_INVALIDCERTSTATUS,
+        pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+    }
+)
+# A handshake can also break because the connection did; a certificate is as wrong the next time.
+_TLS_TRANSIENT = pycurl.E_SSL_CONNECT_ERROR
+_NOT_HTTP = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY})
+
+
+def curl_error(code: int, reason: str, host: str, timeout_s: float, max_bytes: int) -> ItemError:
+    """The error for a curl result code other than 0."""
+    if code in _TLS:
+        return ItemError(
+            "fetch_tls", f"no secure connection to {host}: {reason}", permanent=code != _TLS_TRANSIENT
+        )
+    if code in _NOT_HTTP:
+        return ItemError("fetch_failed", f"{host} did not answer in HTTP")
+    match code:
+        case pycurl.E_OPERATION_TIMEDOUT:
+            return ItemError("fetch_timeout", f"{host} did not answer in time", permanent=False)
+        case pycurl.E_COULDNT_RESOLVE_HOST:
+            return ItemError("fetch_dns", f"no address was found for {host}", permanent=False)
+        case pycurl.E_COULDNT_CONNECT:
+            return ItemError(
+                "fetch_refused", f"{host} cannot be reached or refused the connection", permanent=False
+            )
+        case pycurl.E_PARTIAL_FILE:
+            return ItemError("fetch_truncated", f"{host} closed before the body was complete", permanent=False)
+        case pycurl.E_FILESIZE_EXCEEDED:
+            return ItemError("fetch_too_large", f"the body from {host} is larger than {max_bytes} bytes")
+        case pycurl.E_BAD_CONTENT_ENCODING:
+            return ItemError("fetch_failed", f"the body from {host} cannot be decompressed")
+        case pycurl.E_URL_MALFORMAT:
+            return ItemError("url_invalid", "this URL cannot be used")
+    return ItemError("fetch_failed", f"the connection to {host} broke (curl {code})", permanent=False)
