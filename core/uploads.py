@@ -1,0 +1,116 @@
+"""Where uploaded files lie: by the SHA-256 of their content, so that the same file is stored once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+from core.errors import ItemError
+from core.s3 import S3Store, parse_s3_uri
+from core.settings import Settings
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class UploadStore(Protocol):
+    """Content-addressed bytes; may be used from many threads and processes."""
+
+    def put(self, data: bytes) -> str:
+        """Store `data`, durably, and return its SHA-256 in hex. Storing it again changes nothing."""
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes with this SHA-256.
+
+        Raises:
+            ItemError: `upload_not_found`.
+        """
+
+
+class FolderUploads:
+    """Uploads in a folder: ab/cd/abcd…"""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, data: bytes) -> str:
+        """See UploadStore."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._folder / _name(sha256)
+        if path.exists():
+            return sha256
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{sha256[:8]}.{secrets.token_hex(8)}")
+        try:
+            with draft.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # the answer to the caller says that it is stored
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """See UploadStore."""
+        try:
+            return (self._folder / _name(sha256)).read_bytes()
+        except FileNotFoundError:
+            raise _missing() from None
+
+
+class BucketUploads:
+    """Uploads below a prefix in a bucket."""
+
+    def __init__(self, store: S3Store, bucket: str, prefix: str, max_bytes: int) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._prefix = prefix.strip("/")
+        self._max_bytes = max_bytes
+
+    def put(self, data: bytes) -> str:
+        """See UploadStore; also raises what S3Store.put raises."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._store.put(self._bucket, self._key(sha256), data)
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """See UploadStore; also raises what S3Store.get raises."""
+        try:
+            return self._store.get(self._bucket, self._key(sha256), self._max_bytes)
+        except ItemError as error:
+            if error.code == "s3_not_found":
+                raise _missing() from None
+            raise
+
+    def _key(self, sha256: str) -> str:
+        return f"{self._prefix}/{_name(sha256)}".lstrip("/")
+
+
+def open_upload_store(settings: Settings) -> UploadStore:
+    """The store that `uploads_url` names, or the folder "uploads" in the data folder.
+
+    Raises:
+        ItemError: `s3_uri_invalid`.
+    """
+    if not settings.uploads_url:
+        return FolderUploads(settings.data_dir / "uploads")
+    bucket, prefix = parse_s3_uri(settings.uploads_url, prefix=True)
+    # An upload accepted under an earlier, larger limit can still be read while it fits the one for images.
+    return BucketUploads(
+        S3Store(settings), bucket, prefix, max(settings.max_upload_bytes, settings.fetch_max_bytes)
+    )
+
+
+def _name(sha256: str) -> str:
+    """Two levels of folders keep each one small. Anything but a SHA-256 is not a name here."""
+    if not _SHA256.fullmatch(sha256):
+        raise _missing()
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _missing() -> ItemError:
+    return ItemError("upload_not_found", "this upload does not exist or has been deleted")

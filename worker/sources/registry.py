@@ -1,0 +1,68 @@
+"""Which source reads which kind of input. To add one: a class in a file of its own, and a line here."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from concurrent.futures import Future
+
+from core.errors import ItemError
+from core.settings import Settings
+from worker.http_client import HttpClient
+from worker.sources.base import ResolveUpload, Source, SourceContext
+
+SOURCES = {
+    "url": "worker.sources.web.WebSource",
+    "s3": "worker.sources.s3.S3Source",
+    "upload": "worker.sources.upload.UploadSource",
+}
+
+
+class Sources:
+    """The sources of one worker, each made on first use: boto3 is not imported for a list of URLs."""
+
+    def __init__(self, context: SourceContext) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._opened: dict[str, Source] = {}
+
+    def fetch(self, kind: str, ref: str, tenant_id: str) -> Future[bytes]:
+        """The bytes of an input; see Source.fetch. An unknown kind fails with `input_kind_unknown`."""
+        try:
+            source = self._source(kind)
+        except Exception as error:
+            if not isinstance(error, ItemError):
+                error = ItemError("fetch_failed", f"the {kind} source cannot be used: {error}", permanent=False)
+            future: Future[bytes] = Future()
+            future.set_exception(error)
+            return future
+        return source.fetch(ref, tenant_id)
+
+    def close(self) -> None:
+        """Close the sources that were opened. The HTTP client is its owner's to close."""
+        with self._lock:
+            for source in self._opened.values():
+                source.close()
+            self._opened.clear()
+
+    def _source(self, kind: str) -> Source:
+        source = self._opened.get(kind)
+        if source is not None:
+            return source
+        with self._lock:
+            if kind not in self._opened:
+                if kind not in SOURCES:
+                    raise ItemError("input_kind_unknown", f"inputs of kind {kind} cannot be fetched")
+                self._opened[kind] = _load(SOURCES[kind], self._context)
+            return self._opened[kind]
+
+
+def open_sources(settings: Settings, http: HttpClient, resolve_upload: ResolveUpload) -> Sources:
+    """The sources of a worker; none is made yet."""
+    return Sources(SourceContext(settings, http, resolve_upload))
+
+
+def _load(path: str, context: SourceContext) -> Source:
+    module, _, name = path.rpartition(".")
+    source: Source = getattr(importlib.import_module(module), name)(context)
+    return source
