@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     # The worker
     worker_name: str = Field("", description="Stable name of a worker; empty: host and process id.")
     worker_concurrency: int = Field(8, ge=1, description="Chunks one worker has in hand at a time.")
+    chunk_window: int = Field(16, ge=1, description="Images of one chunk that are fetched or wait for decoding.")
     decode_threads: int = Field(0, ge=0, description="Threads that decode images; 0: one per core.")
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in one model batch.")
     runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="Who executes the models.")

@@ -64,3 +64,16 @@ def open_deliveries(session: Session) -> int:
     return session.execute(
         select(func.count()).select_from(Delivery).where(Delivery.state.in_(states))
     ).scalar_one()
+
+
+def lapsed_leases(session: Session) -> bool:
+    """Whether a worker let a lease lapse."""
+    lapsed = (Chunk.state == ChunkState.LEASED, Chunk.lease_until < now_ms())
+    return session.scalars(select(Chunk.id).where(*lapsed).limit(1)).first() is not None
+
+
+def cancelled_chunks(session: Session) -> bool:
+    """Whether cancelled items wait for their rows."""
+    return (
+        session.scalars(select(Chunk.id).where(Chunk.state == ChunkState.CANCELLED).limit(1)).first() is not None
+    )

@@ -1,0 +1,45 @@
+"""What `celery -A worker.celery_app worker` runs. Threads, one process: models are loaded once and never forked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import signals
+from prometheus_client import start_http_server
+
+from core.broker import make_celery
+from core.logs import configure_logging
+from core.settings import load_settings
+from worker.tasks import register_tasks
+from worker.workshop import Workshop, close_workshop, open_workshop
+
+settings = load_settings()
+app = make_celery(settings)
+_open: list[Workshop] = []
+
+
+@signals.setup_logging.connect
+def _logging(**_: Any) -> None:
+    configure_logging(settings, "worker")
+
+
+@signals.worker_init.connect
+def _start(**_: Any) -> None:
+    # Before the first message is taken; never in worker_process_init, which is killed after four seconds.
+    shop = open_workshop(settings)
+    _open.append(shop)
+    register_tasks(app, shop)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port)
+
+
+@signals.worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    for shop in _open:
+        shop.stopping.set()
+
+
+@signals.worker_shutdown.connect
+def _stop(**_: Any) -> None:
+    while _open:
+        close_workshop(_open.pop())

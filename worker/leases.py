@@ -1,0 +1,97 @@
+"""The chunks this worker holds, and the thread that keeps their leases and shows that the worker lives."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from core.settings import Settings
+from db import workers
+from db.chunks import Claim, claim_chunk, reap_leases, renew_leases
+from db.engine import Database
+
+log = logging.getLogger(__name__)
+
+
+class Leases:
+    """Claims chunks and renews what is held, three times within a lease.
+
+    Args:
+        warm_models: asked at every beat for the models this worker has warm.
+    """
+
+    def __init__(
+        self, database: Database, settings: Settings, worker: str, warm_models: Callable[[], list[str]]
+    ) -> None:
+        self._database = database
+        self._worker = worker
+        self._lease_s = settings.lease_s
+        self._max_attempts = settings.max_attempts
+        self._warm_models = warm_models
+        self._held: dict[int, int] = {}  # chunk id -> token
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+
+    def start(self, *, take_back: bool) -> None:
+        """Begin beating. With `take_back` the chunks of a former worker of this name are freed at once."""
+        with self._database.write() as session:
+            if take_back:
+                freed = reap_leases(session, max_attempts=self._max_attempts, worker=self._worker)
+                if freed:
+                    log.warning("took back the chunks of this worker's former life", extra={"chunks": len(freed)})
+            workers.beat(session, self._worker, self._warm_models())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End beating and sign off."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+        with self._database.write() as session:
+            workers.sign_off(session, self._worker)
+
+    @contextmanager
+    def claim(self, queue: str) -> Iterator[Claim | None]:
+        """A chunk of the queue, held until the block ends; None if nothing waits."""
+        with self._database.write() as session:
+            claim = claim_chunk(session, queue=queue, worker=self._worker, lease_ms=self._lease_ms)
+        if claim is None:
+            yield None
+            return
+        with self._lock:
+            self._held[claim.chunk_id] = claim.token
+        try:
+            yield claim
+        finally:
+            with self._lock:
+                if self._held.get(claim.chunk_id) == claim.token:
+                    del self._held[claim.chunk_id]
+
+    def lost(self, claim: Claim) -> bool:
+        """Whether we know already that the chunk is no longer ours (it was cancelled, or we were silent)."""
+        with self._lock:
+            return self._held.get(claim.chunk_id) != claim.token
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self._lease_s * 1000)
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self._lease_s / 3):
+            try:
+                self._beat()
+            except Exception as error:  # the database is away: the leases lapse, and fencing does the rest
+                log.error("could not renew the leases: %s", error)
+
+    def _beat(self) -> None:
+        with self._lock:
+            held = list(self._held.items())
+        with self._database.write() as session:
+            workers.beat(session, self._worker, self._warm_models())
+            ours = renew_leases(session, held, lease_ms=self._lease_ms)
+        with self._lock:
+            for chunk_id, token in held:
+                if chunk_id not in ours and self._held.get(chunk_id) == token:
+                    del self._held[chunk_id]

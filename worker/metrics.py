@@ -1,0 +1,45 @@
+"""What a worker and the scheduler count, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+
+SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+FILLS = (1, 2, 4, 8, 12, 16, 24, 32, 64, 128)
+
+
+class Metrics:
+    """The instruments; made once for each process."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.items = Counter("tagline_items", "Items finished, by outcome.", ["outcome"], registry=registry)
+        self.item_errors = Counter("tagline_item_errors", "Failed items, by code.", ["code"], registry=registry)
+        self.chunks = Counter("tagline_chunks", "Chunks, by what became of them.", ["outcome"], registry=registry)
+        self.lease_losses = Counter("tagline_lease_losses", "Chunks lost to another worker.", registry=registry)
+        self.reaped = Counter("tagline_leases_reaped", "Chunks taken back from silent workers.", registry=registry)
+        self.stage = Histogram(
+            "tagline_stage_seconds",
+            "Seconds an item (fetch, decode), a batch (infer) or a chunk (store) spends in a stage.",
+            ["stage"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.batch_items = Histogram(
+            "tagline_batch_items", "Items in a model batch.", ["model"], buckets=FILLS, registry=registry
+        )
+        self.deliveries = Counter(
+            "tagline_webhook_attempts", "Webhook attempts, by outcome.", ["outcome"], registry=registry
+        )
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Measure a block as a stage."""
+        started = monotonic()
+        try:
+            yield
+        finally:
+            self.stage.labels(stage).observe(monotonic() - started)

@@ -1,0 +1,194 @@
+"""The way of one chunk: claim, fetch, decode, infer, store.
+
+A worker has several chunks in hand on as many threads, so while the model runs a batch of one, the images of the
+next are decoded and those of a third are fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
+from core.imaging import decode_image
+from core.inputs import InputItem, ItemResult
+from db.chunks import Claim, release_chunk, store_results
+from worker.warm import WarmModel, model_unavailable
+from worker.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+CHUNK_TIMEOUT_S = 900.0  # no stage may take this long; if one does, its items fail instead of hanging for ever
+DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this time
+POLL_S = 0.25
+
+
+class Interrupted(Exception):
+    """The chunk is not going to be finished here: it was lost, or the worker stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded image whose inference is under way."""
+
+    media: dict[str, Any]
+    raw: Mapping[str, Future[Any]]  # by task
+
+
+def run_batch(shop: Workshop, queue: str) -> bool:
+    """Work on one chunk of a queue; False if none waited."""
+    with shop.leases.claim(queue) as claim:
+        if claim is None:
+            return False
+        ids = {"job": claim.job_id, "chunk": claim.chunk_id, "attempt": claim.attempts}
+        with structlog.contextvars.bound_contextvars(**ids):
+            try:
+                _store(shop, claim, _process(shop, claim))
+            except Interrupted:
+                with shop.database.write() as session:
+                    release_chunk(session, claim)
+                shop.metrics.chunks.labels("released").inc()
+            except LeaseLost:
+                shop.metrics.lease_losses.inc()
+                shop.metrics.chunks.labels("lost").inc()
+                log.warning("lost the chunk; its results are dropped")
+    return True
+
+
+def _process(shop: Workshop, claim: Claim) -> list[ItemResult]:
+    try:
+        warm = {task: shop.models.get(task, claim.models.get(task)) for task in claim.tasks}
+    except ArtefactError as error:
+        failure = model_unavailable(error)
+        return [ItemResult(item, error=failure) for item in claim.items]
+    watch = Watch(shop, claim)
+    photos = [_start(shop, claim, warm, item, watch) for item in claim.items]
+    return [_collect(claim, warm, item, photo, watch) for item, photo in zip(claim.items, photos, strict=True)]
+
+
+class Watch:
+    """Waits for a chunk's futures, and gives up when the chunk is lost, the worker stops or time is up."""
+
+    def __init__(self, shop: Workshop, claim: Claim) -> None:
+        self._shop = shop
+        self._claim = claim
+        self._deadline = monotonic() + CHUNK_TIMEOUT_S
+        self._drained: float | None = None
+        self.window = threading.BoundedSemaphore(shop.settings.chunk_window)
+
+    def check(self) -> None:
+        """Raises Interrupted if there is no point in going on."""
+        if self._shop.leases.lost(self._claim):
+            raise LeaseLost(self._claim.chunk_id)
+        if self._shop.stopping.is_set():
+            self._drained = self._drained or monotonic() + DRAIN_S
+            if monotonic() > self._drained:
+                raise Interrupted
+
+    def enter_window(self) -> None:
+        """Wait for a place among the chunk's images in memory."""
+        while not self.window.acquire(timeout=POLL_S):
+            self.check()
+
+    def result(self, future: Future[Any]) -> Any:
+        """What the future holds."""
+        while True:
+            try:
+                return future.result(timeout=POLL_S)
+            except FutureTimeout:
+                if future.done():
+                    raise
+                self.check()
+                if monotonic() > self._deadline:
+                    raise ItemError(
+                        "worker_timeout", "The worker gave up on this item.", permanent=False
+                    ) from None
+
+
+def _start(
+    shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch
+) -> Future[Photo]:
+    """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
+    watch.enter_window()
+    started = monotonic()
+    photo: Future[Photo] = Future()
+
+    def decode(blob: Future[bytes]) -> None:
+        try:
+            photo.set_result(_decode(shop, claim, warm, blob.result()))
+        except Exception as error:
+            photo.set_exception(error)
+        finally:
+            watch.window.release()
+
+    def fetched(blob: Future[bytes]) -> None:
+        shop.metrics.stage.labels("fetch").observe(monotonic() - started)
+        try:
+            shop.decoders.submit(decode, blob)
+        except RuntimeError:  # the worker is shutting down
+            photo.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
+            watch.window.release()
+
+    shop.sources.fetch(item.kind, item.ref, claim.tenant_id).add_done_callback(fetched)
+    return photo
+
+
+def _decode(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Photo:
+    media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
+    spec = next(iter(warm.values())).model.manifest.preprocessing
+    try:
+        with shop.metrics.timed("decode"):
+            image = decode_image(blob, spec, shop.settings.image_max_pixels)
+    except ItemError as error:
+        failed: Future[Any] = Future()
+        failed.set_exception(error)
+        return Photo(media, dict.fromkeys(warm, failed))
+    raw = {task: model.lane.submit(image.pixels, claim.priority) for task, model in warm.items()}
+    return Photo({**media, **image.media}, raw)
+
+
+def _collect(
+    claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, future: Future[Photo], watch: Watch
+) -> ItemResult:
+    """Wait for an item and say what became of it; a failure belongs to the item."""
+    media = None
+    try:
+        photo = watch.result(future)
+        media = photo.media
+        outputs = {
+            task: warm[task].model.render(watch.result(raw), claim.options.get(task, {}))
+            for task, raw in photo.raw.items()
+        }
+    except (LeaseLost, Interrupted):
+        raise
+    except ItemError as error:
+        return ItemResult(item, media=media, error=error)
+    except Exception as error:
+        log.exception("an item failed in a way that nobody foresaw", extra={"seq": item.seq})
+        code = error.code if isinstance(error, TaglineError) else "internal_error"
+        failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
+        return ItemResult(item, media=media, error=failure)
+    return ItemResult(item, outputs=outputs, media=media)
+
+
+def _store(shop: Workshop, claim: Claim, results: list[ItemResult]) -> None:
+    stopping = [r for r in results if r.error is not None and r.error.code == "worker_stopping"]
+    if stopping:
+        raise Interrupted
+    with shop.metrics.timed("store"), shop.database.write() as session:
+        store_results(session, claim, results)
+    shop.metrics.chunks.labels("stored").inc()
+    for result in results:
+        shop.metrics.items.labels(result.state).inc()
+        if result.error:
+            shop.metrics.item_errors.labels(result.error.code).inc()
+    log.info("chunk stored", extra={"items": len(results), "failed": sum(r.error is not None for r in results)})

@@ -1,0 +1,88 @@
+"""The scheduler: keeps the rows moving and sends webhooks. `python -m worker.scheduler`
+
+It needs the database alone. Several may run: whatever they do is claimed in the database first.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from prometheus_client import start_http_server
+
+from core.broker import Doorbell
+from core.logs import configure_logging
+from core.settings import Settings, load_settings
+from db.engine import Database
+from worker.http_client import HttpClient
+from worker.metrics import Metrics
+from worker.notify import Notifier
+from worker.sweep import Sweeper
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something done every so often; if it fails it is logged and done again at its next turn."""
+
+    name: str
+    every_s: float
+    do: Callable[[], None]
+    due: float = 0.0
+
+    def turn(self) -> None:
+        if monotonic() < self.due:
+            return
+        self.due = monotonic() + self.every_s
+        try:
+            self.do()
+        except Exception:
+            log.exception("a chore failed; it is tried again", extra={"chore": self.name})
+            self.due = monotonic() + max(self.every_s, 2.0)
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Do the chores until asked to stop."""
+    database = Database(settings.sql_url)
+    doorbell = Doorbell(settings)
+    http = HttpClient(settings)
+    metrics = Metrics()
+    notifier = Notifier(database, http, settings, metrics)
+    sweeper = Sweeper(database, doorbell, settings, metrics)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port)
+    chores = [
+        Chore("webhooks", 0.25, notifier.send_due),
+        Chore("reap", 1.0, sweeper.reap),
+        Chore("ring", 1.0, sweeper.ring),
+        Chore("cancelled", 0.5, sweeper.write_cancelled),
+        Chore("expire", 15.0, sweeper.expire),
+        Chore("purge", 5.0, sweeper.purge),
+    ]
+    log.info("scheduler is running")
+    while not stop.wait(TICK_S):
+        for chore in chores:
+            chore.turn()
+    http.close()
+    doorbell.close()
+    database.close()
+
+
+def main() -> None:
+    settings = load_settings()
+    configure_logging(settings, "scheduler")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(settings, stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The chores that keep every accepted job moving, whatever died or got lost."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+from redis.exceptions import RedisError
+
+from core.broker import RING_AT_MOST, Doorbell
+from core.settings import Settings
+from core.tasks import QUEUES
+from db import stats, upkeep
+from db.chunks import reap_leases
+from db.engine import Database
+from worker.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+HOUR_S = 3600.0
+SLICES = 20  # of one chore in a row, so that the others get their turn
+
+
+class Sweeper:
+    """One method a chore; each is safe to run at any time and by several at once."""
+
+    def __init__(self, database: Database, doorbell: Doorbell, settings: Settings, metrics: Metrics) -> None:
+        self._database = database
+        self._doorbell = doorbell
+        self._settings = settings
+        self._metrics = metrics
+        self._small_due = monotonic()
+
+    def reap(self) -> None:
+        """Take chunks back from workers that fell silent."""
+        with self._database.read() as session:
+            if not stats.lapsed_leases(session):
+                return
+        with self._database.write() as session:
+            chunks = reap_leases(session, max_attempts=self._settings.max_attempts)
+        if chunks:
+            self._metrics.reaped.inc(len(chunks))
+            log.warning("took chunks back from silent workers", extra={"chunks": len(chunks)})
+
+    def ring(self) -> None:
+        """Make up for lost messages: one for each chunk that waits."""
+        for queue in QUEUES:
+            with self._database.read() as session:
+                waiting = stats.pending_chunks(session, queue)
+            if not waiting:
+                continue
+            try:
+                missing = waiting - self._doorbell.length(queue)
+            except RedisError as error:
+                log.warning("the broker does not answer: %s", error)
+                return
+            while missing > 0 and self._doorbell.ring(queue, missing):
+                missing -= RING_AT_MOST
+
+    def write_cancelled(self) -> None:
+        """Give cancelled items their rows."""
+        for _ in range(SLICES):
+            with self._database.read() as session:
+                if not stats.cancelled_chunks(session):
+                    return
+            with self._database.write() as session:
+                upkeep.write_cancelled(session)
+
+    def expire(self) -> None:
+        """End jobs whose time is up."""
+        with self._database.write() as session:
+            jobs = upkeep.expire_jobs(session)
+        for job in jobs:
+            log.warning("job expired", extra={"job": job})
+
+    def purge(self) -> None:
+        """Remove what was deleted, or is older than the retention."""
+        for _ in range(SLICES):
+            with self._database.write() as session:
+                if not upkeep.purge(session, retention_days=self._settings.retention_days):
+                    break
+        if monotonic() >= self._small_due:
+            self._small_due = monotonic() + HOUR_S
+            with self._database.write() as session:
+                upkeep.purge_small(session)

@@ -1,0 +1,26 @@
+"""What a Celery message sets going."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Celery
+
+from core.broker import RUN_BATCH
+from worker.pipeline import run_batch
+from worker.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+
+def register_tasks(app: Celery, shop: Workshop) -> None:
+    """Answer the doorbell with this workshop."""
+
+    @app.task(name=RUN_BATCH)
+    def answer(queue: str) -> None:
+        try:
+            if not shop.stopping.is_set():
+                run_batch(shop, queue)
+        except Exception:
+            # Nothing is lost: the chunk's lease lapses, or was never taken, and the scheduler rings again.
+            log.exception("a batch could not be run", extra={"queue": queue})

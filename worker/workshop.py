@@ -1,0 +1,76 @@
+"""Everything a worker process has: built once when it starts, closed once when it stops."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from core.settings import Settings
+from db.engine import Database
+from db.uploads import find_upload
+from worker.http_client import HttpClient
+from worker.leases import Leases
+from worker.metrics import Metrics
+from worker.sources.registry import Sources, open_sources
+from worker.warm import WarmModels
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The tools that a chunk is worked on with."""
+
+    settings: Settings
+    database: Database
+    leases: Leases
+    http: HttpClient
+    sources: Sources
+    decoders: ThreadPoolExecutor
+    models: WarmModels
+    metrics: Metrics
+    stopping: threading.Event
+
+
+def open_workshop(settings: Settings) -> Workshop:
+    """Load the models and start beating; after this the worker may take its first chunk.
+
+    Raises:
+        ArtefactError: a default model cannot serve.
+    """
+    metrics = Metrics()
+    database = Database(settings.sql_url, pool_size=settings.worker_concurrency + 4)
+    models = WarmModels(settings, metrics)
+    models.load_defaults()
+    http = HttpClient(settings)
+
+    def resolve_upload(tenant_id: str, upload_id: str) -> str | None:
+        with database.read() as session:
+            return find_upload(session, tenant_id, upload_id)
+
+    name = settings.worker_name or f"{socket.gethostname()}-{os.getpid()}"
+    leases = Leases(database, settings, name, models.names)
+    leases.start(take_back=bool(settings.worker_name))
+    return Workshop(
+        settings=settings,
+        database=database,
+        leases=leases,
+        http=http,
+        sources=open_sources(settings, http, resolve_upload),
+        decoders=ThreadPoolExecutor(settings.decode_threads or os.cpu_count() or 1, "decode"),
+        models=models,
+        metrics=metrics,
+        stopping=threading.Event(),
+    )
+
+
+def close_workshop(shop: Workshop) -> None:
+    """Stop in the order in which the stages feed one another."""
+    shop.stopping.set()
+    shop.http.close()
+    shop.sources.close()
+    shop.decoders.shutdown(wait=False, cancel_futures=True)
+    shop.models.close()
+    shop.leases.stop()
+    shop.database.close()
