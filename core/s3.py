@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 import obstore
@@ -36,6 +36,7 @@ _UNTIDY = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)")
 _CREDENTIALS_TTL = timedelta(minutes=5)
 _DENIED = frozenset({"403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_INVALID = frozenset({"400", "InvalidRequest", "InvalidBucketName", "InvalidURI", "KeyTooLongError"})
 
 
 def parse_s3_uri(uri: str, *, prefix: bool = False) -> tuple[str, str]:
@@ -131,21 +132,27 @@ class S3Store:
         with self._lock:
             if self._boto is None:
                 self._session = boto3.session.Session()
-                signed = self._session.get_credentials() is not None
-                config = Config(
-                    signature_version=None if signed else UNSIGNED,
-                    connect_timeout=self._settings.fetch_connect_timeout_s,
-                    read_timeout=self._settings.fetch_timeout_s,
-                    retries={"mode": "standard", "total_max_attempts": 3},
-                    s3={"addressing_style": "path"} if self._settings.s3_endpoint_url else None,
-                )
-                self._boto = self._session.client(
-                    "s3",
-                    region_name=self._session.region_name or DEFAULT_REGION,
-                    endpoint_url=self._settings.s3_endpoint_url or None,
-                    config=config,
-                )
+                self._boto = self._make_client(self._session, None)
+                if not _AWS_HOST.fullmatch(self._boto.meta.endpoint_url):
+                    # Other servers seldom have a host name per bucket, as boto3 would assume.
+                    self._boto = self._make_client(self._session, "path")
             return self._boto
+
+    def _make_client(self, session: boto3.session.Session, style: Literal["path"] | None) -> S3Client:
+        signed = session.get_credentials() is not None
+        config = Config(
+            signature_version=None if signed else UNSIGNED,
+            connect_timeout=self._settings.fetch_connect_timeout_s,
+            read_timeout=self._settings.fetch_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            s3={"addressing_style": style} if style else None,
+        )
+        return session.client(
+            "s3",
+            region_name=session.region_name or DEFAULT_REGION,
+            endpoint_url=self._settings.s3_endpoint_url or None,
+            config=config,
+        )
 
     def _store(self, bucket: str) -> ObjectStore:
         """obstore's store for a bucket, with what boto3 found out."""
@@ -203,10 +210,10 @@ def _item_error(error: Exception, bucket: str, key: str) -> ItemError:
     """What boto3, obstore or the connection says, in our words; theirs name internals."""
     name = f"s3://{bucket}/{key}"
     code = str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-    if isinstance(error, refusals.NotFoundError) or code in _MISSING:
+    if isinstance(error, refusals.NotFoundError | FileNotFoundError) or code in _MISSING:
         return ItemError("s3_not_found", f"{name} does not exist")
     if isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError) or code in _DENIED:
         return ItemError("s3_access_denied", f"{name} may not be read with this service's credentials")
-    if isinstance(error, refusals.InvalidPathError):
+    if isinstance(error, refusals.InvalidPathError) or code in _INVALID:
         return ItemError("s3_uri_invalid", f"{name} is not a key that can be read")
     return ItemError("s3_unavailable", f"{name} could not be reached: {type(error).__name__}", permanent=False)
