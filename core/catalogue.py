@@ -1,0 +1,115 @@
+"""Which artefacts are installed, and which of them a request means."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.artefacts import MANIFEST, Manifest, load_manifest, split_wanted
+from core.errors import ArtefactError
+
+DEFAULTS = "defaults.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One folder of the models directory: a usable artefact, or why it is not."""
+
+    folder: Path
+    manifest: Manifest | None
+    error: ArtefactError | None
+
+
+class Catalogue:
+    """The artefacts of a models directory; safe to share between threads.
+
+    The directory is listed at every call, so that an artefact can be installed while the service runs; an artefact
+    that was found whole is hashed again only when its manifest changes.
+    """
+
+    def __init__(self, models_dir: Path) -> None:
+        self._dir = models_dir
+        self._seen: dict[Path, tuple[tuple[int, int], Manifest]] = {}
+
+    def entries(self) -> list[Installed]:
+        """Every artefact by name, newest version first; broken ones last, each with its reason. Never raises."""
+        try:
+            folders = sorted(path for path in self._dir.iterdir() if (path / MANIFEST).is_file())
+        except OSError:
+            return []
+        found = [self._inspect(folder) for folder in folders]
+        usable = sorted((entry for entry in found if entry.manifest), key=_order)
+        return usable + [entry for entry in found if not entry.manifest]
+
+    def defaults(self) -> dict[str, str]:
+        """The artefact used for each task unless a request names another, as defaults.json has it.
+
+        Raises:
+            ArtefactError: `defaults_invalid`.
+        """
+        try:
+            raw = json.loads((self._dir / DEFAULTS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ArtefactError("defaults_invalid", f"{DEFAULTS} cannot be read: {error}") from error
+        if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
+            raise ArtefactError("defaults_invalid", f"{DEFAULTS} must map each task to NAME or NAME@VERSION")
+        return raw
+
+    def resolve(self, task: str, wanted: str | None = None) -> Installed:
+        """The artefact that a request means.
+
+        Args:
+            task: the task it shall do.
+            wanted: "NAME" (its newest usable version), "NAME@VERSION", or None for the task's default.
+
+        Returns:
+            An entry whose `manifest` is not None.
+
+        Raises:
+            ArtefactError: `model_default_missing`, `model_unknown`, `model_wrong_task`, or why the one
+                meant is broken.
+        """
+        wanted = wanted or self.defaults().get(task)
+        if wanted is None:
+            raise ArtefactError("model_default_missing", f"no model is set for {task!r} in {DEFAULTS}")
+        name, version = split_wanted(wanted)
+        entries = self.entries()
+        named = [e for e in entries if e.manifest and e.manifest.name == name]
+        matching = [e for e in named if e.manifest and version in (None, e.manifest.version)]
+        if not matching:
+            raise self._absent(wanted, name, entries)
+        for entry in matching:
+            if entry.manifest and entry.manifest.task == task:
+                return entry
+        raise ArtefactError("model_wrong_task", f"{wanted} does not do {task!r}")
+
+    def _inspect(self, folder: Path) -> Installed:
+        try:
+            stat = (folder / MANIFEST).stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            known = self._seen.get(folder)
+            if known and known[0] == stamp:
+                return Installed(folder, known[1], None)
+            manifest = load_manifest(folder)
+        except ArtefactError as error:
+            return Installed(folder, None, error)
+        except OSError as error:
+            return Installed(folder, None, ArtefactError("file_unreadable", f"{folder.name}: {error.strerror}"))
+        self._seen[folder] = (stamp, manifest)
+        return Installed(folder, manifest, None)
+
+    def _absent(self, wanted: str, name: str, entries: list[Installed]) -> ArtefactError:
+        """Why nothing usable has the name: a broken folder of that name explains itself."""
+        for entry in entries:
+            if entry.error and entry.folder.name.split("@")[0] == name:
+                return entry.error
+        known = ", ".join(entry.manifest.id for entry in entries if entry.manifest) or "none"
+        return ArtefactError("model_unknown", f"no model {wanted} is installed; installed: {known}")
+
+
+def _order(entry: Installed) -> tuple[str, tuple[int, ...]]:
+    assert entry.manifest is not None
+    return entry.manifest.name, tuple(-part for part in entry.manifest.order)

@@ -1,0 +1,81 @@
+"""From whatever pixels a file holds to small upright-sized RGB: bit depth, transparency, colour profile, size."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+MAX_PROFILE = 4 * 1024 * 1024  # bytes; printers' profiles reach 2 MB, larger ones are not worth reading
+REDUCING_GAP = 3.0  # shrink by whole numbers first while at least this much is left for bicubic
+PROFILE_SPACES = {"RGB": "RGB", "CMYK": "CMYK", "GRAY": "L", "Lab": "LAB"}
+DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")  # modes that can be scaled as they are
+
+
+def to_rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An RGB image of `size` (width, height) from a loaded image of any mode.
+
+    Antialiased bicubic; deep pixels are scaled to 8 bits; the colour profile is applied; transparency lies
+    over white.
+    """
+    profile = image.info.get("icc_profile")
+    plain = _plain(image)
+    small = plain.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    # Colours are converted after scaling, for a thousandth of the pixels.
+    if small.mode in ("LA", "RGBA"):
+        alpha = small.getchannel("A")
+        white = Image.new("RGB", size, (255, 255, 255))
+        colours = small.convert("L" if small.mode == "LA" else "RGB")
+        return Image.composite(_srgb(colours, profile), white, alpha)
+    return _srgb(small, profile)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image in one of the modes in DIRECT, still at full size."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(to_8_bit(np.asarray(image)))
+    if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
+        return image.convert("RGBA")
+    return image if image.mode in DIRECT else image.convert("RGB")
+
+
+def to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Grey values of any type as uint8, scaled and not clipped.
+
+    16-bit integers are divided by 256. Wider integers and floats have no agreed white: what fits 0..1, 0..255 or
+    0..65535 is read so, and anything else is stretched from its least to its greatest value.
+    """
+    if values.dtype.itemsize == 2:
+        return (values.astype(np.uint16) >> 8).astype(np.uint8)
+    exact = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(exact.min()), float(exact.max())
+    if low >= 0 and high <= 65_535:
+        white = 1.0 if high <= 1 and values.dtype.kind == "f" else 255.0 if high <= 255 else 65_535.0
+        low, high = 0.0, white
+    return ((exact - low) * (255.0 / max(high - low, 1e-300))).round().astype(np.uint8)
+
+
+def _srgb(image: Image.Image, profile: object) -> Image.Image:
+    """The image in sRGB by its profile, or without one by the usual reading of its mode."""
+    converted = _by_profile(image, profile) if isinstance(profile, bytes) and profile else None
+    if converted is None and image.mode == "LAB":
+        lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        converted = ImageCms.profileToProfile(image, lab, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    return converted or image.convert("RGB")
+
+
+def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """The image in sRGB, or None where the profile is broken, huge, or for another kind of pixels."""
+    if len(profile) > MAX_PROFILE:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if PROFILE_SPACES.get(source.profile.xcolor_space.strip()) != image.mode:
+            return None
+        if image.mode == "RGB" and "sRGB" in (source.profile.profile_description or ""):
+            return None
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except Exception:  # a photo with a broken profile is still a photo
+        return None

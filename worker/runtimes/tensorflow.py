@@ -1,0 +1,84 @@
+"""Run a graph with TensorFlow: on a GPU if there is one. The only file of the worker that imports TensorFlow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ArtefactError
+
+
+def gpu_visible() -> bool:
+    """Whether TensorFlow is installed and sees a GPU."""
+    try:
+        import tensorflow as tf
+    except ImportError:
+        return False
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+class TensorFlowRuntime:
+    """A frozen GraphDef as one function per set of wanted outputs."""
+
+    name = "tensorflow"
+
+    def __init__(self, graph: Path) -> None:
+        """Read the graph.
+
+        Raises:
+            ArtefactError: `graph_unreadable`.
+        """
+        import tensorflow as tf
+
+        self._tf = tf
+        self._graph = graph
+        self._lock = threading.Lock()
+        self._functions: dict[tuple[str, ...], Any] = {}
+        self._definition = tf.compat.v1.GraphDef()
+        try:
+            self._definition.ParseFromString(graph.read_bytes())
+        except Exception as error:  # protobuf's DecodeError has no stable home
+            raise ArtefactError("graph_unreadable", f"TensorFlow cannot read {graph.name}: {error}") from error
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            _share_memory(tf, gpu)
+        self.streams = 1 if gpus else 2  # a GPU runs one batch at a time; on a CPU a second hides the gaps
+
+    def run(self, batch: NDArray[Any], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        tensors = self._function(tuple(outputs))(self._tf.constant(batch))
+        # numpy() may lend TensorFlow's own memory: the caller gets its own.
+        return {name: np.array(tensor.numpy()) for name, tensor in zip(outputs, tensors, strict=True)}
+
+    def _function(self, outputs: tuple[str, ...]) -> Any:
+        function = self._functions.get(outputs)
+        if function is None:
+            with self._lock:
+                function = self._functions.get(outputs) or self._prune(outputs)
+                self._functions[outputs] = function
+        return function
+
+    def _prune(self, outputs: tuple[str, ...]) -> Any:
+        names = {node.name for node in self._definition.node}
+        inputs = [node.name for node in self._definition.node if node.op == "Placeholder"]
+        missing = [name for name in outputs if name not in names]
+        if missing:
+            raise ArtefactError("graph_output_missing", f"{self._graph.name} has no output {missing[0]!r}")
+        definition = self._definition
+        wrapped = self._tf.compat.v1.wrap_function(
+            lambda: self._tf.compat.v1.import_graph_def(definition, name=""), []
+        )
+        element = wrapped.graph.as_graph_element
+        return wrapped.prune([element(f"{name}:0") for name in inputs], [element(f"{name}:0") for name in outputs])
+
+
+def _share_memory(tf: Any, gpu: Any) -> None:
+    """Take GPU memory as it is needed instead of all at once; once TensorFlow has begun it is too late for that."""
+    try:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:
+        pass
