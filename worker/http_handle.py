@@ -11,7 +11,6 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pycurl
@@ -198,7 +197,6 @@ class Handle:
         return None
 
 
-@lru_cache(maxsize=1)
 def _constants() -> dict[int, Any]:
     """The options that never change. Nothing comes from the environment: no proxy, no netrc, no cookies."""
     options: dict[int, Any] = {
