@@ -44,11 +44,14 @@ def _plain(image: Image.Image) -> Image.Image:
 def to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Grey values of any type as uint8, scaled and not clipped.
 
-    16-bit integers are divided by 256. Wider integers and floats have no agreed white: what fits 0..1, 0..255 or
+    16-bit integers are read as the least of 8, 10, 12, 14 or 16 bits that holds them all, since cameras and
+    microscopes keep 10 to 14 bits in such files. Wider integers and floats have no agreed white: what fits 0..1, 0..255 or
     0..65535 is read so, and anything else is stretched from its least to its greatest value.
     """
     if values.dtype.itemsize == 2:
-        return (values.astype(np.uint16) >> 8).astype(np.uint8)
+        grey = values.astype(np.uint16)
+        bits = next(bits for bits in (8, 10, 12, 14, 16) if int(grey.max()) < 1 << bits)
+        return (grey >> (bits - 8)).astype(np.uint8)
     exact = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(exact.min()), float(exact.max())
     if low >= 0 and high <= 65_535:

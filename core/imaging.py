@@ -36,6 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.colour import to_rgb
 from core.errors import ItemError
+from core.libtiff import silence_libtiff
 from core.signatures import avif_size, bare_png, looks_cut, sniff
 
 Result = TypeVar("Result")
@@ -216,7 +217,8 @@ def _orientation(image: Image.Image) -> int:
 
 @functools.cache
 def _ready() -> None:
-    """Once per process: let Pillow read HEIF, and leave the limit on size to us, who judge every header."""
+    """Once per process: let Pillow read HEIF, quietly, and leave the limit on size to us, who judge every header."""
+    silence_libtiff()
     register_heif_opener(thumbnails=False, decode_threads=1)
     Image.MAX_IMAGE_PIXELS = None
 

@@ -85,7 +85,7 @@ def read_classes(path: Path = CLASSES) -> list[tuple[str, str]]:
 
 
 def export(variant: Variant, state: State, folder: Path) -> int:
-    """Write graph, labels and manifest into a folder that holds model card and licence; gives its size in bytes."""
+    """Write graph, labels and manifest into a folder that holds model card and licence; gives its bytes."""
     network = load_network(variant, state)
 
     def call(image: Any) -> dict[str, Any]:

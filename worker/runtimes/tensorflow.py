@@ -77,7 +77,7 @@ class TensorFlowRuntime:
 
 
 def _share_memory(tf: Any, gpu: Any) -> None:
-    """Take GPU memory as it is needed instead of all at once; once TensorFlow has begun it is too late for that."""
+    """Take GPU memory as it is needed instead of all at once; once TensorFlow has begun it is too late."""
     try:
         tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
