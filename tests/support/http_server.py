@@ -129,6 +129,9 @@ def _read(connection: socket.socket) -> Received | None:
         if not more:
             return None
         data += more
+        if data[0] == 0x16:  # a TLS handshake, where none is expected
+            _send(connection, 400)
+            return None
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -1,0 +1,280 @@
+"""The sources against a real web server, a real S3 server and a real folder."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from pathlib import Path
+
+import pytest
+
+from cli.local_s3 import LocalS3, local_s3
+from core.errors import ItemError
+from core.s3 import S3Store, parse_s3_uri
+from core.settings import Settings
+from core.uploads import FolderUploads, UploadStore, open_upload_store
+from tests.support.http_server import HttpServer, http_server
+from worker.http_client import HttpClient
+from worker.sources.registry import SOURCES, Sources, open_sources
+
+LIMIT_S = 20.0
+MAX_BYTES = 1000
+Open = Callable[..., Sources]
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[LocalS3]:
+    with local_s3(buckets=("photos", "uploads")) as running:
+        yield running
+
+
+@pytest.fixture
+def s3(s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch) -> LocalS3:
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HttpServer]:
+    with http_server() as running:
+        yield running
+
+
+@pytest.fixture
+def open_(tmp_path: Path) -> Iterator[Open]:
+    clients: list[HttpClient] = []
+    opened: list[Sources] = []
+
+    def open_(resolve: dict[tuple[str, str], str] | None = None, **settings: object) -> Sources:
+        values = {"data_dir": tmp_path, "fetch_max_bytes": MAX_BYTES, "fetch_timeout_s": 5.0} | settings
+        loaded = Settings(**values)  # type: ignore[arg-type]
+        clients.append(HttpClient(loaded))
+        opened.append(open_sources(loaded, clients[-1], lambda tenant, ref: (resolve or {}).get((tenant, ref))))
+        return opened[-1]
+
+    yield open_
+    for each in (*opened, *clients):
+        each.close()
+
+
+def failure(answer: Future[bytes]) -> tuple[str, bool]:
+    error = answer.exception(LIMIT_S)
+    assert isinstance(error, ItemError)
+    return error.code, error.permanent
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_source_answers_nonsense_with_an_item_error(kind: str, open_: Open) -> None:
+    sources = open_()
+    for ref in ("", "nonsense", "\0", "\ud800", "../../etc/passwd", "s3://", "http://", "x" * 100_000):
+        assert failure(sources.fetch(kind, ref, "acme"))[1]
+    sources.close()
+    assert failure(sources.fetch("nonsense", "x", "acme")) == ("input_kind_unknown", True)
+
+
+# The web
+
+
+def test_web(open_: Open, server: HttpServer) -> None:
+    sources = open_(allow_hosts=(server.place,))
+    assert sources.fetch("url", server.url("/chain/3"), "acme").result(LIMIT_S) == b"end"
+    assert sources.fetch("url", server.url("/gzip/1000"), "acme").result(LIMIT_S) == b"z" * 1000
+    assert sources.fetch("url", server.url("/bytes/0"), "acme").result(LIMIT_S) == b""
+    assert server.requests[-1].headers["accept"].startswith("image/")
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "permanent"),
+    [
+        ("/status/404", "fetch_http_404", True),
+        ("/status/410", "fetch_http_410", True),
+        ("/status/304", "fetch_http_304", True),
+        ("/status/429?after=3600", "fetch_http_429", False),
+        ("/status/503?after=3600", "fetch_http_503", False),
+        ("/bytes/1001", "fetch_too_large", True),
+        ("/chain/6", "fetch_too_many_redirects", True),
+        ("/redirect?to=http://10.0.0.1/", "address_not_allowed", True),
+        ("/redirect?to=file:///etc/passwd", "url_scheme_not_allowed", True),
+    ],
+)
+def test_web_failures(open_: Open, server: HttpServer, path: str, code: str, permanent: bool) -> None:
+    sources = open_(allow_hosts=(server.place,))
+    assert failure(sources.fetch("url", server.url(path), "acme")) == (code, permanent)
+
+
+def test_web_tries_again(open_: Open, server: HttpServer) -> None:
+    sources = open_(allow_hosts=(server.place,))
+    assert sources.fetch("url", server.url("/flaky/503/1"), "acme").result(LIMIT_S) == b"at last"
+
+
+def test_web_can_be_cancelled(open_: Open, server: HttpServer) -> None:
+    sources = open_(allow_hosts=(server.place,), fetch_concurrency=1, fetch_timeout_s=0.5)
+    first = sources.fetch("url", server.url("/silent"), "acme")
+    second = sources.fetch("url", server.url("/bytes/1?cancelled"), "acme")
+    assert second.cancel()
+    assert failure(first) == ("fetch_timeout", False)
+    assert sources.fetch("url", server.url("/bytes/1"), "acme").result(LIMIT_S) == b"x"
+    assert server.seen["/bytes/1?cancelled"] == 0
+
+
+# S3
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a.jpg",
+        "a/b c.jpg",
+        "ü/日本.jpg",
+        "p%2Fq.jpg",
+        "q?a=b#c.jpg",
+        "x//y.jpg",
+        "/lead.jpg",
+        "~*'()!&=+,;:@$.jpg",
+    ],
+)
+def test_s3_takes_keys_as_they_are(open_: Open, s3: LocalS3, key: str) -> None:
+    S3Store(Settings()).put("photos", f"keys/{key}", key.encode())
+    answer = open_().fetch("s3", f"s3://photos/keys/{key}", "acme")
+    assert answer.result(LIMIT_S) == key.encode()
+
+
+def test_s3_failures(open_: Open, s3: LocalS3) -> None:
+    store = S3Store(Settings())
+    store.put("photos", "large", b"x" * (MAX_BYTES + 1))
+    store.put("photos", "just", b"x" * MAX_BYTES)
+    store.put("photos", "empty", b"")
+    sources = open_()
+    assert len(sources.fetch("s3", "s3://photos/just", "acme").result(LIMIT_S)) == MAX_BYTES
+    assert sources.fetch("s3", "s3://photos/empty", "acme").result(LIMIT_S) == b""
+    assert failure(sources.fetch("s3", "s3://photos/large", "acme")) == ("fetch_too_large", True)
+    assert failure(sources.fetch("s3", "s3://photos/none", "acme")) == ("s3_not_found", True)
+    assert failure(sources.fetch("s3", "s3://no-such-bucket/none", "acme")) == ("s3_not_found", True)
+
+
+@pytest.mark.parametrize("how", ["wrong secret", "unknown key", "anonymous"])
+def test_s3_access(open_: Open, s3: LocalS3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str) -> None:
+    S3Store(Settings()).put("photos", "a.jpg", b"a")
+    match how:
+        case "wrong secret":
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        case "unknown key":
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown")
+        case _:
+            monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+            monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+            monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+            monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+            monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    assert failure(open_().fetch("s3", "s3://photos/a.jpg", "acme")) == ("s3_access_denied", True)
+    with pytest.raises(ItemError, match="s3_access_denied"):
+        list(S3Store(Settings()).list("photos", ""))
+
+
+def test_s3_endpoint_setting_wins(open_: Open, s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    S3Store(Settings()).put("photos", "a.jpg", b"a")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    good = open_(s3_endpoint_url=s3.endpoint_url)
+    assert good.fetch("s3", "s3://photos/a.jpg", "acme").result(LIMIT_S) == b"a"
+    assert failure(open_().fetch("s3", "s3://photos/a.jpg", "acme")) == ("s3_unavailable", False)
+
+
+def test_s3_listing(s3: LocalS3) -> None:
+    store = S3Store(Settings())
+    keys = [f"list/{number:04}.jpg" for number in range(1, 40)]
+    for key in (*keys, "list/", "listed"):
+        store.put("photos", key, b"")
+    assert list(store.list("photos", "list/")) == keys
+    assert list(store.list("photos", "nothing/")) == []
+    with pytest.raises(ItemError, match="s3_not_found"):
+        list(store.list("no-such-bucket", ""))
+
+
+def test_s3_many_at_a_time(open_: Open, s3: LocalS3) -> None:
+    store = S3Store(Settings())
+    for number in range(20):
+        store.put("photos", f"many/{number}", str(number).encode())
+    sources = open_()
+    answers = [sources.fetch("s3", f"s3://photos/many/{number % 20}", "acme") for number in range(400)]
+    assert not wait(answers, LIMIT_S).not_done
+    assert [answer.result() for answer in answers] == [str(number % 20).encode() for number in range(400)]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("", "s3:", "s3://", "s3:///key", "s3://b/key", "s3://Photos/key", "s3://photos", "s3://photos/"),
+        *("http://photos/key", "s3://a..b/key", "s3://photos@evil.example/key", "s3://-photos/key"),
+        *("s3://photos/" + "ä" * 600, "s3://photos/\n", "s3://photos/\ud800"),
+    ],
+)
+def test_s3_nonsense(uri: str) -> None:
+    with pytest.raises(ItemError) as caught:
+        parse_s3_uri(uri)
+    assert caught.value.code == "s3_uri_invalid"
+
+
+def test_s3_uris() -> None:
+    assert parse_s3_uri("s3://photos/a/b%20c.jpg") == ("photos", "a/b%20c.jpg")
+    assert parse_s3_uri("S3://photos//a") == ("photos", "/a")
+    assert parse_s3_uri("s3://photos", prefix=True) == ("photos", "")
+    assert parse_s3_uri("s3://photos/2024/", prefix=True) == ("photos", "2024/")
+
+
+# Uploads
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> UploadStore:
+    if request.param == "folder":
+        return open_upload_store(Settings(data_dir=tmp_path))
+    request.getfixturevalue("s3")
+    return open_upload_store(Settings(uploads_url="s3://uploads/some/prefix/"))
+
+
+def test_uploads(store: UploadStore) -> None:
+    for data in (b"", b"photo", bytes(1_000_000)):
+        sha256 = store.put(data)
+        assert sha256 == hashlib.sha256(data).hexdigest()
+        assert store.put(data) == sha256
+        assert store.get(sha256) == data
+    for unknown in ("0" * 64, "", "../../../etc/passwd", "A" * 64):
+        with pytest.raises(ItemError) as caught:
+            store.get(unknown)
+        assert caught.value.code == "upload_not_found"
+
+
+def test_uploads_at_the_same_time(tmp_path: Path) -> None:
+    store = FolderUploads(tmp_path)
+    data = [bytes([number]) * 100_000 for number in range(4)]
+    threads = [threading.Thread(target=lambda n=n: store.put(data[n % 4])) for n in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(path.name for path in files) == sorted(hashlib.sha256(each).hexdigest() for each in data)
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in files)
+
+
+def test_uploads_belong_to_their_tenant(open_: Open, tmp_path: Path) -> None:
+    sha256 = open_upload_store(Settings(data_dir=tmp_path)).put(b"mine")
+    sources = open_({("acme", "upload-1"): sha256, ("acme", "upload-2"): "0" * 64})
+    assert sources.fetch("upload", "upload-1", "acme").result(LIMIT_S) == b"mine"
+    for ref, tenant in (("upload-1", "other"), ("upload-9", "acme"), (sha256, "acme"), ("upload-2", "acme")):
+        assert failure(sources.fetch("upload", ref, tenant)) == ("upload_not_found", True)
+
+
+def test_a_lookup_that_breaks_is_the_items_failure(tmp_path: Path) -> None:
+    def broken(tenant: str, ref: str) -> str | None:
+        raise ConnectionError("the database is away")
+
+    settings = Settings(data_dir=tmp_path)
+    client = HttpClient(settings)
+    sources = open_sources(settings, client, broken)
+    assert failure(sources.fetch("upload", "upload-1", "acme")) == ("fetch_failed", False)
+    sources.close()
+    client.close()
