@@ -1,0 +1,66 @@
+"""A web server with the sample photos, a broken one, a text that is called a photo, and one that never ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.path.split("?")[0].lstrip("/")
+        if name == "slow":
+            self._drip()
+        elif name == "broken.jpg":
+            whole = (SAMPLES / "cat.jpg").read_bytes()
+            self._answer(200, whole[: len(whole) // 2])
+        elif name == "text.jpg":
+            self._answer(200, b"This is not a photo. " * 50)
+        elif (SAMPLES / name).is_file() and "/" not in name:
+            self._answer(200, (SAMPLES / name).read_bytes())
+        else:
+            self._answer(404, b"nothing here")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        try:
+            while not self.server.ending.is_set():  # type: ignore[attr-defined]
+                self.wfile.write(b".")
+                time.sleep(0.2)
+        except OSError:
+            pass
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def photo_server() -> Iterator[str]:
+    """Serve on loopback; gives the base URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.ending = threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.ending.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        server.server_close()
