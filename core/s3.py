@@ -167,7 +167,7 @@ class S3Store:
         options: dict[str, Any] = {"region": client.meta.region_name}
         endpoint = client.meta.endpoint_url
         if not _AWS_HOST.fullmatch(endpoint):
-            # By this name, because obstore reads the environment too and AWS_ENDPOINT_URL_S3 would beat "endpoint".
+            # By this name: obstore reads the environment too, and AWS_ENDPOINT_URL_S3 would beat "endpoint".
             options |= {"aws_endpoint_url_s3": endpoint, "virtual_hosted_style_request": False}
         credentials = session.get_credentials()
         if credentials is None:

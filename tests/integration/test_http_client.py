@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.errors import ItemError
-from core.settings import Settings
+from core.settings import load_settings
 from tests.support.http_server import HttpServer, http_server
 from worker.http_client import HttpClient, Request, Response
 
@@ -31,7 +31,7 @@ def server() -> Iterator[HttpServer]:
 
 @pytest.fixture(scope="module")
 def client(server: HttpServer) -> Iterator[HttpClient]:
-    opened = HttpClient(Settings(allow_hosts=(server.place,)))
+    opened = HttpClient(load_settings(allow_hosts=(server.place,)))
     yield opened
     opened.close()
 
@@ -138,7 +138,7 @@ def test_methods_across_redirects(get: Get) -> None:
 
 def test_secrets_stay_with_their_origin(client: HttpClient) -> None:
     with http_server() as one, http_server() as other:
-        reader = HttpClient(Settings(allow_hosts=(one.place, other.place)))
+        reader = HttpClient(load_settings(allow_hosts=(one.place, other.place)))
         headers = {"Authorization": "Bearer x", "X-Kept": "1"}
         for target in (one.url("/bytes/1"), other.url("/bytes/1")):
             request = Request(one.url(f"/redirect?to={target}"), headers=headers, max_redirects=1)
@@ -168,7 +168,7 @@ def test_secrets_stay_with_their_origin(client: HttpClient) -> None:
 )
 def test_this_machine_is_not_dialled(server: HttpServer, host: str) -> None:
     before = server.connections
-    strict = HttpClient(Settings(allow_hosts=()))
+    strict = HttpClient(load_settings(allow_hosts=()))
     with pytest.raises(ItemError) as caught:
         strict.request(Request(f"http://{host}:{server.port}/bytes/1")).result(LIMIT_S)
     strict.close()
@@ -182,7 +182,7 @@ def test_the_allow_list_is_of_the_name_not_the_address(get: Get, server: HttpSer
 
 
 def test_a_pooled_connection_is_judged_again(server: HttpServer) -> None:
-    client = HttpClient(Settings(allow_hosts=(server.place,), fetch_concurrency=1))
+    client = HttpClient(load_settings(allow_hosts=(server.place,), fetch_concurrency=1))
     assert client.request(Request(server.url("/bytes/1"))).result(LIMIT_S).status == 200
     before = len(server.requests)
     client._allow_hosts = ()
@@ -274,7 +274,7 @@ def test_nobody_listens(get: Get, server: HttpServer) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
         place = f"127.0.0.1:{taken.getsockname()[1]}"
-        client = HttpClient(Settings(allow_hosts=(place,)))
+        client = HttpClient(load_settings(allow_hosts=(place,)))
         with pytest.raises(ItemError) as caught:
             client.request(Request(f"http://{place}/")).result(LIMIT_S)
         client.close()
@@ -334,7 +334,7 @@ def test_certificates(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     with http_server(lambda plain: context.wrap_socket(plain, server_side=True)) as server:
-        client = HttpClient(Settings(allow_hosts=(server.place,)))
+        client = HttpClient(load_settings(allow_hosts=(server.place,)))
         answer = client.request(Request(f"https://{server.place}/bytes/5"))
         if code is None:
             assert answer.result(LIMIT_S).body == b"xxxxx"
@@ -375,7 +375,7 @@ def test_many_among_failures(server: HttpServer, client: HttpClient) -> None:
 
 def test_connections_are_capped_and_hosts_take_turns() -> None:
     with http_server() as slow, http_server() as quick:
-        settings = Settings(allow_hosts=(slow.place, quick.place), fetch_per_host=2, fetch_concurrency=3)
+        settings = load_settings(allow_hosts=(slow.place, quick.place), fetch_per_host=2, fetch_concurrency=3)
         client = HttpClient(settings)
         stuck = [client.request(Request(slow.url("/silent"), timeout_s=LIMIT_S)) for _ in range(20)]
         passed = [client.request(Request(quick.url("/bytes/1"), timeout_s=LIMIT_S)) for _ in range(20)]
@@ -389,7 +389,7 @@ def test_connections_are_capped_and_hosts_take_turns() -> None:
 
 
 def test_waiting_for_a_place_takes_no_time_off(server: HttpServer) -> None:
-    client = HttpClient(Settings(allow_hosts=(server.place,), fetch_concurrency=1))
+    client = HttpClient(load_settings(allow_hosts=(server.place,), fetch_concurrency=1))
     answers = [client.request(Request(server.url("/silent"), timeout_s=0.5)) for _ in range(3)]
     last = client.request(Request(server.url("/bytes/1"), timeout_s=0.5))
     assert last.result(LIMIT_S).status == 200
@@ -398,7 +398,7 @@ def test_waiting_for_a_place_takes_no_time_off(server: HttpServer) -> None:
 
 
 def test_cancelling_what_waits(server: HttpServer) -> None:
-    client = HttpClient(Settings(allow_hosts=(server.place,), fetch_concurrency=1))
+    client = HttpClient(load_settings(allow_hosts=(server.place,), fetch_concurrency=1))
     first = client.request(Request(server.url("/silent"), timeout_s=0.5))
     second = client.request(Request(server.url("/bytes/1?cancelled")))
     assert second.cancel()
@@ -413,7 +413,7 @@ def test_cancelling_what_waits(server: HttpServer) -> None:
 
 
 def test_closing_while_busy(server: HttpServer) -> None:
-    client = HttpClient(Settings(allow_hosts=(server.place,), fetch_concurrency=4))
+    client = HttpClient(load_settings(allow_hosts=(server.place,), fetch_concurrency=4))
     paths = ["/silent", "/stall", "/drip", "/flaky/503/1000000"]
     answers = [client.request(Request(server.url(paths[n % 4]), retries=9)) for n in range(40)]
     closers = [threading.Thread(target=client.close) for _ in range(3)]
@@ -430,7 +430,7 @@ def test_closing_while_busy(server: HttpServer) -> None:
 
 
 def test_callbacks_may_ask_fail_and_close(server: HttpServer) -> None:
-    client = HttpClient(Settings(allow_hosts=(server.place,)))
+    client = HttpClient(load_settings(allow_hosts=(server.place,)))
     chained: Future[Response] = Future()
 
     def again(_: Future[Response]) -> None:

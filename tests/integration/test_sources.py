@@ -13,7 +13,7 @@ import pytest
 from cli.local_s3 import LocalS3, local_s3
 from core.errors import ItemError
 from core.s3 import S3Store, parse_s3_uri
-from core.settings import Settings
+from core.settings import load_settings
 from core.uploads import FolderUploads, UploadStore, open_upload_store
 from tests.support.http_server import HttpServer, http_server
 from worker.http_client import HttpClient
@@ -38,6 +38,17 @@ def s3(s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch) -> LocalS3:
 
 
 @pytest.fixture(scope="module")
+def bucket_store(s3_server: LocalS3) -> Iterator[S3Store]:
+    """A store to prepare objects with; one for all, because boto3 is slow to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment().items():
+            patch.setenv(name, value)
+        store = S3Store(load_settings())
+        store.put("photos", "a.jpg", b"a")
+        yield store
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[HttpServer]:
     with http_server() as running:
         yield running
@@ -50,14 +61,16 @@ def open_(tmp_path: Path) -> Iterator[Open]:
 
     def open_(resolve: dict[tuple[str, str], str] | None = None, **settings: object) -> Sources:
         values = {"data_dir": tmp_path, "fetch_max_bytes": MAX_BYTES, "fetch_timeout_s": 5.0} | settings
-        loaded = Settings(**values)  # type: ignore[arg-type]
+        loaded = load_settings(**values)
         clients.append(HttpClient(loaded))
         opened.append(open_sources(loaded, clients[-1], lambda tenant, ref: (resolve or {}).get((tenant, ref))))
         return opened[-1]
 
     yield open_
-    for each in (*opened, *clients):
-        each.close()
+    for sources in opened:
+        sources.close()
+    for client in clients:
+        client.close()
 
 
 def failure(answer: Future[bytes]) -> tuple[str, bool]:
@@ -136,14 +149,13 @@ def test_web_can_be_cancelled(open_: Open, server: HttpServer) -> None:
         "~*'()!&=+,;:@$.jpg",
     ],
 )
-def test_s3_takes_keys_as_they_are(open_: Open, s3: LocalS3, key: str) -> None:
-    S3Store(Settings()).put("photos", f"keys/{key}", key.encode())
-    answer = open_().fetch("s3", f"s3://photos/keys/{key}", "acme")
-    assert answer.result(LIMIT_S) == key.encode()
+def test_s3_takes_keys_as_they_are(bucket_store: S3Store, key: str) -> None:
+    bucket_store.put("photos", f"keys/{key}", key.encode())
+    assert bucket_store.get("photos", f"keys/{key}", MAX_BYTES) == key.encode()
 
 
-def test_s3_failures(open_: Open, s3: LocalS3) -> None:
-    store = S3Store(Settings())
+def test_s3_failures(open_: Open, s3: LocalS3, bucket_store: S3Store) -> None:
+    store = bucket_store
     store.put("photos", "large", b"x" * (MAX_BYTES + 1))
     store.put("photos", "just", b"x" * MAX_BYTES)
     store.put("photos", "empty", b"")
@@ -156,8 +168,8 @@ def test_s3_failures(open_: Open, s3: LocalS3) -> None:
 
 
 @pytest.mark.parametrize("how", ["wrong secret", "unknown key", "anonymous"])
-def test_s3_access(open_: Open, s3: LocalS3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str) -> None:
-    S3Store(Settings()).put("photos", "a.jpg", b"a")
+@pytest.mark.usefixtures("bucket_store", "s3")
+def test_s3_access(open_: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str) -> None:
     match how:
         case "wrong secret":
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
@@ -170,20 +182,18 @@ def test_s3_access(open_: Open, s3: LocalS3, monkeypatch: pytest.MonkeyPatch, tm
             monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
             monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     assert failure(open_().fetch("s3", "s3://photos/a.jpg", "acme")) == ("s3_access_denied", True)
-    with pytest.raises(ItemError, match="s3_access_denied"):
-        list(S3Store(Settings()).list("photos", ""))
 
 
+@pytest.mark.usefixtures("bucket_store")
 def test_s3_endpoint_setting_wins(open_: Open, s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> None:
-    S3Store(Settings()).put("photos", "a.jpg", b"a")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     good = open_(s3_endpoint_url=s3.endpoint_url)
     assert good.fetch("s3", "s3://photos/a.jpg", "acme").result(LIMIT_S) == b"a"
     assert failure(open_().fetch("s3", "s3://photos/a.jpg", "acme")) == ("s3_unavailable", False)
 
 
-def test_s3_listing(s3: LocalS3) -> None:
-    store = S3Store(Settings())
+def test_s3_listing(bucket_store: S3Store) -> None:
+    store = bucket_store
     keys = [f"list/{number:04}.jpg" for number in range(1, 40)]
     for key in (*keys, "list/", "listed"):
         store.put("photos", key, b"")
@@ -193,10 +203,16 @@ def test_s3_listing(s3: LocalS3) -> None:
         list(store.list("no-such-bucket", ""))
 
 
-def test_s3_many_at_a_time(open_: Open, s3: LocalS3) -> None:
-    store = S3Store(Settings())
+@pytest.mark.usefixtures("s3")
+def test_s3_listing_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(ItemError, match="s3_access_denied"):
+        list(S3Store(load_settings()).list("photos", ""))
+
+
+def test_s3_many_at_a_time(open_: Open, s3: LocalS3, bucket_store: S3Store) -> None:
     for number in range(20):
-        store.put("photos", f"many/{number}", str(number).encode())
+        bucket_store.put("photos", f"many/{number}", str(number).encode())
     sources = open_()
     answers = [sources.fetch("s3", f"s3://photos/many/{number % 20}", "acme") for number in range(400)]
     assert not wait(answers, LIMIT_S).not_done
@@ -230,9 +246,9 @@ def test_s3_uris() -> None:
 @pytest.fixture(params=["folder", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> UploadStore:
     if request.param == "folder":
-        return open_upload_store(Settings(data_dir=tmp_path))
+        return open_upload_store(load_settings(data_dir=tmp_path))
     request.getfixturevalue("s3")
-    return open_upload_store(Settings(uploads_url="s3://uploads/some/prefix/"))
+    return open_upload_store(load_settings(uploads_url="s3://uploads/some/prefix/"))
 
 
 def test_uploads(store: UploadStore) -> None:
@@ -261,7 +277,7 @@ def test_uploads_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_uploads_belong_to_their_tenant(open_: Open, tmp_path: Path) -> None:
-    sha256 = open_upload_store(Settings(data_dir=tmp_path)).put(b"mine")
+    sha256 = open_upload_store(load_settings(data_dir=tmp_path)).put(b"mine")
     sources = open_({("acme", "upload-1"): sha256, ("acme", "upload-2"): "0" * 64})
     assert sources.fetch("upload", "upload-1", "acme").result(LIMIT_S) == b"mine"
     for ref, tenant in (("upload-1", "other"), ("upload-9", "acme"), (sha256, "acme"), ("upload-2", "acme")):
@@ -272,7 +288,7 @@ def test_a_lookup_that_breaks_is_the_items_failure(tmp_path: Path) -> None:
     def broken(tenant: str, ref: str) -> str | None:
         raise ConnectionError("the database is away")
 
-    settings = Settings(data_dir=tmp_path)
+    settings = load_settings(data_dir=tmp_path)
     client = HttpClient(settings)
     sources = open_sources(settings, client, broken)
     assert failure(sources.fetch("upload", "upload-1", "acme")) == ("fetch_failed", False)
