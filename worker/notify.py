@@ -11,7 +11,7 @@ import random
 import time
 from concurrent.futures import Future
 
-from core.errors import ItemError
+from core.errors import ItemError, TaglineError
 from core.settings import Settings
 from core.signing import signed_headers
 from core.states import DeliveryState
@@ -61,7 +61,12 @@ class Notifier:
 
     def _send(self, delivery: outbox.Outgoing) -> Future[Response]:
         body = delivery.body.encode()
-        headers = signed_headers(delivery.secret, delivery.id, int(time.time()), body)
+        try:
+            headers = signed_headers(delivery.secret, delivery.id, int(time.time()), body)
+        except TaglineError as error:  # an unusable secret must not hold up the other deliveries
+            failed: Future[Response] = Future()
+            failed.set_exception(ItemError(error.code, error.message))
+            return failed
         request = Request(
             url=delivery.url,
             method="POST",
