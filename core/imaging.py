@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 import io
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +41,8 @@ from core.signatures import avif_size, bare_png, looks_cut, sniff
 Result = TypeVar("Result")
 __all__ = ["DecodedImage", "ImageInfo", "ImageSpec", "decode_image", "inspect_image"]
 
-# Only what people keep photos in: Pillow's other readers (PostScript, icons, ...) are attack surface.
+# Only what people keep photos in: Pillow's other readers (PostScript, icons, ...) are attack surface. Importing a
+# plugin registers it; were one missing, Pillow would import them all.
 PLUGINS = (
     JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin, GifImagePlugin,
     TiffImagePlugin, BmpImagePlugin, AvifImagePlugin, Jpeg2KImagePlugin,
@@ -51,11 +51,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "HEI
 KNOWN = "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC or JPEG 2000"
 CONVERT = "convert it to JPEG or PNG"
 MAX_SIDE = 65_535  # pixels; what JPEG can hold
-OVERSAMPLING = (
-    2  # a JPEG is decoded at least this many times larger than wanted, so that bicubic has what it needs
-)
+OVERSAMPLING = 2  # a JPEG is decoded at least this many times larger than wanted, for bicubic to work on
 UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)
-QUIET: Final = ("ignore", None, Warning, re.compile(r"PIL\.|pillow_heif|core\.imaging|core\.colour"), 0)
+QUIET = r"PIL\.|pillow_heif|core\.imaging|core\.colour"  # modules whose warnings are not for the log
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -217,7 +215,7 @@ def _orientation(image: Image.Image) -> int:
 
 @functools.cache
 def _ready() -> None:
-    """Once per process: let Pillow read HEIF, quietly, and leave the limit on size to us, who judge every header."""
+    """Once per process: let Pillow read HEIF and be quiet; the limit on size is ours, who judge every header."""
     silence_libtiff()
     register_heif_opener(thumbnails=False, decode_threads=1)
     Image.MAX_IMAGE_PIXELS = None
@@ -229,9 +227,8 @@ def _silence() -> None:
     A filter for the whole process, put back whenever something removed it, since `warnings.catch_warnings` is not
     safe with threads.
     """
-    if QUIET not in warnings.filters[:4]:
-        warnings.filters.insert(0, QUIET)  # type: ignore[attr-defined]
-        warnings._filters_mutated()  # type: ignore[attr-defined]
+    if not any(getattr(rule[3], "pattern", None) == QUIET for rule in warnings.filters[:4]):
+        warnings.filterwarnings("ignore", module=QUIET)
 
 
 def _guarded(data: bytes, work: Callable[[], Result]) -> Result:

@@ -11,8 +11,8 @@ import PIL
 def silence_libtiff() -> bool:
     """Take away libtiff's message handlers, for the whole process; whether that worked.
 
-    A stranger's file can make it write hundreds of lines, straight from C and past our logs. What matters comes back
-    as an error code anyway. It works where Pillow brings its own libtiff, as its wheels for Linux and macOS do.
+    A stranger's file can make it write hundreds of lines, straight from C and past our logs. What matters comes
+    back as an error code anyway. It works where Pillow brings its own libtiff, as its wheels for Linux and macOS do.
     """
     folder = Path(PIL.__file__).parent
     for path in sorted([*folder.parent.glob("pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")]):
