@@ -45,8 +45,8 @@ def to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Grey values of any type as uint8, scaled and not clipped.
 
     16-bit integers are read as the least of 8, 10, 12, 14 or 16 bits that holds them all, since cameras and
-    microscopes keep 10 to 14 bits in such files. Wider integers and floats have no agreed white: what fits 0..1, 0..255 or
-    0..65535 is read so, and anything else is stretched from its least to its greatest value.
+    microscopes keep 10 to 14 bits in such files. Wider integers and floats have no agreed white: what fits 0..1,
+    0..255 or 0..65535 is read so, and anything else is stretched from its least to its greatest value.
     """
     if values.dtype.itemsize == 2:
         grey = values.astype(np.uint16)

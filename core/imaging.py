@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import io
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -35,7 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.colour import to_rgb
 from core.errors import ItemError
-from core.libtiff import silence_libtiff
+from core.quiet import silence_libtiff, silence_logs, silence_warnings
 from core.signatures import avif_size, bare_png, looks_cut, sniff
 
 Result = TypeVar("Result")
@@ -53,7 +52,6 @@ CONVERT = "convert it to JPEG or PNG"
 MAX_SIDE = 65_535  # pixels; what JPEG can hold
 OVERSAMPLING = 2  # a JPEG is decoded at least this many times larger than wanted, for bicubic to work on
 UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)
-QUIET = r"PIL\.|pillow_heif|core\.imaging|core\.colour"  # modules whose warnings are not for the log
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -216,26 +214,17 @@ def _orientation(image: Image.Image) -> int:
 @functools.cache
 def _ready() -> None:
     """Once per process: let Pillow read HEIF and be quiet; the limit on size is ours, who judge every header."""
+    silence_logs()
     silence_libtiff()
     register_heif_opener(thumbnails=False, decode_threads=1)
     Image.MAX_IMAGE_PIXELS = None
-
-
-def _silence() -> None:
-    """Keep Pillow's warnings about odd files off stderr; what matters of them comes back as an error.
-
-    A filter for the whole process, put back whenever something removed it, since `warnings.catch_warnings` is not
-    safe with threads.
-    """
-    if not any(getattr(rule[3], "pattern", None) == QUIET for rule in warnings.filters[:4]):
-        warnings.filterwarnings("ignore", module=QUIET)
 
 
 def _guarded(data: bytes, work: Callable[[], Result]) -> Result:
     """What `work` returns; whatever it raises becomes an ItemError."""
     if not data:
         raise ItemError("image_empty", "The file is empty; send the image's bytes.")
-    _silence()
+    silence_warnings()
     try:
         return work()
     except ItemError:

@@ -115,10 +115,10 @@ def _read(file: BinaryIO) -> dict[str, NDArray[Any]]:
         raise CheckpointError("the checkpoint was written on a big-endian machine")
     reader = _Unpickler(file)
     state = reader.load()
-    for key in load():
-        _fill(reader.storages[key], file)
     if not isinstance(state, dict) or not all(isinstance(value, _Tensor) for value in state.values()):
         raise CheckpointError("the checkpoint is not a state dict")
+    for key in load():
+        _fill(reader.storages[key], file)
     return {name: tensor.array() for name, tensor in state.items()}
 
 
