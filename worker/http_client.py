@@ -21,6 +21,8 @@ from worker.http_types import Request, Response
 __all__ = ["HttpClient", "Request", "Response"]
 
 log = logging.getLogger(__name__)
+# A name server that does not answer would hold up libcurl's clean-up; the thread is a daemon and may be left to it.
+_CLOSE_S = 2.0
 
 
 class HttpClient:
@@ -81,7 +83,7 @@ class HttpClient:
                 self._closed = True
                 self._wake()
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(_CLOSE_S)
 
     def _wake(self) -> None:
         if not self._woken:

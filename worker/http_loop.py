@@ -85,10 +85,10 @@ class Loop:
         """Resolve everything with `error` and begin again with nothing."""
         unfinished = [exchange for _, exchange, _ in self._active.values()]
         unfinished += [exchange for _, _, exchange in self._later] + self._admission.drain()
+        for exchange in unfinished:  # first of all: closing waits for look-ups of names that are under way
+            _give_up(exchange, error)
         self.close()
         self._open()
-        for exchange in unfinished:
-            _give_up(exchange, error)
 
     def close(self) -> None:
         """Free everything; exchanges are not resolved."""
