@@ -35,7 +35,7 @@ def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
 
     def infer() -> None:
         while True:
-            batch = []
+            batch: list[Any] = []
             while len(batch) < settings.batch_size:
                 item = decoded.get()
                 if item is None:

@@ -46,9 +46,7 @@ def _process(command: list[str], **env: str) -> Iterator[None]:
 
 
 def _call(url: str, body: bytes | None = None, kind: str = "application/json") -> Any:
-    request = urllib.request.Request(
-        url, data=body, headers={"Authorization": f"Bearer {KEY}", "Content-Type": kind}
-    )
+    request = urllib.request.Request(url, data=body, headers={"Authorization": f"Bearer {KEY}", "Content-Type": kind})
     with urllib.request.urlopen(request, timeout=70) as answer:
         return json.load(answer)
 
@@ -111,9 +109,7 @@ def main() -> None:
                 _through_the_stack(base, urls[:64])
                 full = given.count / _through_the_stack(base, urls)
             rows.append((floor, full))
-            print(
-                f"round {number + 1}: floor {floor:6.1f} img/s   full stack {full:6.1f} img/s   {full / floor:.2f}"
-            )
+            print(f"round {number + 1}: floor {floor:6.1f} img/s   full stack {full:6.1f} img/s   {full / floor:.2f}")
         ratio = statistics.median(full / floor for floor, full in rows)
         floor, full = (statistics.median(column) for column in zip(*rows, strict=True))
         print(f"median:  floor {floor:6.1f} img/s   full stack {full:6.1f} img/s   ratio {ratio:.2f}")

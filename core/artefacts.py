@@ -111,13 +111,9 @@ def load_manifest(folder: Path, *, verify: bool = True) -> Manifest:
             raise ArtefactError("file_missing", f"{folder.name}: {name} is missing; install the artefact again")
         total += path.stat().st_size
         if verify and _sha256(path) != expected:
-            raise ArtefactError(
-                "file_hash", f"{folder.name}: {name} is damaged (hash); install the artefact again"
-            )
+            raise ArtefactError("file_hash", f"{folder.name}: {name} is damaged (hash); install the artefact again")
     if total != manifest.bytes:
-        raise ArtefactError(
-            "file_size", f"{folder.name}: {total} bytes instead of {manifest.bytes}; install it again"
-        )
+        raise ArtefactError("file_size", f"{folder.name}: {total} bytes instead of {manifest.bytes}; install it again")
     return manifest
 
 
@@ -152,9 +148,7 @@ def _parse(folder: Path) -> Manifest:
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtefactError(
-            "manifest_missing", f"{folder.name} has no {MANIFEST}: it is not an artefact"
-        ) from None
+        raise ArtefactError("manifest_missing", f"{folder.name} has no {MANIFEST}: it is not an artefact") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ArtefactError("manifest_invalid", f"{folder.name}: {MANIFEST} cannot be read: {error}") from error
     if not isinstance(raw, dict):

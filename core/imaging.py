@@ -127,9 +127,7 @@ def decode_image(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
         except (OSError, SyntaxError, ValueError):
             if sniff(data) != "PNG":
                 raise
-            return _decode(
-                bare_png(data), spec, max_pixels
-            )  # damage around whole pixels is no reason to refuse them
+            return _decode(bare_png(data), spec, max_pixels)  # damage around whole pixels is no reason to refuse them
 
     return _guarded(data, decode)
 
@@ -244,9 +242,7 @@ def _explain(data: bytes, error: Exception) -> ItemError:
     if "truncated" in reason.lower() or looks_cut(data):
         return ItemError("image_truncated", f"The {known} file ends too early; send it again, whole.")
     if "nsupported" in reason or isinstance(error, NotImplementedError):
-        return ItemError(
-            "image_unsupported", f"A {known} file of a kind that cannot be read ({reason}); {CONVERT}."
-        )
+        return ItemError("image_unsupported", f"A {known} file of a kind that cannot be read ({reason}); {CONVERT}.")
     if isinstance(error, UnidentifiedImageError):
         reason = "its header makes no sense"
     return ItemError("image_corrupt", f"The {known} file is damaged ({reason}); send another copy.")

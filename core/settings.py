@@ -40,13 +40,9 @@ class Settings(BaseSettings):
     # Fetching
     fetch_timeout_s: float = Field(30.0, gt=0, description="Total time of one fetch, redirects included.")
     fetch_connect_timeout_s: float = Field(5.0, gt=0, description="Time to connect, per hop.")
-    fetch_max_bytes: int = Field(
-        32 * 1024 * 1024, gt=0, description="Largest image in bytes, after decompression."
-    )
+    fetch_max_bytes: int = Field(32 * 1024 * 1024, gt=0, description="Largest image in bytes, after decompression.")
     fetch_max_redirects: int = Field(5, ge=0, description="Redirects followed for one fetch.")
-    fetch_concurrency: int = Field(
-        64, ge=1, description="Images of one worker that are fetched or wait for decoding."
-    )
+    fetch_concurrency: int = Field(64, ge=1, description="Images of one worker that are fetched or wait for decoding.")
     fetch_per_host: int = Field(16, ge=1, description="Connections of one worker to one host.")
 
     # Images
@@ -72,9 +68,7 @@ class Settings(BaseSettings):
     retention_days: float = Field(90.0, gt=0, description="Finished jobs and their results are kept this long.")
 
     # The API
-    public_url: str = Field(
-        "", description="Where clients reach the API, for absolute links; empty: relative links."
-    )
+    public_url: str = Field("", description="Where clients reach the API, for absolute links; empty: relative links.")
     web_threads: int = Field(32, ge=2, description="Threads that answer requests.")
     max_waiting: int = Field(20, ge=1, description="Long polls and event streams at a time; past it: 503.")
 
@@ -88,9 +82,7 @@ class Settings(BaseSettings):
     @field_validator("allow_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-        )
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("public_url")
     @classmethod

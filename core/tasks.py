@@ -61,9 +61,7 @@ class TaskSpec:
 
 TASKS: dict[str, TaskSpec] = {
     task.name: task
-    for task in (
-        TaskSpec("classify", "image", "The 1,000 ImageNet classes, ranked by probability.", ClassifyOptions),
-    )
+    for task in (TaskSpec("classify", "image", "The 1,000 ImageNet classes, ranked by probability.", ClassifyOptions),)
 }
 
 QUEUES: tuple[str, ...] = ("image", "text")

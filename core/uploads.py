@@ -100,9 +100,7 @@ def open_upload_store(settings: Settings) -> UploadStore:
         return FolderUploads(settings.data_dir / "uploads")
     bucket, prefix = parse_s3_uri(settings.uploads_url, prefix=True)
     # An upload accepted under an earlier, larger limit can still be read while it fits the one for images.
-    return BucketUploads(
-        S3Store(settings), bucket, prefix, max(settings.max_upload_bytes, settings.fetch_max_bytes)
-    )
+    return BucketUploads(S3Store(settings), bucket, prefix, max(settings.max_upload_bytes, settings.fetch_max_bytes))
 
 
 def _name(sha256: str) -> str:

@@ -96,9 +96,7 @@ def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: s
 
 
 def _claimed(session: Session, chunk: Chunk) -> Claim:
-    job = session.execute(
-        select(Job.tasks, Job.options, Job.models, Job.state).where(Job.id == chunk.job_id)
-    ).one()
+    job = session.execute(select(Job.tasks, Job.options, Job.models, Job.state).where(Job.id == chunk.job_id)).one()
     if job.state == JobState.QUEUED:
         session.execute(
             update(Job)

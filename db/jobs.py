@@ -112,9 +112,7 @@ def list_jobs(
 
 def finish_if_done(session: Session, job_id: str) -> None:
     """Close a job all of whose items are accounted for, and put its webhook into the outbox."""
-    job = session.execute(
-        select(Job).where(Job.id == job_id).execution_options(populate_existing=True)
-    ).scalar_one()
+    job = session.execute(select(Job).where(Job.id == job_id).execution_options(populate_existing=True)).scalar_one()
     if JobState(job.state).finished or job.succeeded + job.failed + job.cancelled < job.total:
         return
     close_job(session, job, JobState.COMPLETED if job.succeeded else JobState.FAILED)
@@ -173,9 +171,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     job = find_job(session, tenant_id, job_id)
     session.refresh(job, with_for_update=True)
     if not JobState(job.state).finished:
-        raise Conflict(
-            "job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it."
-        )
+        raise Conflict("job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it.")
     if job.failed == 0:
         raise Conflict("nothing_to_retry", f"Job {job_id} has no failed item.")
     now = session.execute(select(now_ms())).scalar_one()

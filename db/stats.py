@@ -61,9 +61,7 @@ def open_jobs(session: Session) -> dict[str, int]:
 def open_deliveries(session: Session) -> int:
     """The number of webhooks not yet delivered or given up."""
     states = [DeliveryState.PENDING, DeliveryState.SENDING]
-    return session.execute(
-        select(func.count()).select_from(Delivery).where(Delivery.state.in_(states))
-    ).scalar_one()
+    return session.execute(select(func.count()).select_from(Delivery).where(Delivery.state.in_(states))).scalar_one()
 
 
 def lapsed_leases(session: Session) -> bool:
@@ -74,6 +72,4 @@ def lapsed_leases(session: Session) -> bool:
 
 def cancelled_chunks(session: Session) -> bool:
     """Whether cancelled items wait for their rows."""
-    return (
-        session.scalars(select(Chunk.id).where(Chunk.state == ChunkState.CANCELLED).limit(1)).first() is not None
-    )
+    return session.scalars(select(Chunk.id).where(Chunk.state == ChunkState.CANCELLED).limit(1)).first() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -35,3 +36,12 @@ def missing_uploads(session: Session, tenant_id: str, upload_ids: Collection[str
     """Those of the ids that are no uploads of this tenant."""
     found = session.scalars(select(Upload.id).where(Upload.tenant_id == tenant_id, Upload.id.in_(upload_ids)))
     return set(upload_ids) - set(found)
+
+
+def read_upload(session: Session, tenant_id: str, upload_id: str) -> dict[str, Any] | None:
+    """A tenant's upload as clients see it, or None."""
+    upload = session.scalars(select(Upload).where(Upload.id == upload_id, Upload.tenant_id == tenant_id)).one_or_none()
+    if upload is None:
+        return None
+    names = ("id", "sha256", "bytes", "width", "height")
+    return {name: getattr(upload, name) for name in names}

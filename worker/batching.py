@@ -84,9 +84,7 @@ class Lane:
             self._changed.notify_all()
         for waiting in left:
             if waiting.result.set_running_or_notify_cancel():
-                waiting.result.set_exception(
-                    ItemError("worker_stopping", "The worker is stopping.", permanent=False)
-                )
+                waiting.result.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
         for thread in self._threads:
             thread.join(timeout=10)
 
@@ -115,9 +113,7 @@ class Lane:
         try:
             results = self._predict(np.stack([waiting.item for waiting in batch]))
             if len(results) != len(batch):
-                raise TaglineError(
-                    "length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items"
-                )
+                raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items")
         except Exception as error:
             self._isolate(batch, error)
             return
@@ -132,7 +128,5 @@ class Lane:
             self._run(batch[half:])
             return
         log.error("the model fails on a single item", exc_info=error, extra={"model": self._name})
-        failure = (
-            error if isinstance(error, ItemError) else ItemError("inference_failed", f"The model failed: {error}")
-        )
+        failure = error if isinstance(error, ItemError) else ItemError("inference_failed", f"The model failed: {error}")
         batch[0].result.set_exception(failure)

@@ -98,9 +98,7 @@ class HttpClient:
                         self._take_in()
                 except Exception:
                     log.exception("the HTTP client starts over")
-                    self._loop.fail(
-                        ItemError("fetch_failed", "the HTTP client had to start over", permanent=False)
-                    )
+                    self._loop.fail(ItemError("fetch_failed", "the HTTP client had to start over", permanent=False))
         finally:
             self._take_in()
             self._loop.fail(_closing())

@@ -30,9 +30,7 @@ _NOT_HTTP = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_
 def curl_error(code: int, reason: str, host: str, timeout_s: float, max_bytes: int) -> ItemError:
     """The error for a curl result code other than 0."""
     if code in _TLS:
-        return ItemError(
-            "fetch_tls", f"no secure connection to {host}: {reason}", permanent=code != _TLS_TRANSIENT
-        )
+        return ItemError("fetch_tls", f"no secure connection to {host}: {reason}", permanent=code != _TLS_TRANSIENT)
     if code in _NOT_HTTP:
         return ItemError("fetch_failed", f"{host} did not answer in HTTP")
     match code:
@@ -41,9 +39,7 @@ def curl_error(code: int, reason: str, host: str, timeout_s: float, max_bytes: i
         case pycurl.E_COULDNT_RESOLVE_HOST:
             return ItemError("fetch_dns", f"no address was found for {host}", permanent=False)
         case pycurl.E_COULDNT_CONNECT:
-            return ItemError(
-                "fetch_refused", f"{host} cannot be reached or refused the connection", permanent=False
-            )
+            return ItemError("fetch_refused", f"{host} cannot be reached or refused the connection", permanent=False)
         case pycurl.E_PARTIAL_FILE:
             return ItemError("fetch_truncated", f"{host} closed before the body was complete", permanent=False)
         case pycurl.E_FILESIZE_EXCEEDED:

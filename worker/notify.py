@@ -103,9 +103,7 @@ def _attempt(future: Future[Response], took: float) -> tuple[Response | None, ou
     if 200 <= response.status < 300:
         return response, outbox.Attempt(response.status, response.elapsed_s)
     code = "webhook_redirect" if 300 <= response.status < 400 else "webhook_refused"
-    message = (
-        f"The receiver answered {response.status}; only 2xx counts as received, and redirects are not followed."
-    )
+    message = f"The receiver answered {response.status}; only 2xx counts as received, and redirects are not followed."
     return response, outbox.Attempt(response.status, response.elapsed_s, code, message)
 
 

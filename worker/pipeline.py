@@ -109,14 +109,10 @@ class Watch:
                     raise
                 self.check()
                 if monotonic() > self._deadline:
-                    raise ItemError(
-                        "worker_timeout", "The worker gave up on this item.", permanent=False
-                    ) from None
+                    raise ItemError("worker_timeout", "The worker gave up on this item.", permanent=False) from None
 
 
-def _start(
-    shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch
-) -> Future[Photo]:
+def _start(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch) -> Future[Photo]:
     """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
     watch.enter_window()
     started = monotonic()

@@ -22,8 +22,7 @@ def _finish(database: Database, *, failing: set[int] = frozenset()) -> None:  # 
     error = ItemError("fetch_http_404", "Not found.")
     while (mine := claim(database)) is not None:
         results = [
-            ItemResult(result.item, error=error) if result.item.seq in failing else result
-            for result in successes(mine)
+            ItemResult(result.item, error=error) if result.item.seq in failing else result for result in successes(mine)
         ]
         with database.write() as session:
             store_results(session, mine, results)

@@ -124,9 +124,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(stack: Stack, te
     _check_all_done(stack, tenant, job, 160)
 
 
-def test_a_worker_that_comes_back_under_its_name_takes_its_chunks_back(
-    stack: Stack, tenant: str, photos: str
-) -> None:
+def test_a_worker_that_comes_back_under_its_name_takes_its_chunks_back(stack: Stack, tenant: str, photos: str) -> None:
     """Without a scheduler nobody reaps leases, and with a long lease none lapses: only the name frees them."""
     job = make_job(stack.database, tenant, refs=_photos(photos, 120), chunk=8)
     scheduler = stack.scheduler()

@@ -34,9 +34,7 @@ class ImageClassifier:
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
         if manifest.outputs[OUTPUT].shape[1:] != (len(self._labels),):
-            raise ArtefactError(
-                "labels_mismatch", f"{manifest.id} has {len(self._labels)} labels, not one per score"
-            )
+            raise ArtefactError("labels_mismatch", f"{manifest.id} has {len(self._labels)} labels, not one per score")
 
     def example(self) -> NDArray[np.uint8]:
         """A grey gradient, uint8 [height, width, 3]."""

@@ -45,9 +45,7 @@ class OpenVinoRuntime:
             return self._core.read_model(self._graph)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ArtefactError(
-                "graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}"
-            ) from error
+            raise ArtefactError("graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}") from error
 
     def _pool(self, outputs: tuple[str, ...]) -> _Pool:
         pool = self._pools.get(outputs)

@@ -69,9 +69,7 @@ class TensorFlowRuntime:
         if missing:
             raise ArtefactError("graph_output_missing", f"{self._graph.name} has no output {missing[0]!r}")
         definition = self._definition
-        wrapped = self._tf.compat.v1.wrap_function(
-            lambda: self._tf.compat.v1.import_graph_def(definition, name=""), []
-        )
+        wrapped = self._tf.compat.v1.wrap_function(lambda: self._tf.compat.v1.import_graph_def(definition, name=""), [])
         element = wrapped.graph.as_graph_element
         return wrapped.prune([element(f"{name}:0") for name in inputs], [element(f"{name}:0") for name in outputs])
 
