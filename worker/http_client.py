@@ -21,7 +21,7 @@ from worker.http_types import Request, Response
 __all__ = ["HttpClient", "Request", "Response"]
 
 log = logging.getLogger(__name__)
-# A name server that does not answer would hold up libcurl's clean-up; the thread is a daemon and may be left to it.
+# A silent name server would hold up libcurl's clean-up; the thread is a daemon and may be left to it.
 _CLOSE_S = 2.0
 
 
