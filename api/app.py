@@ -1,0 +1,78 @@
+"""The application: services, routes, and what surrounds every request."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.routing import BaseConverter
+
+from api import catalogue, deliveries, docs, events, health, jobs, results, scrape, uploads
+from api.auth import require_key
+from api.errors import register_errors
+from api.services import KEY, make_services, services
+from core.ids import new_id
+from core.settings import Settings
+
+MODULES = (jobs, results, events, uploads, catalogue, deliveries, health, scrape, docs)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+log = structlog.get_logger(__name__)
+
+
+class IdConverter(BaseConverter):
+    """Ids in paths. What is no id is no route, and so never reaches the database."""
+
+    regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application. Opens no connection until the first request."""
+    app = Flask("api", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.strict_slashes = False
+    app.extensions[KEY] = make_services(settings)
+    app.before_request(_begin)
+    app.before_request(require_key)
+    app.after_request(_end)
+    for module in MODULES:
+        app.register_blueprint(module.blueprint)
+    register_errors(app)
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """Close what `create_app` opened."""
+    app.extensions[KEY].database.close()
+    app.extensions[KEY].doorbell.close()
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if request.view_args and "job_id" in request.view_args:
+        structlog.contextvars.bind_contextvars(job_id=request.view_args["job_id"])
+
+
+def _end(response: Response) -> Response:
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    method = request.method if request.method in ("GET", "HEAD", "POST", "DELETE") else "other"
+    metrics = services().metrics
+    metrics.requests.labels(method, route, str(response.status_code)).inc()
+    metrics.seconds.labels(method, route).observe(seconds)
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    if not route.endswith(("/healthz", "/readyz", "/metrics")):
+        log.info(
+            "request", method=request.method, path=request.path[:500], status=response.status_code,
+            ms=round(seconds * 1000, 1),
+        )  # fmt: skip
+    return response

@@ -1,0 +1,68 @@
+"""A request's body as a stream that is known to be whole when it ends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from core.errors import RequestError
+
+BLOCK = 64 * 1024
+VERIFIED = "tagline.body_verified"  # set by api/bridge.py: its stream raises when the client hangs up
+
+
+class Body:
+    """Reads a body once, hashing as it goes.
+
+    A client that dies must not look like one that has finished. With Content-Length the bytes are counted. A
+    chunked body tells its end itself, but a WSGI server may report "end" for "connection lost" (granian does), so
+    one is read only from a server that is known to tell the two apart.
+    """
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._stream = environ["wsgi.input"]
+        length = environ.get("CONTENT_LENGTH")
+        self._expected = int(length) if length else None
+        self._chunked = "HTTP_TRANSFER_ENCODING" in environ
+        self._verified = bool(environ.get(VERIFIED))
+        self._read = 0
+        self._hash = hashlib.sha256()
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body's bytes as they arrive.
+
+        Raises:
+            RequestError: `body_incomplete`, `request_timeout`, or `length_required`.
+        """
+        if self._chunked and not self._verified:
+            raise RequestError("length_required", "Send Content-Length.", where="Content-Length")
+        if self._expected is None and not self._chunked:
+            return
+        while block := self._stream.read(BLOCK):
+            self._read += len(block)
+            self._hash.update(block)
+            yield block
+        if self._expected is not None and self._read != self._expected:
+            message = f"{self._read:,} of {self._expected:,} bytes arrived; nothing was accepted."
+            raise RequestError("body_incomplete", message)
+
+    def read_all(self, limit: int, code: str, advice: str) -> bytes:
+        """The whole body.
+
+        Raises:
+            RequestError: `code` if it is longer than `limit` bytes; and as `blocks`.
+        """
+        if (self._expected or 0) > limit:
+            raise RequestError(code, f"The body may have at most {limit:,} bytes. {advice}")
+        parts = []
+        for block in self.blocks():
+            parts.append(block)
+            if self._read > limit:
+                raise RequestError(code, f"The body may have at most {limit:,} bytes. {advice}")
+        return b"".join(parts)
+
+    def digest(self, *context: str) -> str:
+        """SHA-256 of the context and of what was read, in hex."""
+        whole = hashlib.sha256("\n".join(context).encode("utf-8", "surrogatepass") + b"\0" + self._hash.digest())
+        return whole.hexdigest()

@@ -1,0 +1,103 @@
+"""Errors as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from api.problems import PROBLEMS
+from core.errors import ArtefactError, RequestError, TaglineError
+from db.engine import Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 20
+RETRY_AFTER_S = 5
+BY_STATUS = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    411: "length_required",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+log = structlog.get_logger(__name__)
+
+
+class ManyErrors(RequestError):
+    """Several things are wrong with one request; the first stands for all."""
+
+    def __init__(self, errors: Sequence[RequestError]) -> None:
+        first = errors[0]
+        super().__init__(first.code, first.message, where=first.where)
+        self.errors = list(errors[:MAX_ERRORS])
+
+
+def problem(code: str, detail: str, *, where: str | None = None, errors: Sequence[RequestError] = ()) -> Response:
+    """A problem document. `where` is a JSON pointer, a line, or the name of a header or parameter."""
+    meaning = PROBLEMS.get(code, PROBLEMS["internal_error"])
+    body: dict[str, Any] = {
+        "type": f"urn:tagline:problem:{code}",
+        "title": meaning.title,
+        "status": meaning.status,
+        "detail": detail,
+        "code": code,
+    }
+    if where is not None:
+        body["where"] = where
+    if len(errors) > 1:
+        body["errors"] = [{"code": e.code, "detail": e.message, "where": e.where} for e in errors]
+    if meaning.status >= 500:
+        body["request_id"] = g.get("request_id")
+    # ASCII, because what is quoted from a request may hold lone surrogates, which UTF-8 cannot carry.
+    response = Response(json.dumps(body), meaning.status, content_type=MEDIA_TYPE)
+    if meaning.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="tagline"'
+    if meaning.status == 503 or code == "idempotency_key_in_use":
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def register_errors(app: Flask) -> None:
+    """Answer every error of ours, of Flask and of nobody's with a problem document."""
+    app.register_error_handler(TaglineError, _tagline)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _tagline(error: TaglineError) -> Response:
+    if isinstance(error, ArtefactError) and error.code not in PROBLEMS:
+        return problem("model_unavailable", str(error))
+    if error.code not in PROBLEMS:
+        return _unexpected(error)
+    many = error.errors if isinstance(error, ManyErrors) else ()
+    where = error.where if isinstance(error, RequestError) else None
+    return problem(error.code, error.message, where=where, errors=many)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = BY_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
+    response = problem(code, error.description or "The request cannot be answered.")
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("database unavailable", exc_info=error)
+    return problem("database_unavailable", "The database does not answer; try again in a few seconds.")
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem(
+        "internal_error", f"This is a fault of the server. Tell the operator request id {g.get('request_id')}."
+    )

@@ -1,0 +1,73 @@
+"""One input of a submission, as JSON or a line has it, to an InputItem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from api.strict_json import check_text, escape
+from core.errors import RequestError
+from core.inputs import InputItem, InputKind
+from core.tasks import Medium
+
+MAX_ID, MAX_URL, MAX_TEXT, MAX_UPLOAD = 200, 8192, 100_000, 100
+KINDS: Final[dict[Medium, tuple[InputKind, ...]]] = {"image": ("url", "s3", "upload"), "text": ("text",)}
+LIMITS: Final[dict[str, int]] = {"url": MAX_URL, "s3": MAX_URL, "upload": MAX_UPLOAD, "text": MAX_TEXT}
+
+
+def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputItem:
+    """An input.
+
+    Whether a URL can be fetched is not asked here: that is the item's business, and fails no other.
+
+    Args:
+        value: a string (URL or s3:// URI for image tasks, the text for text tasks), or an object with an optional
+            "id" and exactly one of "url", "s3", "upload" and "text".
+        where: a JSON pointer or "line N", for errors.
+
+    Raises:
+        RequestError: `input_invalid`, `input_kind_mismatch` or `s3_prefix_not_supported`.
+    """
+    if isinstance(value, str):
+        kind: InputKind = "text" if medium == "text" else "s3" if value.startswith("s3://") else "url"
+        return InputItem(seq, str(seq), kind, _checked(value, LIMITS[kind], where, kind))
+    if not isinstance(value, Mapping):
+        raise RequestError("input_invalid", "An input is a string or an object.", where=where)
+    return _parse_object(value, seq, medium, where)
+
+
+def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str) -> InputItem:
+    if "s3_prefix" in value:
+        message = "s3_prefix is not supported yet; list the objects one by one as s3."
+        raise RequestError("s3_prefix_not_supported", message, where=_inside(where, "s3_prefix"))
+    unknown = next((name for name in value if name != "id" and name not in LIMITS), None)
+    if unknown is not None:
+        message = f"An input has no field {unknown[:50]!r}; it has id and one of url, s3, upload, text."
+        raise RequestError("input_invalid", message, where=_inside(where, unknown))
+    kinds = [kind for kind in LIMITS if kind in value]
+    if len(kinds) != 1:
+        raise RequestError("input_invalid", "Give exactly one of url, s3, upload and text.", where=where)
+    kind: InputKind = kinds[0]  # type: ignore[assignment]
+    if kind not in KINDS[medium]:
+        takes = ", ".join(KINDS[medium])
+        message = f"These are {medium} tasks: they take {takes}, not {kind}."
+        raise RequestError("input_kind_mismatch", message, where=_inside(where, kind))
+    ref = _checked(value[kind], LIMITS[kind], _inside(where, kind), kind)
+    if "id" not in value:
+        return InputItem(seq, str(seq), kind, ref)
+    return InputItem(seq, _checked(value["id"], MAX_ID, _inside(where, "id"), "id"), kind, ref)
+
+
+def _checked(value: object, limit: int, where: str, what: str) -> str:
+    if not isinstance(value, str):
+        raise RequestError("input_invalid", f"{what} must be a string.", where=where)
+    if not 1 <= len(value) <= limit:
+        found = "is empty" if not value else f"has {len(value):,} characters"
+        raise RequestError("input_invalid", f"{what} {found}; it must have 1 to {limit:,}.", where=where)
+    check_text(value, where)
+    return value
+
+
+def _inside(where: str, name: str) -> str:
+    """Pointers grow; "line 17" stays, the message names the field."""
+    return f"{where}/{escape(name[:50])}" if where.startswith("/") else where

@@ -1,0 +1,82 @@
+"""The JSON Schema of a submission: what validation accepts, for the tasks and models that are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.inputs import KINDS, LIMITS, MAX_ID
+from api.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
+from core.catalogue import Catalogue
+from core.tasks import TASKS, Medium, TaskSpec
+
+# A subset of what is accepted, tight enough that whatever matches it is accepted.
+_LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?"
+HTTP_URL = rf"^https?://({_LABEL}\.){{0,4}}[a-zA-Z]{{1,20}}(:[1-9][0-9]{{0,3}})?(/[!-\[\]-~]*)?$"
+
+
+def job_request_schema(catalogue: Catalogue) -> dict[str, Any]:
+    """One object schema for each medium, since a job asks for image tasks or for text tasks."""
+    media: list[Medium] = [m for m in KINDS if any(spec.medium == m for spec in TASKS.values())]
+    schemas = [_for_medium(medium, catalogue) for medium in media]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
+    specs = [spec for spec in TASKS.values() if spec.medium == medium]
+    return {
+        "title": "JobRequest",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["tasks", "inputs"],
+        "properties": {
+            "tasks": {
+                "type": "array",
+                "items": {"type": "string", "enum": [spec.name for spec in specs]},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            "inputs": {"type": "array", "items": _input(medium), "minItems": 1},
+            "options": _closed({spec.name: spec.options.model_json_schema() for spec in specs}),
+            "models": _closed({spec.name: _models(spec, catalogue) for spec in specs}),
+            "webhook": {"anyOf": [_webhook(), {"type": "null"}]},
+            "priority": {"enum": ["interactive", "bulk", None], "description": "Default: by the number of inputs."},
+            "name": {"type": ["string", "null"], "maxLength": MAX_NAME, "pattern": NO_NUL},
+            "metadata": {"type": "object", "description": "Yours, given back; up to 16 KB of JSON, without NUL."},
+        },
+    }  # fmt: skip
+
+
+def _input(medium: Medium) -> dict[str, Any]:
+    kinds = KINDS[medium]
+    longest = LIMITS[kinds[0]]
+    alone = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": NO_NUL}
+    alone["description"] = "The text itself." if medium == "text" else "A URL or an s3:// URI."
+    return {"anyOf": [alone, *(_input_object(kind) for kind in kinds)]}
+
+
+def _input_object(kind: str) -> dict[str, Any]:
+    ref = {"type": "string", "minLength": 1, "maxLength": LIMITS[kind], "pattern": NO_NUL}
+    if kind == "upload":
+        ref["description"] = "The id that POST /v1/uploads gave."
+    own = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NO_NUL, "description": "Your own id."}
+    return {**_closed({"id": own, kind: ref}), "required": [kind]}
+
+
+def _models(spec: TaskSpec, catalogue: Catalogue) -> dict[str, Any]:
+    manifests = [e.manifest for e in catalogue.entries() if e.manifest and e.manifest.task == spec.name]
+    names = dict.fromkeys([name for m in manifests for name in (m.name, m.id)])
+    return {"type": "string", "enum": list(names)} if names else {"type": "string", "minLength": 1}
+
+
+def _webhook() -> dict[str, Any]:
+    secret = {
+        "type": ["string", "null"],
+        "pattern": "^whsec_([A-Za-z0-9+/]{4}){8,20}$",
+        "description": "Without it the account's own secret signs.",
+    }
+    url = {"type": "string", "maxLength": MAX_WEBHOOK_URL, "pattern": HTTP_URL, "description": "http or https."}
+    return {**_closed({"url": url, "secret": secret}), "required": ["url"]}
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}

@@ -1,0 +1,191 @@
+"""Jobs: submitting, reading, stopping, running again, removing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from api import spec
+from api.answers import answer
+from api.auth import caller
+from api.body import Body
+from api.cursors import read_job_id, write_cursor
+from api.lines import PARSERS
+from api.operations import Answer, Operation, describe
+from api.polling import job_when_ready
+from api.query import choice_parameter, int_parameter
+from api.schemas import JobPage, JobView
+from api.services import base_url, services
+from api.submit import JSON, Submission, submit
+from api.views import etag, job_view
+from core.errors import RequestError
+from core.states import JobState
+from db import jobs
+from db.upkeep import write_cancelled
+
+blueprint = Blueprint("jobs", __name__)
+POLL_AFTER_S = "2"
+
+
+@blueprint.post("/v1/jobs")
+@describe(
+    Operation(
+        "Submit a job",
+        "jobs",
+        {202: Answer("Accepted; poll `Location`, or wait for the webhook.", JobView, headers=("Location",))},
+        description=spec.SUBMIT_TEXT,
+        parameters=(*spec.SUBMIT_QUERY, spec.IDEMPOTENCY_KEY),
+        body=spec.SUBMIT_BODIES,
+        problems=("json_invalid", "field_invalid", "idempotency_key_in_use", "body_too_large",
+                  "unsupported_media_type", "request_timeout", "length_required", "model_unavailable"),
+    )
+)  # fmt: skip
+def create() -> Response:
+    accepted = submit(
+        services(),
+        Submission(
+            caller=caller(),
+            content_type=_content_type(),
+            query=list(request.args.items()),
+            body=Body(request.environ),
+            key=_idempotency_key(),
+            base_url=base_url(),
+        ),
+    )
+    response = _accepted(accepted.view)
+    if accepted.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@blueprint.get("/v1/jobs")
+@describe(
+    Operation(
+        "List jobs, newest first",
+        "jobs",
+        {200: Answer("A page.", JobPage)},
+        parameters=(spec.limit(100, 20), spec.CURSOR, spec.state(tuple(JobState))),
+        problems=("parameter_invalid",),
+    )
+)
+def index() -> Response:
+    limit = int_parameter(request.args, "limit", 1, 100, 20)
+    state = choice_parameter(request.args, "state", tuple(JobState))
+    cursor = request.args.get("cursor")
+    before = read_job_id(cursor) if cursor is not None else None
+    with services().database.read() as session:
+        found = jobs.list_jobs(session, caller().tenant_id, limit=limit + 1, before=before, state=state)
+        views = [job_view(job, base_url()) for job in found[:limit]]
+    more = write_cursor(views[-1]["id"]) if len(found) > limit else None
+    return answer({"data": views, "next_cursor": more})
+
+
+@blueprint.get("/v1/jobs/<id:job_id>")
+@describe(
+    Operation(
+        "Read a job",
+        "jobs",
+        {
+            200: Answer("The job.", JobView, headers=("ETag", "Preference-Applied")),
+            304: Answer("Unchanged since that ETag."),
+        },
+        description="With `Prefer: wait=N` it answers when the job has finished (with `If-None-Match` also: when it "
+        "has changed), or after N seconds, at most 60.",
+        parameters=(spec.PREFER, spec.IF_NONE_MATCH),
+        problems=("job_not_found", "too_many_waiting"),
+    )
+)
+def read(job_id: str) -> Response:
+    job, waited = job_when_ready(services(), caller().tenant_id, job_id)
+    if job is None or request.if_none_match.contains_weak(str(job.version)):
+        response = Response(status=304)
+    else:
+        response = answer(job_view(job, base_url()))
+    if job is not None:
+        response.headers["ETag"] = etag(job)
+        if not JobState(job.state).finished:
+            response.headers["Retry-After"] = POLL_AFTER_S
+    if waited is not None:
+        response.headers["Preference-Applied"] = f"wait={waited}"
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@blueprint.post("/v1/jobs/<id:job_id>/cancel")
+@describe(
+    Operation(
+        "Cancel a job",
+        "jobs",
+        {200: Answer("Cancelled; what is finished stays.", JobView)},
+        problems=("job_not_found", "job_finished"),
+    )
+)
+def cancel(job_id: str) -> Response:
+    database = services().database
+    with database.write() as session:
+        view = job_view(jobs.cancel_job(session, caller().tenant_id, job_id), base_url())
+    with database.write() as session:  # a small job shows its cancelled rows at once; the scheduler does the rest
+        write_cancelled(session, job_id)
+    return answer(view)
+
+
+@blueprint.post("/v1/jobs/<id:job_id>/retry")
+@describe(
+    Operation(
+        "Run a finished job's failed items again",
+        "jobs",
+        {202: Answer("Queued again.", JobView, headers=("Location",))},
+        problems=("job_not_found", "job_not_finished"),
+    )
+)
+def retry(job_id: str) -> Response:
+    settings = services().settings
+    with services().database.write() as session:
+        job = jobs.retry_job(
+            session,
+            caller().tenant_id,
+            job_id,
+            chunk_size=settings.chunk_size,
+            ttl_hours=settings.job_ttl_hours,
+        )
+        view, queue = job_view(job, base_url()), job.queue
+    services().doorbell.ring(queue, -(-view["counts"]["pending"] // settings.chunk_size))
+    return _accepted(view)
+
+
+@blueprint.delete("/v1/jobs/<id:job_id>")
+@describe(
+    Operation(
+        "Remove a job and its results",
+        "jobs",
+        {204: Answer("Gone; unfinished work stops, and no webhook is sent.")},
+        problems=("job_not_found",),
+    )
+)
+def delete(job_id: str) -> Response:
+    with services().database.write() as session:
+        jobs.delete_job(session, caller().tenant_id, job_id)
+    return Response(status=204)
+
+
+def _accepted(view: dict[str, Any]) -> Response:
+    return answer(view, 202, Location=view["links"]["self"], Retry_After=POLL_AFTER_S)
+
+
+def _content_type() -> str:
+    accepted = (JSON, *PARSERS)
+    if request.mimetype not in accepted:
+        given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
+        message = f"Content-Type is one of {', '.join(accepted)}, {given}."
+        raise RequestError("unsupported_media_type", message, where="Content-Type")
+    return request.mimetype
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+        message = "1 to 255 printable ASCII characters without spaces, for example a UUID."
+        raise RequestError("idempotency_key_invalid", message, where="Idempotency-Key")
+    return key

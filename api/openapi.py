@@ -1,0 +1,145 @@
+"""The OpenAPI 3.1 document, put together from the routes' declarations and the pydantic models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.job_schema import job_request_schema
+from api.operations import ATTRIBUTE, Answer, Operation, Parameter
+from api.problems import PROBLEMS
+from api.schemas import UUID, ProblemView
+from core.catalogue import Catalogue
+
+REF = "#/components/schemas/{model}"
+VERSION = "1.0.0"
+HEADERS = {
+    "Location": "Where it is.",
+    "ETag": "For If-None-Match.",
+    "Preference-Applied": "The wait that was granted.",
+}
+INTRODUCTION = (
+    "Submit photos by URL, S3 object or upload; they are classified in batches; poll, follow or be called back. "
+    "Every error is a problem document (RFC 9457) with a stable `code`."
+)
+
+
+def build_document(app: Flask, catalogue: Catalogue, server: str) -> dict[str, Any]:
+    """The document of an application.
+
+    Raises:
+        LookupError: a route carries no declaration.
+    """
+    routes = list(_operations(app))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Tagline", "version": VERSION, "description": INTRODUCTION},
+        "servers": [{"url": server}],
+        "security": [{"key": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for _, _, _, operation in routes)],
+        "paths": _paths(routes),
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+            "schemas": {**_schemas(routes), "JobRequest": job_request_schema(catalogue)},
+        },
+    }
+
+
+Route = tuple[str, str, str, Operation]  # path, method, endpoint, declaration
+
+
+def _operations(app: Flask) -> Iterator[Route]:
+    for rule in app.url_map.iter_rules():
+        operation = getattr(app.view_functions[rule.endpoint], ATTRIBUTE, None)
+        if operation is None:
+            raise LookupError(f"{rule.rule} has no @describe")
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield rule.rule, method.lower(), rule.endpoint, operation
+
+
+def _paths(routes: list[Route]) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for rule, method, endpoint, operation in routes:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
+        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation)
+    return paths
+
+
+def _operation(rule: str, endpoint: str, operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": endpoint.replace(".", "_"),
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "responses": _responses(operation),
+    }
+    if operation.description:
+        found["description"] = operation.description
+    parameters = [*_path_parameters(rule), *(_parameter(p) for p in operation.parameters)]
+    if parameters:
+        found["parameters"] = parameters
+    if operation.body:
+        content = {media: {"schema": schema} for media, schema in operation.body.items()}
+        found["requestBody"] = {"required": True, "content": content}
+    if operation.open:
+        found["security"] = []
+    return found
+
+
+def _path_parameters(rule: str) -> Iterator[dict[str, Any]]:
+    for converter, name in re.findall(r"<(?:(\w+):)?(\w+)>", rule):
+        schema = {"type": "string", "pattern": UUID} if converter == "id" else {"type": "string", "minLength": 1}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    found = {str(status): _answer(answer) for status, answer in operation.answers.items()}
+    codes = operation.problems if operation.open else ("unauthorized", *operation.problems)
+    for code in codes:
+        found.setdefault(str(PROBLEMS[code].status), _problem(PROBLEMS[code].title))
+    found["default"] = _problem("Any other problem.")
+    return found
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": answer.description}
+    content: dict[str, Any] = {}
+    if answer.model is not None:
+        content["application/json"] = {"schema": {"$ref": REF.format(model=answer.model.__name__)}}
+    for media, schema in (answer.bodies or {}).items():
+        content[media] = {"schema": schema}
+    if content:
+        found["content"] = content
+    if answer.headers:
+        found["headers"] = {
+            name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in answer.headers
+        }
+    return found
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": REF.format(model=ProblemView.__name__)}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+def _schemas(routes: list[Route]) -> dict[str, Any]:
+    models: set[type[BaseModel]] = {ProblemView}
+    for _, _, _, operation in routes:
+        models |= {answer.model for answer in operation.answers.values() if answer.model is not None}
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schema = models_json_schema([(model, "serialization") for model in ordered], ref_template=REF)
+    found: dict[str, Any] = schema["$defs"]
+    return found

@@ -1,0 +1,61 @@
+"""Long polls: Prefer: wait=N (RFC 7240)."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+from flask import request
+
+from api.services import Services
+from api.waiting import GONE, Gone, versions
+from core.states import JobState
+from db.jobs import find_job
+from db.tables import Job
+
+MAX_WAIT_S = 60
+
+
+def wanted_wait() -> int | None:
+    """The seconds a client is ready to wait, at most 60; None if it does not say."""
+    for part in re.split(r"[,;]", request.headers.get("Prefer", "")):
+        found = re.fullmatch(r"\s*wait\s*=\s*\"?(\d{1,6})\"?\s*", part, re.IGNORECASE | re.ASCII)
+        if found:
+            return min(int(found[1]), MAX_WAIT_S)
+    return None
+
+
+def client_gone() -> Gone:
+    """Tells when the client hangs up; never, under a server that does not know."""
+    gone: Gone = request.environ.get(GONE) or threading.Event()
+    return gone
+
+
+def job_when_ready(services: Services, tenant_id: str, job_id: str) -> tuple[Job, int | None]:
+    """The job once it has finished (or changed from the client's ETag), and the seconds it was allowed to take.
+
+    Raises:
+        NotFound: `job_not_found`.
+        RequestError: `too_many_waiting`.
+    """
+    job = _job(services, tenant_id, job_id)
+    seconds = wanted_wait()
+    if not seconds or _ready(job):
+        return job, seconds
+    with services.waiting.enter():
+        for version in versions(services.database, tenant_id, job_id, client_gone(), seconds):
+            if version != job.version:
+                job = _job(services, tenant_id, job_id)
+            if _ready(job):
+                break
+    return job, seconds
+
+
+def _ready(job: Job) -> bool:
+    changed = bool(request.if_none_match) and not request.if_none_match.contains_weak(str(job.version))
+    return JobState(job.state).finished or changed
+
+
+def _job(services: Services, tenant_id: str, job_id: str) -> Job:
+    with services.database.read() as session:
+        return find_job(session, tenant_id, job_id)

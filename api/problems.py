@@ -1,0 +1,76 @@
+"""Every problem code of the API with its HTTP status and title: the only place where a code becomes a status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How a code is answered."""
+
+    status: int
+    title: str
+
+
+PROBLEMS: Final[dict[str, Problem]] = {
+    # Who asks
+    "unauthorized": Problem(401, "A valid API key is needed"),
+    # What is asked for
+    "not_found": Problem(404, "Not found"),
+    "job_not_found": Problem(404, "No such job"),
+    "upload_not_found": Problem(404, "No such upload"),
+    "delivery_not_found": Problem(404, "No such delivery"),
+    "model_not_found": Problem(404, "No such model"),
+    "method_not_allowed": Problem(405, "Method not allowed"),
+    "not_acceptable": Problem(406, "Not available in that form"),
+    "unsupported_media_type": Problem(415, "This content type is not read here"),
+    # How the body arrives
+    "json_invalid": Problem(400, "The body is not JSON"),
+    "body_incomplete": Problem(400, "The body ended early"),
+    "bad_request": Problem(400, "The request is malformed"),
+    "request_timeout": Problem(408, "The body stopped arriving"),
+    "length_required": Problem(411, "Content-Length is needed"),
+    "body_too_large": Problem(413, "The body is too large"),
+    "upload_too_large": Problem(413, "The upload is too large"),
+    # What it says
+    "field_invalid": Problem(422, "A field is wrong"),
+    "field_unknown": Problem(422, "A field is unknown"),
+    "field_missing": Problem(422, "A field is missing"),
+    "parameter_invalid": Problem(422, "A parameter is wrong"),
+    "parameter_unknown": Problem(422, "A parameter is unknown"),
+    "line_invalid": Problem(422, "A line cannot be read"),
+    "inputs_empty": Problem(422, "There are no inputs"),
+    "too_many_inputs": Problem(422, "There are too many inputs"),
+    "input_invalid": Problem(422, "An input is wrong"),
+    "input_kind_mismatch": Problem(422, "An input does not fit the tasks"),
+    "s3_prefix_not_supported": Problem(422, "S3 prefixes are not supported yet"),
+    "unknown_task": Problem(422, "There is no such task"),
+    "tasks_mixed": Problem(422, "Image and text tasks do not go together"),
+    "option_invalid": Problem(422, "An option is wrong"),
+    "model_unknown": Problem(422, "There is no such model"),
+    "model_wrong_task": Problem(422, "The model does another task"),
+    "upload_unknown": Problem(422, "An input names no upload of yours"),
+    "webhook_url_invalid": Problem(422, "The webhook's URL cannot be used"),
+    "webhook_secret_invalid": Problem(422, "The webhook's secret cannot be used"),
+    "cursor_invalid": Problem(422, "The cursor cannot be used"),
+    "file_missing": Problem(422, "There is no file"),
+    "image_empty": Problem(422, "The image is empty"),
+    "image_unsupported": Problem(422, "Not an image of a known format"),
+    "image_truncated": Problem(422, "The image is cut off"),
+    "image_corrupt": Problem(422, "The image is damaged"),
+    "image_too_large": Problem(422, "The image has too many pixels"),
+    # What else happens at the time
+    "idempotency_key_invalid": Problem(422, "The Idempotency-Key cannot be used"),
+    "idempotency_key_reused": Problem(422, "The Idempotency-Key belongs to another submission"),
+    "idempotency_key_in_use": Problem(409, "That submission is still running"),
+    "job_finished": Problem(409, "The job has finished"),
+    "job_not_finished": Problem(409, "The job has not finished"),
+    "nothing_to_retry": Problem(409, "Nothing failed"),
+    # Our own trouble
+    "internal_error": Problem(500, "Something went wrong here"),
+    "model_unavailable": Problem(503, "The model cannot be used at present"),
+    "database_unavailable": Problem(503, "The database does not answer"),
+    "too_many_waiting": Problem(503, "Too many requests are waiting"),
+}

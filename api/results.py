@@ -1,0 +1,83 @@
+"""Results: pages of JSON, or everything as a stream of NDJSON or CSV, always in input order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, request
+
+from api import spec
+from api.answers import answer, choose
+from api.auth import caller
+from api.cursors import read_seq, write_cursor
+from api.operations import Answer, Operation, describe
+from api.query import choice_parameter, int_parameter
+from api.result_csv import csv_rows
+from api.schemas import ResultPage
+from api.services import services
+from core.errors import RequestError
+from core.states import ItemState
+from db.jobs import find_job
+from db.results import Row, page_results, stream_results
+
+blueprint = Blueprint("results", __name__)
+JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+STATES = tuple(ItemState)
+
+
+@blueprint.get("/v1/jobs/<id:job_id>/results")
+@describe(
+    Operation(
+        "Read a job's results",
+        "results",
+        {
+            200: Answer(
+                "A page as JSON; all of them as NDJSON or CSV.",
+                ResultPage,
+                bodies={NDJSON: {"type": "string"}, CSV: {"type": "string"}},
+            )
+        },
+        description="Choose with `Accept`. The streams hold every result there is at the time and take `state` only.",
+        parameters=(spec.limit(1000, 100), spec.CURSOR, spec.state(STATES)),
+        problems=("job_not_found", "parameter_invalid", "not_acceptable"),
+    )
+)
+def index(job_id: str) -> Response:
+    form = choose(JSON, NDJSON, CSV)
+    limit = int_parameter(request.args, "limit", 1, 1000, 100)
+    state = choice_parameter(request.args, "state", STATES)
+    cursor = request.args.get("cursor")
+    after = read_seq(cursor) if cursor is not None else -1
+    with services().database.read() as session:
+        find_job(session, caller().tenant_id, job_id)
+        if form == JSON:
+            rows = page_results(session, job_id, after=after, limit=limit + 1, state=state)
+            more = write_cursor(rows[limit - 1]["seq"]) if len(rows) > limit else None
+            return _vary(answer({"data": rows[:limit], "next_cursor": more}))
+    for name in ("limit", "cursor"):
+        if name in request.args:
+            raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
+    found = stream_results(services().database, job_id, state=state)
+    body = _lines(found) if form == NDJSON else csv_rows(found)
+    response = Response(body, content_type=form if form == NDJSON else f"{CSV}; charset=utf-8")
+    ending = "ndjson" if form == NDJSON else "csv"
+    response.headers["Content-Disposition"] = f'inline; filename="{job_id}.{ending}"'
+    return _vary(response)
+
+
+def _lines(rows: Iterator[Row]) -> Iterator[bytes]:
+    """NDJSON in blocks of some lines: a block a line would spend its time in the server."""
+    block: list[str] = []
+    for row in rows:
+        block.append(json.dumps(row, ensure_ascii=False) + "\n")
+        if len(block) >= 100:
+            yield "".join(block).encode()
+            block.clear()
+    if block:
+        yield "".join(block).encode()
+
+
+def _vary(response: Response) -> Response:
+    response.headers["Vary"] = "Accept"
+    return response

@@ -1,0 +1,235 @@
+"""What requests and answers look like; the OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_NAME, MAX_METADATA_BYTES, MAX_WEBHOOK_URL = 200, 16_384, 2048
+NO_NUL = r"^[^\u0000]*$"
+UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+JobStateName = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
+ItemStateName = Literal["succeeded", "failed", "cancelled"]
+PriorityName = Literal["interactive", "bulk"]
+Time = Annotated[str, Field(description="ISO 8601, UTC.", json_schema_extra={"format": "date-time"})]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class WebhookRequest(_Request):
+    """Where to send a signed message when the job has finished."""
+
+    url: str = Field(min_length=1, max_length=MAX_WEBHOOK_URL, description="http or https.")
+    secret: str | None = Field(
+        None, max_length=200, description="whsec_...; without it the account's secret signs (GET /v1/webhook-secret)."
+    )
+
+
+class JobFields(_Request):
+    """A submission but for its inputs, whichever way it arrives."""
+
+    tasks: list[str] = Field(min_length=1, max_length=20, description="What to do with every input.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
+    models: dict[str, str] = Field(default_factory=dict, description="Per task: NAME or NAME@VERSION.")
+    webhook: WebhookRequest | None = None
+    priority: PriorityName | None = Field(None, description="Default: interactive up to 16 inputs, bulk above.")
+    name: str | None = Field(None, max_length=MAX_NAME, json_schema_extra={"pattern": NO_NUL})
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
+
+
+class JobRequest(JobFields):
+    """A submission as one JSON document."""
+
+    inputs: list[Any] = Field(min_length=1)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(_Answer):
+    total: int
+    pending: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class Links(_Answer):
+    self: str
+    results: str
+    events: str
+    cancel: str
+    retry: str
+    deliveries: str
+
+
+class WebhookView(_Answer):
+    url: str
+
+
+class JobView(_Answer):
+    """A job."""
+
+    id: str = Field(pattern=UUID)
+    state: JobStateName
+    tasks: list[str]
+    options: dict[str, Any]
+    models: dict[str, str] = Field(description="Per task, the model that was pinned: NAME@VERSION.")
+    priority: PriorityName
+    name: str | None
+    metadata: dict[str, Any]
+    webhook: WebhookView | None
+    counts: Counts
+    progress: float = Field(ge=0, le=1, description="The share of items that are accounted for.")
+    eta_seconds: float | None = Field(description="A guess from the pace so far; null when there is none.")
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    expires_at: Time = Field(description="A job not finished by then is given up.")
+    links: Links
+
+
+class JobPage(_Answer):
+    data: list[JobView]
+    next_cursor: str | None
+
+
+class ItemErrorView(_Answer):
+    code: str
+    message: str
+    permanent: bool = Field(description="Trying the same input again is pointless.")
+
+
+class ResultView(_Answer):
+    """What became of one input."""
+
+    id: str = Field(description="Your id, or the seq as text.")
+    seq: int
+    state: ItemStateName
+    input: dict[str, str]
+    outputs: dict[str, Any] | None = Field(description="By task.")
+    media: dict[str, Any] | None = Field(description="sha256, width, height and bytes of an image.")
+    error: ItemErrorView | None
+
+
+class ResultPage(_Answer):
+    data: list[ResultView]
+    next_cursor: str | None
+
+
+class UploadView(_Answer):
+    """An upload; name its id as an input's `upload`."""
+
+    id: str = Field(pattern=UUID)
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+
+
+class TaskView(_Answer):
+    name: str
+    medium: Literal["image", "text"]
+    summary: str
+    options: dict[str, Any] = Field(description="JSON Schema of the task's options.")
+    default_model: str | None
+
+
+class TaskList(_Answer):
+    data: list[TaskView]
+
+
+class MetricView(_Answer):
+    name: str
+    value: float
+    source: str
+
+
+class ModelView(_Answer):
+    id: str = Field(description="NAME@VERSION.")
+    name: str
+    version: str
+    task: str
+    kind: str
+    summary: str
+    default: bool = Field(description="Used for its task unless a job names another.")
+    label_count: int
+    metrics: list[MetricView]
+    licence: str
+    source: str
+    bytes: int
+
+
+class LabelView(_Answer):
+    key: str
+    name: str
+
+
+class ModelDetail(ModelView):
+    labels: list[LabelView]
+
+
+class BrokenModel(_Answer):
+    folder: str
+    code: str
+    reason: str
+
+
+class ModelList(_Answer):
+    data: list[ModelView]
+    broken: list[BrokenModel]
+
+
+class AttemptView(_Answer):
+    at: Time
+    status: int | None
+    error: dict[str, Any] | None
+    duration_s: float
+
+
+class DeliveryView(_Answer):
+    """A webhook and every attempt to send it."""
+
+    id: str = Field(pattern=UUID)
+    job_id: str
+    url: str
+    event: str
+    state: Literal["pending", "sending", "delivered", "failed"]
+    created_at: Time
+    next_attempt_at: Time | None
+    attempts: list[AttemptView]
+
+
+class DeliveryList(_Answer):
+    data: list[DeliveryView]
+
+
+class SecretView(_Answer):
+    secret: str
+
+
+class Health(_Answer):
+    status: Literal["ok"]
+
+
+class Readiness(_Answer):
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str]
+
+
+class ProblemView(BaseModel):
+    """RFC 9457; docs/errors.md lists the codes."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    where: str | None = None
+    errors: list[dict[str, Any]] | None = None
+    request_id: str | None = None

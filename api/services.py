@@ -1,0 +1,54 @@
+"""What every route needs, made once for each application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app, request
+
+from api.metrics import ApiMetrics
+from api.waiting import WaitingRoom
+from core.broker import Doorbell
+from core.catalogue import Catalogue
+from core.settings import Settings
+from core.uploads import UploadStore, open_upload_store
+from db.engine import Database
+
+KEY = "tagline"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Settings, and the connections to everything else. Safe to share between threads."""
+
+    settings: Settings
+    database: Database
+    doorbell: Doorbell
+    catalogue: Catalogue
+    uploads: UploadStore
+    waiting: WaitingRoom
+    metrics: ApiMetrics
+
+
+def make_services(settings: Settings) -> Services:
+    """Open the database and the broker's pools; nothing is connected yet."""
+    return Services(
+        settings=settings,
+        database=Database(settings.sql_url, pool_size=settings.web_threads),
+        doorbell=Doorbell(settings),
+        catalogue=Catalogue(settings.models_dir),
+        uploads=open_upload_store(settings),
+        waiting=WaitingRoom(settings.max_waiting),
+        metrics=ApiMetrics(),
+    )
+
+
+def services() -> Services:
+    """The services of the application that answers the current request."""
+    return cast(Services, current_app.extensions[KEY])
+
+
+def base_url() -> str:
+    """Where clients reach the API, without a final slash."""
+    return services().settings.public_url or request.host_url.rstrip("/")

@@ -1,0 +1,173 @@
+"""Submitting: a request's body to a job and its chunks, all of it or nothing.
+
+The body is parsed while it is read and its chunks lie in a temporary file; only after the last line does one
+short transaction write everything. A slow upload therefore locks nothing, and a broken one leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from api.body import Body
+from api.inputs import parse_input
+from api.lines import PARSERS
+from api.query import fields_of_query
+from api.services import Services
+from api.spool import Spool
+from api.strict_json import loads_body
+from api.validate import Draft, make_draft, read_fields, read_request
+from api.views import job_view
+from core.errors import RequestError
+from core.ids import new_id
+from core.inputs import InputItem, NewJob, cut_chunks
+from db import idempotency
+from db.jobs import create_job
+from db.keys import Caller
+from db.uploads import missing_uploads
+
+JSON = "application/json"
+STREAM_ADVICE = "Send more as a stream: application/x-ndjson, text/csv or text/plain, any length."
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A request to make a job, its body still unread."""
+
+    caller: Caller
+    content_type: str
+    query: list[tuple[str, str]]
+    body: Body
+    key: str | None
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a submission: the job's view, and whether it was given before."""
+
+    view: dict[str, Any]
+    replayed: bool
+
+
+def submit(services: Services, submission: Submission) -> Accepted:
+    """Make the job, or say again what was said to the same submission before.
+
+    Raises:
+        RequestError: the submission is refused, and nothing of it is stored.
+    """
+    if submission.key is None:
+        return Accepted(_accept(services, submission, owner=None), replayed=False)
+    owner, tenant = new_id(), submission.caller.tenant_id
+    with services.database.write() as session:
+        known = idempotency.reserve(session, tenant, submission.key, owner)
+    if known is not None:
+        return Accepted(_replay(submission, known), replayed=True)
+    try:
+        return Accepted(_accept(services, submission, owner), replayed=False)
+    except BaseException:
+        with services.database.write() as session:
+            idempotency.release(session, tenant, submission.key, owner)
+        raise
+
+
+def _replay(submission: Submission, known: idempotency.Known) -> dict[str, Any]:
+    for _ in submission.body.blocks():
+        pass
+    if _fingerprint(submission) != known.fingerprint:
+        message = "This Idempotency-Key was used for another submission; use a new key for each one."
+        raise RequestError("idempotency_key_reused", message, where="Idempotency-Key")
+    return known.response
+
+
+def _accept(services: Services, submission: Submission, owner: str | None) -> dict[str, Any]:
+    with Spool(services.settings.data_dir) as spool:
+        if submission.content_type == JSON:
+            draft = _read_json(services, submission, spool)
+        else:
+            draft = _read_stream(services, submission, spool)
+        return _store(services, submission, draft, spool, owner)
+
+
+def _read_json(services: Services, submission: Submission, spool: Spool) -> Draft:
+    if submission.query:
+        message = "With a JSON body everything stands in the body; query parameters go with the streamed bodies."
+        raise RequestError("parameter_unknown", message, where=submission.query[0][0])
+    settings = services.settings
+    data = submission.body.read_all(settings.max_json_bytes, "body_too_large", STREAM_ADVICE)
+    request = read_request(loads_body(data))
+    draft = make_draft(request, services.catalogue)
+    parsed = [parse_input(v, seq, draft.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
+    _check_uploads(services, submission.caller, parsed)
+    spool.fill(cut_chunks(_counted(parsed, settings.max_inputs), settings.chunk_size))
+    return draft
+
+
+def _read_stream(services: Services, submission: Submission, spool: Spool) -> Draft:
+    settings = services.settings
+    draft = make_draft(read_fields(fields_of_query(submission.query)), services.catalogue)
+    items = PARSERS[submission.content_type](submission.body.blocks(), draft.medium)
+    spool.fill(cut_chunks(_counted(items, settings.max_inputs), settings.chunk_size))
+    if not spool.items:
+        raise RequestError("inputs_empty", "The body holds no input.")
+    return draft
+
+
+def _counted(items: Iterable[InputItem], limit: int) -> Iterator[InputItem]:
+    for item in items:
+        if item.seq >= limit:
+            raise RequestError("too_many_inputs", f"A job has at most {limit:,} inputs; submit several jobs.")
+        yield item
+
+
+def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -> None:
+    """A JSON submission is small and sent by hand: say at once that an upload is unknown."""
+    places = {item.ref: item.seq for item in reversed(items) if item.kind == "upload"}
+    ids = list(places)
+    for start in range(0, len(ids), 500):
+        with services.database.read() as session:
+            missing = missing_uploads(session, caller.tenant_id, ids[start : start + 500])
+        if missing:
+            first = min(missing, key=lambda ref: places[ref])
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            message = f"You have no upload {first}{more}; POST /v1/uploads gives ids."
+            raise RequestError("upload_unknown", message, where=f"/inputs/{places[first]}/upload")
+
+
+def _store(services: Services, submission: Submission, draft: Draft, spool: Spool, owner: str | None) -> dict[str, Any]:
+    new = _new_job(submission, draft, spool.items)
+    with services.database.write() as session:
+        job = create_job(session, new, spool.read(), ttl_hours=services.settings.job_ttl_hours)
+        view = job_view(job, submission.base_url)
+        if submission.key is not None and owner is not None:
+            idempotency.complete(
+                session, new.tenant_id, submission.key, owner,
+                fingerprint=_fingerprint(submission), job_id=new.id, response=view,
+            )  # fmt: skip
+    # Only now, for a worker that is rung earlier would find nothing.
+    services.doorbell.ring(new.queue, spool.chunks)
+    services.metrics.inputs.labels(view["priority"]).inc(spool.items)
+    return view
+
+
+def _new_job(submission: Submission, draft: Draft, inputs: int) -> NewJob:
+    return NewJob(
+        id=new_id(),
+        tenant_id=submission.caller.tenant_id,
+        tasks=draft.tasks,
+        queue=draft.queue,
+        priority=int(draft.priority_for(inputs)),
+        options=draft.options,
+        models=draft.models,
+        name=draft.name,
+        metadata=draft.metadata,
+        webhook_url=draft.webhook_url,
+        webhook_secret=draft.webhook_secret,
+        base_url=submission.base_url,
+    )
+
+
+def _fingerprint(submission: Submission) -> str:
+    query = [f"{name}={value}" for name, value in sorted(submission.query)]
+    return submission.body.digest(submission.content_type, *query)

@@ -1,0 +1,94 @@
+"""Uploads: an image sent to us, to be named in jobs."""
+
+from __future__ import annotations
+
+import io
+
+from flask import Blueprint, Response, request
+from werkzeug.formparser import parse_form_data
+
+from api.answers import answer
+from api.auth import caller
+from api.body import Body
+from api.operations import Answer, Operation, describe
+from api.schemas import UploadView
+from api.services import base_url, services
+from core.errors import ItemError, NotFound, RequestError
+from core.imaging import inspect_image
+from db.uploads import read_upload, record_upload
+
+blueprint = Blueprint("uploads", __name__)
+FORM = "multipart/form-data"
+FORM_OVERHEAD = 16_384  # bytes of boundaries, headers and small fields around the file
+FILE_SCHEMA = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+}
+
+
+@blueprint.post("/v1/uploads")
+@describe(
+    Operation(
+        "Upload an image",
+        "uploads",
+        {201: Answer("Stored; the same image gets the same id.", UploadView, headers=("Location",))},
+        body={FORM: FILE_SCHEMA},
+        problems=("file_missing", "upload_too_large", "unsupported_media_type", "request_timeout", "bad_request"),
+    )
+)
+def create() -> Response:
+    data = _file()
+    try:
+        info = inspect_image(data, services().settings.image_max_pixels)
+    except ItemError as error:
+        raise RequestError(error.code, error.message, where="file") from None
+    sha256 = services().uploads.put(data)  # before the row: a row promises that the bytes are there
+    with services().database.write() as session:
+        upload_id = record_upload(
+            session, caller().tenant_id, sha256=sha256, size=len(data), width=info.width, height=info.height
+        )
+        view = read_upload(session, caller().tenant_id, upload_id)
+    return answer(view, 201, Location=f"{base_url()}/v1/uploads/{upload_id}")
+
+
+@blueprint.get("/v1/uploads/<id:upload_id>")
+@describe(
+    Operation(
+        "Read about an upload",
+        "uploads",
+        {200: Answer("The upload.", UploadView)},
+        problems=("upload_not_found",),
+    )
+)
+def read(upload_id: str) -> Response:
+    with services().database.read() as session:
+        view = read_upload(session, caller().tenant_id, upload_id)
+    if view is None:
+        raise NotFound("upload_not_found", f"There is no upload {upload_id}.")
+    return answer(view)
+
+
+def _file() -> bytes:
+    """The form's `file`."""
+    if request.mimetype != FORM:
+        message = f"Send the image as the field `file` of {FORM}: curl -F file=@photo.jpg"
+        raise RequestError("unsupported_media_type", message, where="Content-Type")
+    limit = services().settings.max_upload_bytes
+    body = Body(request.environ).read_all(limit + FORM_OVERHEAD, "upload_too_large", "Make the image smaller.")
+    environ = {
+        "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": request.environ.get("CONTENT_TYPE", ""),
+        "REQUEST_METHOD": "POST",
+    }
+    _, _, files = parse_form_data(environ, silent=True)
+    found = files.get("file")
+    if found is None:
+        message = "The form has no file in a field named `file`: curl -F file=@photo.jpg"
+        raise RequestError("file_missing", message, where="file")
+    data = found.read(limit + 1)
+    found.close()
+    if len(data) > limit:
+        raise RequestError("upload_too_large", f"An upload may have at most {limit:,} bytes.", where="file")
+    return data

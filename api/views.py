@@ -1,0 +1,73 @@
+"""Rows as clients see them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from core.links import job_links
+from core.states import JobState, Priority
+from db.tables import Job
+
+
+def iso(ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _maybe(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)
+
+
+def job_view(job: Job, base_url: str) -> dict[str, Any]:
+    """A job; its webhook's secret stays out."""
+    done = job.succeeded + job.failed + job.cancelled
+    return {
+        "id": job.id,
+        "state": str(job.state),
+        "tasks": job.tasks,
+        "options": job.options,
+        "models": job.models,
+        "priority": Priority(job.priority).name.lower(),
+        "name": job.name,
+        "metadata": job.meta,
+        "webhook": {"url": job.webhook_url} if job.webhook_url else None,
+        "counts": {
+            "total": job.total,
+            "pending": job.total - done,
+            "succeeded": job.succeeded,
+            "failed": job.failed,
+            "cancelled": job.cancelled,
+        },
+        "progress": round(done / job.total, 4) if job.total else 1.0,
+        "eta_seconds": _eta(job, done),
+        "created_at": iso(job.created_at),
+        "started_at": _maybe(job.started_at),
+        "finished_at": _maybe(job.finished_at),
+        "expires_at": iso(job.expires_at),
+        "links": job_links(job.id, base_url),
+    }
+
+
+def _eta(job: Job, done: int) -> float | None:
+    """What is left at the pace since the start, in seconds."""
+    if JobState(job.state).finished or not done or job.started_at is None:
+        return None
+    elapsed = max(0.0, time.time() - job.started_at / 1000)
+    return round(elapsed * (job.total - done) / done, 1)
+
+
+def delivery_view(delivery: dict[str, Any]) -> dict[str, Any]:
+    """A delivery with its times written out."""
+    return {
+        **delivery,
+        "created_at": iso(delivery["created_at"]),
+        "next_attempt_at": _maybe(delivery["next_attempt_at"]),
+        "attempts": [{**attempt, "at": iso(attempt["at"])} for attempt in delivery["attempts"]],
+    }
+
+
+def etag(job: Job) -> str:
+    """Weak, since the guess of what time is left changes without the job."""
+    return f'W/"{job.version}"'
