@@ -17,8 +17,8 @@ from core.signing import signed_headers
 from core.states import DeliveryState
 from db import outbox
 from db.engine import Database
-from worker.http_client import HttpClient
-from worker.http_types import Request, Response
+from worker.http.client import HttpClient
+from worker.http.types import Request, Response
 from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)

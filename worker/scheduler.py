@@ -18,7 +18,7 @@ from core.broker import Doorbell
 from core.logs import configure_logging
 from core.settings import Settings, load_settings
 from db.engine import Database
-from worker.http_client import HttpClient
+from worker.http.client import HttpClient
 from worker.metrics import Metrics
 from worker.notify import Notifier
 from worker.sweep import Sweeper

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from core.settings import Settings
 from db.engine import Database
 from db.uploads import find_upload
-from worker.http_client import HttpClient
+from worker.http.client import HttpClient
 from worker.leases import Leases
 from worker.metrics import Metrics
 from worker.sources.registry import Sources, open_sources

@@ -17,7 +17,7 @@ import pytest
 from core.errors import ItemError
 from core.settings import load_settings
 from tests.support.http_server import HttpServer, http_server
-from worker.http_client import HttpClient, Request, Response
+from worker.http.client import HttpClient, Request, Response
 
 LIMIT_S = 15.0
 Get = Callable[..., Response]

@@ -16,7 +16,7 @@ from core.s3 import S3Store, parse_s3_uri
 from core.settings import load_settings
 from core.uploads import FolderUploads, UploadStore, open_upload_store
 from tests.support.http_server import HttpServer, http_server
-from worker.http_client import HttpClient
+from worker.http.client import HttpClient
 from worker.sources.registry import SOURCES, Sources, open_sources
 
 LIMIT_S = 20.0

@@ -22,7 +22,7 @@ from db.tables import Delivery
 from tests.support.jobs import make_job, must_claim, successes
 from tests.support.receiver import Receiver, webhook_receiver
 from tests.support.waiting import until
-from worker.http_client import HttpClient
+from worker.http.client import HttpClient
 from worker.metrics import Metrics
 from worker.notify import SCHEDULE_S, Notifier, verdict
 

@@ -10,6 +10,7 @@ import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,7 @@ def corners(data: bytes, spec: ImageSpec = SPEC) -> list[tuple[int, ...]]:
     height, width = pixels.shape[:2]
     spots = [(height // 4, width // 4), (height // 4, 3 * width // 4)]
     spots += [(3 * height // 4, width // 4), (3 * height // 4, 3 * width // 4)]
-    return [
-        tuple(min((0, 128, 255), key=lambda level: abs(level - int(c))) for c in pixels[spot]) for spot in spots
-    ]
+    return [tuple(min((0, 128, 255), key=lambda level: abs(level - int(c))) for c in pixels[spot]) for spot in spots]
 
 
 def code(data: bytes, limit: int = LIMIT) -> str:
@@ -271,6 +270,13 @@ def test_size_is_judged_before_decoding() -> None:
     assert decode_image(saved(quarters(), "JPEG"), SPEC, 120 * 80).media["width"] == 120
 
 
+def test_gif_whose_first_frame_reaches_far_beyond_its_screen() -> None:
+    frame = b"," + struct.pack("<HHHH", 0, 0, 65_535, 65_535) + b"\0\x02\x02L\x01\0;"
+    began = perf_counter()
+    assert code(b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + frame) == "image_too_large"
+    assert perf_counter() - began < 0.5
+
+
 def test_a_limit_above_that_of_pillow_holds() -> None:
     wide = Image.new("1", (20_000, 10_000))
     assert decode_image(saved(wide, "PNG"), SPEC, 200_000_000).media == {"width": 20_000, "height": 10_000}
@@ -315,9 +321,7 @@ def test_warnings_neither_leak_nor_raise(tmp_path: Path) -> None:
 
 
 def test_threads() -> None:
-    files = [saved(quarters(), kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF")] + [
-        heif(quarters())
-    ]
+    files = [saved(quarters(), kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF")] + [heif(quarters())]
     with ThreadPoolExecutor(8) as pool:
         assert all(found == [RED, GREEN, BLUE, WHITE] for found in pool.map(corners, files * 20))
 

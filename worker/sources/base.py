@@ -10,7 +10,7 @@ from typing import Protocol
 
 from core.errors import ItemError
 from core.settings import Settings
-from worker.http_client import HttpClient
+from worker.http.client import HttpClient
 
 log = logging.getLogger(__name__)
 ResolveUpload = Callable[[str, str], str | None]

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from core.errors import ItemError
 from core.settings import Settings
-from worker.http_client import HttpClient
+from worker.http.client import HttpClient
 from worker.sources.base import ResolveUpload, Source, SourceContext
 
 SOURCES = {

@@ -14,9 +14,9 @@ from concurrent.futures import Future
 from core.errors import ItemError
 from core.settings import Settings
 from core.url_policy import check_url
-from worker.http_exchange import Exchange
-from worker.http_loop import Loop
-from worker.http_types import Request, Response
+from worker.http.exchange import Exchange
+from worker.http.loop import Loop
+from worker.http.types import Request, Response
 
 __all__ = ["HttpClient", "Request", "Response"]
 

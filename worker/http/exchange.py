@@ -9,8 +9,8 @@ from urllib.parse import quote, urljoin
 
 from core.errors import ItemError
 from core.url_policy import ParsedUrl, check_url
-from worker.http_handle import Hop, Outcome
-from worker.http_types import Request, Response
+from worker.http.handle import Hop, Outcome
+from worker.http.types import Request, Response
 
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})

@@ -12,9 +12,9 @@ from typing import Any
 import pycurl
 
 from core.errors import ItemError
-from worker.http_admission import Admission, Place
-from worker.http_exchange import Exchange
-from worker.http_handle import Handle, Outcome
+from worker.http.admission import Admission, Place
+from worker.http.exchange import Exchange
+from worker.http.handle import Handle, Outcome
 
 log = logging.getLogger(__name__)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE

@@ -17,8 +17,8 @@ import pycurl
 
 from core.errors import ItemError
 from core.url_policy import ParsedUrl, address_allowed
-from worker.http_errors import curl_error
-from worker.http_types import USER_AGENT
+from worker.http.errors import curl_error
+from worker.http.types import USER_AGENT
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HEADER_BYTES = 64 * 1024
