@@ -52,12 +52,14 @@ def to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
         grey = values.astype(np.uint16)
         bits = next(bits for bits in (8, 10, 12, 14, 16) if int(grey.max()) < 1 << bits)
         return (grey >> (bits - 8)).astype(np.uint8)
-    exact = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    exact = np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(exact.min()), float(exact.max())
     if low >= 0 and high <= 65_535:
         white = 1.0 if high <= 1 and values.dtype.kind == "f" else 255.0 if high <= 255 else 65_535.0
         low, high = 0.0, white
-    return ((exact - low) * (255.0 / max(high - low, 1e-300))).round().astype(np.uint8)
+    exact -= low  # in place: such an image may fill much of the memory already
+    exact *= 255.0 / max(high - low, 1e-30)
+    return np.clip(exact, 0, 255, out=exact).astype(np.uint8)
 
 
 def _srgb(image: Image.Image, profile: object) -> Image.Image:

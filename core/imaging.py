@@ -168,6 +168,7 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         ItemError: `image_too_large` or `image_corrupt`; anything else that Pillow raises comes through.
     """
     _ready()
+    _raise_own_limit_of_pillow(max_pixels)
     if sniff(data) == "AVIF":
         _judge(avif_size(data), max_pixels)
     try:
@@ -211,11 +212,19 @@ def _orientation(image: Image.Image) -> int:
 
 @functools.cache
 def _ready() -> None:
-    """Once per process: let Pillow read HEIF and be quiet; the limit on size is ours, who judge every header."""
+    """Once per process: let Pillow read HEIF, and be quiet."""
     silence_logs()
     silence_libtiff()
     register_heif_opener(thumbnails=False, decode_threads=1)
-    Image.MAX_IMAGE_PIXELS = None
+
+
+def _raise_own_limit_of_pillow(max_pixels: int) -> None:
+    """Pillow refuses twice its limit while it reads a header, and a GIF's canvas is filled before we see its size.
+
+    So its limit stays; where ours is the larger, it is raised and never lowered, as it is one for the whole process.
+    """
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = -(-max_pixels // 2)
 
 
 def _guarded(data: bytes, work: Callable[[], Result]) -> Result:
@@ -235,7 +244,9 @@ def _explain(data: bytes, error: Exception) -> ItemError:
     """The code and the advice for an exception that Pillow, libheif or numpy raised over a file."""
     reason = str(error).strip() or type(error).__name__
     known = sniff(data)
-    if isinstance(error, MemoryError | Image.DecompressionBombError):
+    if isinstance(error, Image.DecompressionBombError):
+        return ItemError("image_too_large", f"The image is too large ({reason}); send a smaller one.")
+    if isinstance(error, MemoryError):
         return ItemError("image_too_large", "The image needs more memory than there is; send a smaller one.")
     if known is None:
         return ItemError("image_unsupported", f"Not an image of a known format; send {KNOWN}.")
