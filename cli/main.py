@@ -1,0 +1,49 @@
+"""The `tagline` command. Subcommands are imported when they are called, so that each starts quickly."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+# name: (module, attribute), in the order of the help text
+COMMANDS = {
+    "up": ("cli.up", "up"),
+    "submit": ("cli.submit", "submit"),
+    "status": ("cli.jobs", "status"),
+    "results": ("cli.results", "results"),
+    "cancel": ("cli.jobs", "cancel"),
+    "demo": ("cli.demo", "demo"),
+    "keys": ("cli.keys", "keys"),
+    "migrate": ("cli.serve", "migrate"),
+    "api": ("cli.serve", "api"),
+    "worker": ("cli.serve", "worker"),
+    "scheduler": ("cli.serve", "scheduler"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports them on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tagline")
+def main() -> None:
+    """Labels and captions for photos and short texts, in bulk.
+
+    `tagline up` runs the service on this machine; `tagline submit` gives it work.
+    """
+
+
+if __name__ == "__main__":
+    main()

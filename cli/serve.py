@@ -1,0 +1,57 @@
+"""`tagline api`, `worker`, `scheduler`, `migrate`: one process each, for those who bring their own supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from cli import processes
+from cli.config import read_settings
+from cli.prepare import prepare
+from cli.terminal import Failure, note, say
+
+
+def _become(command: list[str]) -> None:
+    """Replace this process, so that signals and exit codes are the program's own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvp(command[0], command)
+
+
+@click.command("api")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+def api(host: str, port: int) -> None:
+    """Run the web API alone."""
+    _become(processes.api_command(read_settings(), host, port))
+
+
+@click.command("worker")
+@click.option("--concurrency", type=click.IntRange(1, 1024), help="Chunks in hand.  [TAGLINE_WORKER_CONCURRENCY]")
+def worker(concurrency: int | None) -> None:
+    """Run one worker; it joins whatever database, broker and bucket the environment names."""
+    _become(processes.worker_command(read_settings(worker_concurrency=concurrency)))
+
+
+@click.command("scheduler")
+def scheduler() -> None:
+    """Run the scheduler: leases, rings, webhooks. Several may run."""
+    _become(processes.scheduler_command())
+
+
+@click.command("migrate")
+def migrate() -> None:
+    """Bring the database to this version, and make the first API key if there is none."""
+    try:
+        made = prepare(read_settings())
+    except click.ClickException:
+        raise
+    except Exception as error:  # whatever the driver raises
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise Failure(f"the database cannot be migrated: {lines[0]}") from error
+    if made:
+        say(f"API key, shown only this once: {made.key}")
+        say(f"Its webhooks are signed with:  {made.webhook_secret}")
+    note("the database is up to date")

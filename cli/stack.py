@@ -1,0 +1,115 @@
+"""The embedded stack: which services run in a data folder, with which environment."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli import processes
+from cli.logfiles import LogFile
+from cli.orphans import MARK
+from cli.service import Service
+from cli.terminal import warn
+from cli.valkey import EmbeddedValkey, configure, set_aside_if_damaged
+from core.settings import Settings
+
+# Who is told to stop when, and by which second it must have done so; the whole has 15 s.
+STOP_PHASES = ((("api", "scheduler"), 5.0), (("worker",), 12.0), (("valkey",), 14.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What `tagline up` runs. `valkey` is None where the operator brings one."""
+
+    settings: Settings
+    host: str
+    port: int
+    valkey: EmbeddedValkey | None
+    environment: dict[str, str]
+
+    @property
+    def data_dir(self) -> Path:
+        return self.settings.data_dir
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the API."""
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def log(self, name: str) -> LogFile:
+        return LogFile(self.data_dir / "logs" / f"{name}.log")
+
+    def broker_service(self, valkey: EmbeddedValkey) -> Service:
+        """The embedded Valkey."""
+        service = self._service("valkey", valkey.command())
+
+        def rescue(failures: int) -> None:
+            aside = set_aside_if_damaged(valkey.folder, service.log) if failures else None
+            if aside:
+                warn(f"valkey cannot read its data, now in {aside}; jobs are in the database and go on")
+
+        service.before_start = rescue
+        return service
+
+    def tagline_services(self) -> list[Service]:
+        """API, worker and scheduler."""
+        api = self._service("api", processes.api_command(self.settings, self.host, self.port))
+        api.death_signal = signal.SIGTERM  # so that the web server ends its own child, too
+        return [
+            api,
+            self._service("worker", processes.worker_command(self.settings)),
+            self._service("scheduler", processes.scheduler_command()),
+        ]
+
+    def _service(self, name: str, command: list[str]) -> Service:
+        # In the data folder nothing can shadow our packages.
+        return Service(name, command, self.environment, self.log(name), self.data_dir)
+
+
+def lay_out(settings: Settings, host: str, port: int) -> Stack:
+    """Prepare the data folder for a start. Call it while holding the folder's lock."""
+    data = settings.data_dir
+    metrics = data / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)  # counters of processes that are no more
+    for folder in (data / "logs", metrics):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    valkey = None if "redis_url" in settings.model_fields_set else configure(data / "valkey")
+    name = settings.worker_name or f"embedded-{hashlib.sha256(str(data).encode()).hexdigest()[:12]}"
+    environment = {
+        MARK: str(data),
+        "TAGLINE_DATA_DIR": str(data),
+        "TAGLINE_MODELS_DIR": str(settings.models_dir),
+        "TAGLINE_WORKER_NAME": name,
+        "TAGLINE_METRICS_PORT": "0",  # the API's /metrics shows all of them
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
+    if valkey:
+        environment["TAGLINE_REDIS_URL"] = valkey.url
+    return Stack(settings.model_copy(update={"worker_name": name}), host, port, valkey, environment)
+
+
+def port_problem(host: str, port: int) -> str | None:
+    """Why nobody can listen there, or None."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as probe:
+            # As servers do: a port whose last connections are still closing is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def free_port(host: str) -> int:
+    """A port on which nobody listens."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

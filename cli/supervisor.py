@@ -1,0 +1,124 @@
+"""Keeps services running, and ends them in order. One thread: the kernel ties a child to the thread that made it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from cli.orphans import end_adopted
+from cli.service import Service
+from cli.terminal import note, quote, warn
+
+TICK_S = 0.1
+_HOUSEKEEPING_S = 10.0
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop while we were waiting for something else."""
+
+
+class Supervisor:
+    """Runs services until it is told to stop.
+
+    Args:
+        verbose: show what they write.
+    """
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._services: list[Service] = []
+        self._asked = 0  # how often we were asked to stop
+        self._tidy_at = 0.0
+
+    def listen(self) -> None:
+        """Take SIGTERM, SIGINT and SIGHUP as the wish to stop; a second one hurries."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked += 1
+
+    def add(self, service: Service) -> None:
+        """Start a service and keep it running."""
+        self._services.append(service)
+        service.start()
+
+    def wait_until(self, condition: Callable[[], bool], *, every_s: float = TICK_S) -> None:
+        """Keep the services running until a condition holds.
+
+        Raises:
+            Stopped: we were asked to stop first.
+        """
+        ask_at = 0.0
+        while True:
+            if time.monotonic() >= ask_at:
+                if condition():
+                    return
+                ask_at = time.monotonic() + every_s
+            self._tick()
+            time.sleep(TICK_S)
+
+    def _tick(self) -> None:
+        """Restart what has died and is due.
+
+        Raises:
+            Stopped: we were asked to stop.
+        """
+        if self._asked:
+            raise Stopped
+        for service in self._services:
+            how = service.died()
+            if how:
+                self._mourn(service, how)
+            elif service.process is None and time.monotonic() >= service.due:
+                service.start()
+                note(f"{service.name} runs again")
+            if self._verbose:
+                quote(service.name, service.log.news())
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + _HOUSEKEEPING_S
+            for service in self._services:
+                service.log.keep_small()
+
+    def _mourn(self, service: Service, how: str) -> None:
+        self._end_adopted()  # what it left behind may hold its port
+        warn(f"{service.name} {how}; starting it again in {service.wait_s:g} s ({service.log.path})")
+        if not self._verbose:
+            quote(service.name, service.log.tail())
+
+    def stop(self, phases: Sequence[tuple[Sequence[str], float]]) -> bool:
+        """End the services, phase by phase, and kill those that take too long.
+
+        Args:
+            phases: names, and the seconds from now by which they must have ended.
+
+        Returns:
+            Whether all of them ended by themselves.
+        """
+        began, calm = time.monotonic(), self._asked
+        clean = True
+        for names, seconds in phases:
+            group = [service for service in self._services if service.name in names]
+            for service in group:
+                service.signal(signal.SIGTERM)
+            while any(service.running for service in group):
+                if time.monotonic() - began > seconds or self._asked > max(calm, 1):
+                    clean = False
+                    break
+                time.sleep(0.02)
+            for service in group:
+                self._kill(service)
+        self._end_adopted()
+        return clean
+
+    def _kill(self, service: Service) -> None:
+        if service.process is not None:
+            if service.running:
+                warn(f"{service.name} does not end; killed")
+                service.signal(signal.SIGKILL)
+            service.process.wait()
+
+    def _end_adopted(self) -> None:
+        end_adopted({service.process.pid for service in self._services if service.process is not None})

@@ -1,0 +1,52 @@
+"""What the command says to a person: short lines on standard error, which never stop the program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import click
+
+_CLEAN = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x09}
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere without the control characters that would steer a terminal."""
+    return text.translate(_CLEAN)
+
+
+def note(text: str) -> None:
+    """Something worth knowing."""
+    _write(click.style(text, dim=True))
+
+
+def warn(text: str) -> None:
+    """Something that went wrong and is being dealt with."""
+    _write(click.style(text, fg="yellow"))
+
+
+def quote(who: str, lines: Iterable[str]) -> None:
+    """Lines of a log, each with the name of who wrote it."""
+    for line in lines:
+        _write(click.style(f"{who:>9} │ ", dim=True) + clean(line))
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """A plain line; on standard output unless `error`."""
+    try:
+        click.echo(text, err=error)
+        (sys.stderr if error else sys.stdout).flush()
+    except OSError:
+        pass  # nobody reads it any more; the service goes on
+
+
+def _write(text: str) -> None:
+    say(text, error=True)
+
+
+class Failure(click.ClickException):
+    """Ends the command with a message and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

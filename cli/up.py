@@ -1,0 +1,170 @@
+"""`tagline up`: the whole service in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+import click
+
+from cli import processes
+from cli.config import read_settings
+from cli.orphans import adopt_orphans, sweep
+from cli.service import start_child
+from cli.stack import STOP_PHASES, Stack, free_port, lay_out, port_problem
+from cli.supervisor import Stopped, Supervisor
+from cli.terminal import Failure, note, quote, say, warn
+from core.settings import Settings
+
+_PATIENCE_S = 30.0
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a data folder for this process alone; the kernel lets go of it however we end.
+
+    Raises:
+        Failure: another process holds it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Failure(f"cannot use the data folder {folder}: {error.strerror}", 2) from error
+    with open(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = file.read().strip() or "unknown"
+            raise Failure(f"{folder} is in use by another `tagline up` (process {holder})", 2) from None
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def run_up(settings: Settings, host: str, port: int, *, verbose: bool) -> None:
+    """Run the stack until asked to stop.
+
+    Raises:
+        Failure: exit code 2 if the folder or the port is not ours to use, 1 if the database cannot be prepared.
+    """
+    with locked(settings.data_dir):
+        left = sweep(settings.data_dir)
+        if left:
+            note(f"ended {left} process(es) that an earlier run left behind")
+        port = port or free_port(host)
+        problem = port_problem(host, port)
+        if problem:
+            raise Failure(f"cannot listen on {host}:{port}: {problem}; choose another with --port", 2)
+        stack = lay_out(settings, host, port)
+        supervisor = Supervisor(verbose=verbose)
+        supervisor.listen()
+        adopt_orphans()
+        try:
+            _run(stack, supervisor)
+        except Stopped:
+            note("stopping: what is in hand is finished first; Ctrl-C again to hurry")
+        finally:
+            if not supervisor.stop(STOP_PHASES):
+                note("not everything was finished; it goes on at the next start")
+    say("Tagline has stopped.")
+
+
+def _run(stack: Stack, supervisor: Supervisor) -> None:
+    began = monotonic()
+    if stack.valkey:
+        supervisor.add(stack.broker_service(stack.valkey))
+    made = _prepare(stack, supervisor)
+    if stack.valkey:
+        supervisor.wait_until(stack.valkey.answers)
+    for service in stack.tagline_services():
+        supervisor.add(service)
+    health = _Health(stack, began)
+    supervisor.wait_until(health.good)
+    _announce(stack, made)
+    supervisor.wait_until(lambda: False)
+
+
+def _prepare(stack: Stack, supervisor: Supervisor) -> dict[str, str] | None:
+    """Migrate, in a process of its own; the first key and its webhook secret if they were made now."""
+    log = stack.log("prepare")
+    log.keep_small()
+    out = log.open()
+    try:
+        process = start_child(
+            processes.prepare_command(), stack.environment, cwd=stack.data_dir, stdout=subprocess.PIPE, stderr=out
+        )
+    finally:
+        os.close(out)
+    with process:
+        assert process.stdout is not None
+        try:
+            supervisor.wait_until(lambda: process.poll() is not None)
+        except Stopped:
+            process.kill()
+            raise
+        answer = process.stdout.read()
+    if process.returncode:
+        quote("prepare", log.tail())
+        raise Failure(f"the database could not be prepared; see {log.path}")
+    return json.loads(answer) if answer.strip() else None
+
+
+class _Health:
+    """Asks the API whether it is ready, and says what it waits for if that takes long."""
+
+    def __init__(self, stack: Stack, began: float) -> None:
+        self._url = stack.url
+        self._logs = stack.data_dir / "logs"
+        self._complain_at = began + _PATIENCE_S
+        self._opener = build_opener(ProxyHandler({}))
+
+    def good(self) -> bool:
+        """Whether /healthz and /readyz both answer 200."""
+        problem = self._problem("/healthz") or self._problem("/readyz")
+        if problem and monotonic() > self._complain_at:
+            self._complain_at = monotonic() + _PATIENCE_S
+            warn(f"not ready yet: {problem}; see the logs in {self._logs}")
+        return problem is None
+
+    def _problem(self, path: str) -> str | None:
+        try:
+            with self._opener.open(self._url + path, timeout=2) as answer:
+                return None if answer.status == 200 else f"{path} answers {answer.status}"
+        except HTTPError as error:
+            with error:
+                return f"{path} answers {error.code}: {error.read(500).decode(errors='replace')}"
+        except OSError as error:
+            return f"{path}: {error}"
+
+
+def _announce(stack: Stack, made: dict[str, str] | None) -> None:
+    if made:
+        say(f"API key, shown only this once: {click.style(made['key'], bold=True)}")
+        say(f"Its webhooks are signed with:  {made['webhook_secret']}")
+    where = click.style(stack.url, fg="green", bold=True)
+    say(f"Tagline is ready at {where} (docs at /docs, data in {stack.data_dir}).")
+
+
+@click.command("up")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [TAGLINE_DATA_DIR]")
+@click.option("--verbose", "-v", is_flag=True, help="Show what all the processes write.")
+def up(host: str, port: int, data: Path | None, verbose: bool) -> None:
+    """Run everything in the foreground: broker, database, API, worker, scheduler.
+
+    Ctrl-C ends it in order. Processes write to DATA/logs. Set TAGLINE_DATABASE_URL or TAGLINE_REDIS_URL to use
+    your own instead of the embedded ones.
+    """
+    run_up(read_settings(data_dir=data), host, port, verbose=verbose)
