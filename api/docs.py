@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, current_app
@@ -88,9 +88,13 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         "<p class=note>No key needed.</p>" if operation.get("security") == [] else "",
     ]
     rows = [
-        (f"<code>{_text(p['name'])}</code>", f"<i>{p['in']}</i>", f"{_prose(p.get('description', ''))} {_kind(p['schema'])}")
+        (
+            f"<code>{_text(p['name'])}</code>",
+            f"<i>{p['in']}</i>",
+            f"{_prose(p.get('description', ''))} {_kind(p['schema'])}",
+        )
         for p in operation.get("parameters", ())
-    ]  # fmt: skip
+    ]
     parts.append(_table("Parameters", rows))
     body = operation.get("requestBody", {}).get("content", {})
     parts.append(_table("Body", [(f"<code>{_text(m)}</code>", _kind(c["schema"])) for m, c in body.items()]))
@@ -117,7 +121,7 @@ def _kind(schema: dict[str, Any]) -> str:
     return f"<small>{_text(str(schema.get('type', '')))} {_text(shown)}</small>"
 
 
-def _table(title: str, rows: list[tuple[str, ...]]) -> str:
+def _table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)

@@ -16,15 +16,18 @@ nav h2 { font-size: 12px; text-transform: uppercase; letter-spacing: .06em; opac
 main { padding: 1.5rem 2.5rem 6rem; max-width: 62rem }
 main > h2 { text-transform: capitalize; margin-top: 2.5rem }
 article { border: 1px solid var(--line); border-radius: 8px; padding: .4rem 1.2rem 1rem; margin: 1rem 0 }
-h3 { font-size: 1.05rem; margin: .8rem 0 .2rem; overflow-wrap: anywhere } h4 { margin: 1rem 0 .3rem; font-size: 13px; opacity: .7 }
+h3 { font-size: 1.05rem; margin: .8rem 0 .2rem; overflow-wrap: anywhere }
+h4 { margin: 1rem 0 .3rem; font-size: 13px; opacity: .7 }
 .summary { font-weight: 600; margin: .2rem 0 } .note, small { opacity: .7 }
-b.get, b.post, b.delete { font: 700 11px ui-monospace, monospace; padding: .15em .5em; border-radius: 4px; color: #fff }
+b.get, b.post, b.delete { font: 700 11px ui-monospace, monospace; padding: .15em .5em; border-radius: 4px;
+  color: #fff }
 b.get { background: #2563eb } b.post { background: #15803d } b.delete { background: #b91c1c }
 table { border-collapse: collapse; width: 100%; font-size: 14px }
 td { border-top: 1px solid var(--line); padding: .35rem .8rem .35rem 0; vertical-align: top; overflow-wrap: anywhere }
 td:first-child { width: 13rem }
 code { font: 13px ui-monospace, monospace; background: var(--soft); padding: .1em .3em; border-radius: 4px }
-pre { background: var(--soft); padding: 1rem; border-radius: 8px; overflow: auto; font: 12px/1.5 ui-monospace, monospace }
+pre { background: var(--soft); padding: 1rem; border-radius: 8px; overflow: auto;
+  font: 12px/1.5 ui-monospace, monospace }
 a { color: var(--accent) } details { margin: .4rem 0 } summary { cursor: pointer }
 @media (max-width: 800px) { body { display: block } nav { position: static; height: auto } main { padding: 1rem } }
 """

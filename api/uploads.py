@@ -87,7 +87,7 @@ def _file() -> bytes:
     if found is None:
         message = "The form has no file in a field named `file`: curl -F file=@photo.jpg"
         raise RequestError("file_missing", message, where="file")
-    data = found.read(limit + 1)
+    data: bytes = found.read(limit + 1)
     found.close()
     if len(data) > limit:
         raise RequestError("upload_too_large", f"An upload may have at most {limit:,} bytes.", where="file")

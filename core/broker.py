@@ -59,6 +59,9 @@ class Doorbell:
 
         Never raises for the broker's sake: the rows are committed, and the scheduler rings for them later.
         """
+        if not self.alive():  # Celery would try for seconds while the submitter waits
+            log.warning("the broker does not answer; the scheduler will ring", extra={"queue": queue})
+            return False
         try:
             with self._celery.producer_pool.acquire(block=True, timeout=5) as producer:
                 for _ in range(min(count, RING_AT_MOST)):

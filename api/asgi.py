@@ -1,0 +1,12 @@
+"""What the server runs: `granian --interface asgi api.asgi:app`; settings come from the environment."""
+
+from __future__ import annotations
+
+from api.app import create_app
+from api.bridge import Bridge
+from core.logs import configure_logging
+from core.settings import load_settings
+
+settings = load_settings()
+configure_logging(settings, "api")
+app = Bridge(create_app(settings).wsgi_app, settings.web_threads)
