@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     uploads_url: str = Field("", description="s3://bucket/prefix for uploads; empty: the data folder.")
     s3_endpoint_url: str = Field("", description="S3 server other than AWS, for s3:// inputs and uploads.")
 
+    s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Buckets that s3:// inputs may come from, comma separated; empty: all the credentials can read."
+    )
+
     # Who may do what
     api_key: str = Field("", description="First API key; empty: one is made and printed once.")
     webhook_secret: str = Field("", description="whsec_... that signs webhooks; empty: one is made per tenant.")
@@ -79,7 +83,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")
 
-    @field_validator("allow_hosts", mode="before")
+    @field_validator("allow_hosts", "s3_buckets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -167,6 +167,20 @@ def test_s3_failures(open_: Open, s3: LocalS3, bucket_store: S3Store) -> None:
     assert failure(sources.fetch("s3", "s3://no-such-bucket/none", "acme")) == ("s3_not_found", True)
 
 
+@pytest.mark.usefixtures("s3")
+def test_s3_reads_only_where_it_may(open_: Open, bucket_store: S3Store) -> None:
+    sha256 = hashlib.sha256(b"somebody's").hexdigest()
+    place = f"mine/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+    bucket_store.put("uploads", place, b"somebody's")
+    bucket_store.put("uploads", "album/b.jpg", b"b")
+    sources = open_(uploads_url="s3://uploads/mine")
+    assert failure(sources.fetch("s3", f"s3://uploads/{place}", "acme")) == ("s3_access_denied", True)
+    assert sources.fetch("s3", "s3://uploads/album/b.jpg", "acme").result(LIMIT_S) == b"b"
+    sources = open_(s3_buckets=("photos",))
+    assert failure(sources.fetch("s3", "s3://uploads/album/b.jpg", "acme")) == ("s3_access_denied", True)
+    assert sources.fetch("s3", "s3://photos/a.jpg", "acme").result(LIMIT_S) == b"a"
+
+
 @pytest.mark.parametrize("how", ["wrong secret", "unknown key", "anonymous"])
 @pytest.mark.usefixtures("bucket_store", "s3")
 def test_s3_access(open_: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str) -> None:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
+from core.errors import ItemError
 from core.s3 import S3Store, parse_s3_uri
 from worker.sources.base import PooledSource, SourceContext
 
+_UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/uploads.py names them
+
 
 class S3Source(PooledSource):
-    """Reads objects with the service's own credentials, fetch_per_host at a time."""
+    """Reads objects with the service's own credentials, fetch_per_host at a time.
+
+    Those credentials are everybody's, so the operator can name the buckets that inputs may come from, and nobody
+    reaches other people's uploads by their place in the bucket.
+    """
 
     def __init__(self, context: SourceContext) -> None:
         super().__init__("s3", context.settings.fetch_per_host)
         self._store = S3Store(context.settings)
         self._max_bytes = context.settings.fetch_max_bytes
+        self._buckets = frozenset(context.settings.s3_buckets)
+        uploads = context.settings.uploads_url
+        self._uploads_bucket = parse_s3_uri(uploads, prefix=True)[0] if uploads else None
 
     def load(self, ref: str, tenant_id: str) -> bytes:
         """See PooledSource."""
         bucket, key = parse_s3_uri(ref)
+        if self._buckets and bucket not in self._buckets:
+            raise ItemError("s3_access_denied", f"inputs may not come from the bucket {bucket} (TAGLINE_S3_BUCKETS)")
+        if bucket == self._uploads_bucket and _UPLOAD.search(key):
+            raise ItemError("s3_access_denied", "uploads are named by their id, not by their place in the bucket")
         return self._store.get(bucket, key, self._max_bytes)
