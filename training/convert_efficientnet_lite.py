@@ -32,7 +32,9 @@ CLASSES = Path(__file__).with_name("imagenet_classes.csv")
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 FILES = ("graph.pb", "labels.csv", "README.md", "LICENSE", "NOTICE")
 # Published top-1 on the ImageNet validation set; not measured here.
-PUBLISHED = "published, float32, centre crop: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
+PUBLISHED = (
+    "published, float32, centre crop: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
+)
 TOP1 = {"lite0": 0.751, "lite2": 0.776}
 
 State = dict[str, NDArray[Any]]
@@ -139,9 +141,7 @@ def _metrics(variant: Variant, network: keras.Model, folder: Path) -> list[dict[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", choices=sorted(VARIANTS), default="lite2")
-    parser.add_argument(
-        "--out", type=Path, help="folder of the artefact; models/efficientnet-VARIANT unless given"
-    )
+    parser.add_argument("--out", type=Path, help="folder of the artefact; models/efficientnet-VARIANT unless given")
     arguments = parser.parse_args()
     variant = VARIANTS[arguments.variant]
     folder = arguments.out or Path("models") / f"efficientnet-{variant.name}"

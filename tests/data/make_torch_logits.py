@@ -67,9 +67,7 @@ def samples() -> tuple[list[str], np.ndarray[Any, Any]]:
     """Names and pixels, uint8 [N, 260, 260, 3], of the sample photos."""
     spec = ImageSpec(size=(260, 260))
     paths = sorted((ROOT / "samples").glob("*.jpg"))
-    return [path.name for path in paths], np.stack(
-        [decode_image(p.read_bytes(), spec, 10**8).pixels for p in paths]
-    )
+    return [path.name for path in paths], np.stack([decode_image(p.read_bytes(), spec, 10**8).pixels for p in paths])
 
 
 def main() -> None:

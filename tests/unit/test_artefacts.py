@@ -20,9 +20,7 @@ from worker.models.load import load_model, warm_up
 CLASSES = 3
 
 
-def make(
-    models: Path, name: str = "toy", version: str = "1.0.0", folder: str | None = None, **fields: Any
-) -> Path:
+def make(models: Path, name: str = "toy", version: str = "1.0.0", folder: str | None = None, **fields: Any) -> Path:
     """A small artefact whose graph is rubbish: enough for everything but running it."""
     where = models / (folder or name)
     where.mkdir(parents=True)
