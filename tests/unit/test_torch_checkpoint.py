@@ -25,9 +25,7 @@ def opcodes(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, c
         return b"(" + b"".join(b"K" + bytes([value]) for value in values) + b"t"
 
     storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x00aX\x03\0\0\0cpuK" + bytes([count]) + b"NtQ"
-    tensor = (
-        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K" + bytes([offset]) + ints(shape) + ints(strides)
-    )
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K" + bytes([offset]) + ints(shape) + ints(strides)
     tensor += b"\x89ccollections\nOrderedDict\n)RtR"
     return b"\x80\x02ccollections\nOrderedDict\n)R(X\x01\0\0\x00w" + tensor + b"u."
 
@@ -99,8 +97,7 @@ def test_fold_is_a_convolution_and_its_normalisation() -> None:
     random = np.random.default_rng(0)
     weight, x = random.normal(size=(4, 3, 1, 1)).astype(np.float32), random.normal(size=3).astype(np.float32)
     norm = {
-        key: random.uniform(0.5, 2, 4).astype(np.float32)
-        for key in ("weight", "bias", "running_mean", "running_var")
+        key: random.uniform(0.5, 2, 4).astype(np.float32) for key in ("weight", "bias", "running_mean", "running_var")
     }
     state = {"c.weight": weight, **{f"n.{key}": value for key, value in norm.items()}}
     kernel, bias = fold(state, "c", "n")
