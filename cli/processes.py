@@ -12,13 +12,12 @@ _PYTHON = (sys.executable, "-P", "-m")
 _DRAIN_S = 4  # a long poll that is still open is cut after this
 
 
-def api_command(settings: Settings, host: str, port: int) -> list[str]:
-    """The web server with the API in it."""
+def api_command(host: str, port: int) -> list[str]:
+    """The web server with the API in it; its threads are the API's own (TAGLINE_WEB_THREADS)."""
     return [
-        *_PYTHON, "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", "1", "--blocking-threads", str(settings.web_threads), "--no-ws",
-        "--workers-kill-timeout", str(_DRAIN_S), "--log-level", "warning",
-        "api.wsgi:app",
+        *_PYTHON, "granian", "--interface", "asgi", "--host", host, "--port", str(port), "--workers", "1",
+        "--no-ws", "--workers-kill-timeout", str(_DRAIN_S), "--log-level", "warning",
+        "api.asgi:app",
     ]  # fmt: skip
 
 

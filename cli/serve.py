@@ -9,7 +9,7 @@ import click
 
 from cli import processes
 from cli.config import read_settings
-from cli.prepare import prepare
+from cli.prepare import prepare, reason
 from cli.terminal import Failure, note, say
 
 
@@ -25,7 +25,8 @@ def _become(command: list[str]) -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 def api(host: str, port: int) -> None:
     """Run the web API alone."""
-    _become(processes.api_command(read_settings(), host, port))
+    read_settings()  # a wrong one is said here, in one line
+    _become(processes.api_command(host, port))
 
 
 @click.command("worker")
@@ -44,14 +45,11 @@ def scheduler() -> None:
 @click.command("migrate")
 def migrate() -> None:
     """Bring the database to this version, and make the first API key if there is none."""
+    settings = read_settings()
     try:
-        made = prepare(read_settings())
-    except click.ClickException:
-        raise
-    except Exception as error:  # whatever the driver raises
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise Failure(f"the database cannot be migrated: {lines[0]}") from error
-    if made:
-        say(f"API key, shown only this once: {made.key}")
-        say(f"Its webhooks are signed with:  {made.webhook_secret}")
+        key = prepare(settings)
+    except Exception as error:
+        raise Failure(f"the database cannot be migrated: {reason(error)}") from error
+    if key:
+        say(f"API key, shown only this once: {key}")
     note("the database is up to date")

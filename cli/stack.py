@@ -58,7 +58,7 @@ class Stack:
 
     def tagline_services(self) -> list[Service]:
         """API, worker and scheduler."""
-        api = self._service("api", processes.api_command(self.settings, self.host, self.port))
+        api = self._service("api", processes.api_command(self.host, self.port))
         api.death_signal = signal.SIGTERM  # so that the web server ends its own child, too
         return [
             api,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import IO, Any
 
 import click
 
@@ -48,5 +49,9 @@ class Failure(click.ClickException):
     """Ends the command with a message and an exit code."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+        super().__init__(clean(message))
+        self.exit_code = exit_code  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message to standard error."""
+        _write(click.style("error: ", fg="red") + self.message)

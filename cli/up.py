@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -84,19 +83,19 @@ def _run(stack: Stack, supervisor: Supervisor) -> None:
     began = monotonic()
     if stack.valkey:
         supervisor.add(stack.broker_service(stack.valkey))
-    made = _prepare(stack, supervisor)
+    key = _prepare(stack, supervisor)
     if stack.valkey:
         supervisor.wait_until(stack.valkey.answers)
     for service in stack.tagline_services():
         supervisor.add(service)
     health = _Health(stack, began)
     supervisor.wait_until(health.good)
-    _announce(stack, made)
+    _announce(stack, key)
     supervisor.wait_until(lambda: False)
 
 
-def _prepare(stack: Stack, supervisor: Supervisor) -> dict[str, str] | None:
-    """Migrate, in a process of its own; the first key and its webhook secret if they were made now."""
+def _prepare(stack: Stack, supervisor: Supervisor) -> str | None:
+    """Migrate, in a process of its own; the first key if it was made now."""
     log = stack.log("prepare")
     log.keep_small()
     out = log.open()
@@ -117,7 +116,7 @@ def _prepare(stack: Stack, supervisor: Supervisor) -> dict[str, str] | None:
     if process.returncode:
         quote("prepare", log.tail())
         raise Failure(f"the database could not be prepared; see {log.path}")
-    return json.loads(answer) if answer.strip() else None
+    return answer.decode().strip() or None
 
 
 class _Health:
@@ -148,10 +147,9 @@ class _Health:
             return f"{path}: {error}"
 
 
-def _announce(stack: Stack, made: dict[str, str] | None) -> None:
-    if made:
-        say(f"API key, shown only this once: {click.style(made['key'], bold=True)}")
-        say(f"Its webhooks are signed with:  {made['webhook_secret']}")
+def _announce(stack: Stack, key: str | None) -> None:
+    if key:
+        say(f"API key, shown only this once: {click.style(key, bold=True)}")
     where = click.style(stack.url, fg="green", bold=True)
     say(f"Tagline is ready at {where} (docs at /docs, data in {stack.data_dir}).")
 

@@ -108,18 +108,37 @@ class Settings(BaseSettings):
         return url
 
 
+class ClientSettings(BaseSettings):
+    """What a client of the API needs to know (`tagline submit` and its like); frozen."""
+
+    model_config = SettingsConfigDict(env_prefix="TAGLINE_", frozen=True, extra="ignore")
+
+    url: str = Field("http://127.0.0.1:8000", description="The server that client commands talk to.")
+    api_key: str = Field("", description="The key they send.")
+
+
+def load_client_settings(**overrides: object) -> ClientSettings:
+    """As `load_settings`, for clients."""
+    return ClientSettings(**{**_from_files(("api_key",)), **overrides})  # type: ignore[arg-type]
+
+
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; keyword arguments win over it.
 
     Raises:
         ValueError: a variable has a wrong value, or a *_FILE cannot be read.
     """
+    return Settings(**{**_from_files(SECRETS), **overrides})  # type: ignore[arg-type]
+
+
+def _from_files(names: tuple[str, ...]) -> dict[str, object]:
+    """The secrets that lie in files."""
     values: dict[str, object] = {}
-    for name in SECRETS:
+    for name in names:
         path = os.environ.get(f"TAGLINE_{name.upper()}_FILE")
         if path:
             try:
                 values[name] = Path(path).read_text().strip()
             except OSError as error:
                 raise ValueError(f"TAGLINE_{name.upper()}_FILE: cannot read {path}: {error.strerror}") from error
-    return Settings(**{**values, **overrides})  # type: ignore[arg-type]
+    return values

@@ -1,0 +1,60 @@
+"""Progress on standard error: a bar on a terminal, one line at the end elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.client import Client
+from cli.terminal import note
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+@contextlib.contextmanager
+def counter(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar to be moved by one at each call; none for a total of zero."""
+    if not total:
+        yield lambda: None
+        return
+    with _bar() as bar:
+        task = bar.add_task(what, total=total, pace="")
+        yield lambda: bar.advance(task)
+
+
+def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Show a job's progress until it has finished, and return it as it is then."""
+    began = time.monotonic()
+    with _bar() as bar:
+        task = bar.add_task("running", total=job["counts"]["total"], pace="")
+        for job in client.watch(job["id"]):  # noqa: B020
+            counts = job["counts"]
+            done = counts["total"] - counts["pending"]
+            pace = done / max(time.monotonic() - began, 0.001)
+            bar.update(task, completed=done, description=job["state"], pace=f"{pace:,.0f}/s")
+    note(f"job {job['id']} {job['state']}: {describe(job)}, {time.monotonic() - began:.1f} s")
+    return job
+
+
+def describe(job: dict[str, Any]) -> str:
+    """A job's counts in words."""
+    counts = job["counts"]
+    parts = [f"{counts[name]:,} {name}" for name in ("pending", "succeeded", "failed", "cancelled") if counts[name]]
+    return f"{counts['total']:,} in all" + (f" ({', '.join(parts)})" if parts else "")

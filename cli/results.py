@@ -1,0 +1,112 @@
+"""`tagline results`: a table for people, streams for programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.client import Client
+from cli.config import read_client_settings
+from cli.pipes import quiet_pipe
+from cli.terminal import clean, note
+
+_ROWS = 50
+_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
+_ID_WIDTH = 30
+
+
+@click.command("results")
+@click.argument("job_id", metavar="ID")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "ndjson", "csv"]), default="table", show_default=True
+)
+@click.option("--state", type=click.Choice(["succeeded", "failed", "cancelled"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=_ROWS, show_default=True, help="Rows of a table.")
+def results(job_id: str, form: str, state: str | None, limit: int) -> None:
+    """Print a job's results; json, ndjson and csv are streamed, all of them, in input order."""
+    client = Client(read_client_settings())
+    with quiet_pipe():
+        if form == "table":
+            print_table(client, client.call("GET", f"/v1/jobs/{job_id}"), Console(), state=state, limit=limit)
+            return
+        query = f"?state={state}" if state else ""
+        accept = _TYPES["csv" if form == "csv" else "ndjson"]
+        with client.stream("GET", f"/v1/jobs/{job_id}/results{query}", headers={"Accept": accept}) as answer:
+            if form == "json":
+                _write_json(answer)
+            else:
+                shutil.copyfileobj(answer, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _write_json(lines: Iterable[bytes]) -> None:
+    """NDJSON as one JSON array, without holding it."""
+    out, between = sys.stdout.buffer, b"[\n"
+    for line in lines:
+        out.write(between + line.rstrip(b"\n"))
+        between = b",\n"
+    out.write(b"\n]\n" if between == b",\n" else b"[]\n")
+
+
+def print_table(
+    client: Client, job: dict[str, Any], console: Console, *, state: str | None = None, limit: int = _ROWS
+) -> None:
+    """The first results of a job, readable at 80 columns."""
+    query = f"?limit={limit}" + (f"&state={state}" if state else "")
+    page = client.call("GET", f"/v1/jobs/{job['id']}/results{query}")
+    console.print(result_table(page["data"]))
+    if page["next_cursor"]:
+        more = job["counts"]["total"] - len(page["data"])
+        rest = f"{more:,} more" if not state else "there are more"
+        note(f"{rest}; `tagline results {job['id']} --format csv` prints all of them")
+
+
+def result_table(rows: Iterable[dict[str, Any]]) -> Table:
+    """Results, one row each: its id, and what was found or what went wrong."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("input", max_width=_ID_WIDTH, overflow="fold")
+    table.add_column("result", overflow="fold")
+    for row in rows:
+        table.add_row(Text(name_of(row)), outcome(row))
+    return table
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """The caller's id of an item; where it has none, the end of its URL."""
+    own = str(row["id"])
+    if own != str(row["seq"]):
+        return clean(own)
+    ref = str(next(iter(row["input"].values()), own))
+    return clean(ref.rstrip("/").rpartition("/")[2] or ref)
+
+
+def outcome(row: dict[str, Any]) -> Text:
+    """What is worth saying about an item."""
+    if row["error"]:
+        return Text(clean(f"{row['error']['code']}: {row['error']['message']}"), style="red")
+    if row["outputs"] is None:
+        return Text(row["state"], style="dim")
+    parts = [_output(value) for value in row["outputs"].values()]
+    return Text("\n").join(part for part in parts if part) if parts else Text("")
+
+
+def _output(value: dict[str, Any]) -> Text:
+    if "labels" in value:
+        text = Text()
+        for rank, label in enumerate(value["labels"]):
+            text.append(", " if rank else "")
+            text.append(clean(str(label["label"])), style="" if rank else "bold")
+            text.append(f" {label['score']:.2f}", style="dim")
+        return text
+    if "text" in value:
+        return Text(clean(str(value["text"])))
+    return Text(clean(json.dumps(value, ensure_ascii=False)))
