@@ -91,7 +91,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         (
             f"<code>{_text(p['name'])}</code>",
             f"<i>{p['in']}</i>",
-            f"{_prose(p.get('description', ''))} {_kind(p['schema'])}",
+            f"{_prose(p.get('description', ''))} {_kind(_schema_of(p))}",
         )
         for p in operation.get("parameters", ())
     ]
@@ -100,6 +100,11 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     parts.append(_table("Body", [(f"<code>{_text(m)}</code>", _kind(c["schema"])) for m, c in body.items()]))
     parts.append(_table("Answers", list(_answers(operation))))
     return "".join(parts) + "</article>"
+
+
+def _schema_of(parameter: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = parameter.get("schema") or parameter["content"]["application/json"]["schema"]
+    return found
 
 
 def _answers(operation: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -114,7 +119,7 @@ def _answers(operation: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 def _kind(schema: dict[str, Any]) -> str:
     """A schema in a few words, or a link to it."""
     if "$ref" in schema:
-        name = _text(schema["$ref"].rsplit("/", 1)[1])
+        name = _text(schema["$ref"].split("/")[3])
         return f'<a href="#schema-{name}">{name}</a>'
     limits = {key: value for key, value in schema.items() if key not in ("description", "type")}
     shown = ", ".join(f"{key} {json.dumps(value)}" for key, value in limits.items())

@@ -32,7 +32,7 @@ LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
         "jobs",
         {
             200: Answer("Events `progress` and `finished`, each with the job.",
-                        bodies={"text/event-stream": {"type": "string"}}),
+                        bodies={"text/event-stream": {}}),
             204: Answer("Finished, and Last-Event-ID says that you know."),
         },
         description="The id of an event is the job's version. The stream ends after `finished`.",

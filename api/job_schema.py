@@ -13,6 +13,8 @@ from core.tasks import TASKS, Medium, TaskSpec
 _LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?"
 HTTP_URL = rf"^https?://({_LABEL}\.){{0,4}}[a-zA-Z]{{1,20}}(:[1-9][0-9]{{0,3}})?(/[!-\[\]-~]*)?$"
 
+SECRET = "^whsec_([A-Za-z0-9+/]{4}){8,20}$"  # likewise
+
 
 def job_request_schema(catalogue: Catalogue) -> dict[str, Any]:
     """One object schema for each medium, since a job asks for image tasks or for text tasks."""
@@ -71,7 +73,7 @@ def _models(spec: TaskSpec, catalogue: Catalogue) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     secret = {
         "type": ["string", "null"],
-        "pattern": "^whsec_([A-Za-z0-9+/]{4}){8,20}$",
+        "pattern": SECRET,
         "description": "Without it the account's own secret signs.",
     }
     url = {"type": "string", "maxLength": MAX_WEBHOOK_URL, "pattern": HTTP_URL, "description": "http or https."}

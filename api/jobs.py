@@ -11,7 +11,7 @@ from api import spec
 from api.answers import answer
 from api.auth import caller
 from api.body import Body
-from api.cursors import read_job_id, write_cursor
+from api.cursors import JOBS, before_job, read_job_id
 from api.lines import PARSERS
 from api.operations import Answer, Operation, describe
 from api.polling import job_when_ready
@@ -66,7 +66,7 @@ def create() -> Response:
         "List jobs, newest first",
         "jobs",
         {200: Answer("A page.", JobPage)},
-        parameters=(spec.limit(100, 20), spec.CURSOR, spec.state(tuple(JobState))),
+        parameters=(spec.limit(100, 20), spec.cursor(JOBS), spec.state(tuple(JobState))),
         problems=("parameter_invalid",),
     )
 )
@@ -78,7 +78,7 @@ def index() -> Response:
     with services().database.read() as session:
         found = jobs.list_jobs(session, caller().tenant_id, limit=limit + 1, before=before, state=state)
         views = [job_view(job, base_url()) for job in found[:limit]]
-    more = write_cursor(views[-1]["id"]) if len(found) > limit else None
+    more = before_job(views[-1]["id"]) if len(found) > limit else None
     return answer({"data": views, "next_cursor": more})
 
 

@@ -97,12 +97,12 @@ def _path_parameters(rule: str) -> Iterator[dict[str, Any]]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "in": parameter.place,
-        "description": parameter.description,
-        "schema": parameter.schema,
-    }
+    found: dict[str, Any] = {"name": parameter.name, "in": parameter.place, "description": parameter.description}
+    if parameter.json:
+        return {**found, "content": {"application/json": {"schema": parameter.schema}}}
+    if parameter.place == "query":
+        found |= {"style": "form", "explode": False}  # arrays are comma separated
+    return {**found, "schema": parameter.schema}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:

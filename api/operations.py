@@ -26,6 +26,7 @@ class Parameter:
     schema: Schema
     description: str
     place: str = "query"
+    json: bool = False  # its value is a JSON document
 
 
 @dataclass(frozen=True, slots=True)

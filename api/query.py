@@ -20,9 +20,8 @@ def fields_of_query(query: list[tuple[str, str]]) -> dict[str, Any]:
     """
     given = dict(query)
     fields: dict[str, Any] = {name: given[name] for name in ("priority", "name") if name in given}
-    if "tasks" not in given:
-        raise RequestError("field_missing", "Say what to do: ?tasks=classify", where="tasks")
-    fields["tasks"] = given["tasks"].split(",")
+    if "tasks" in given:
+        fields["tasks"] = given["tasks"].split(",")
     for name in _JSON:
         if name in given:
             fields[name] = _json(name, given[name])

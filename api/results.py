@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from api import spec
 from api.answers import answer, choose
 from api.auth import caller
-from api.cursors import read_seq, write_cursor
+from api.cursors import RESULTS, after_seq, read_seq
 from api.operations import Answer, Operation, describe
 from api.query import choice_parameter, int_parameter
 from api.result_csv import csv_rows
@@ -39,7 +39,7 @@ STATES = tuple(ItemState)
             )
         },
         description="Choose with `Accept`. The streams hold every result there is at the time and take `state` only.",
-        parameters=(spec.limit(1000, 100), spec.CURSOR, spec.state(STATES)),
+        parameters=(spec.limit(1000, 100), spec.cursor(RESULTS), spec.state(STATES)),
         problems=("job_not_found", "parameter_invalid", "not_acceptable"),
     )
 )
@@ -53,7 +53,7 @@ def index(job_id: str) -> Response:
         find_job(session, caller().tenant_id, job_id)
         if form == JSON:
             rows = page_results(session, job_id, after=after, limit=limit + 1, state=state)
-            more = write_cursor(rows[limit - 1]["seq"]) if len(rows) > limit else None
+            more = after_seq(rows[limit - 1]["seq"]) if len(rows) > limit else None
             return _vary(answer({"data": rows[:limit], "next_cursor": more}))
     for name in ("limit", "cursor"):
         if name in request.args:

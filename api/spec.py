@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from api.job_schema import SECRET
 from api.operations import Parameter
-from api.schemas import MAX_NAME, MAX_WEBHOOK_URL
+from api.schemas import MAX_NAME, NO_NUL
+
+
+def _field(path: str) -> dict[str, Any]:
+    """A reference into the schema of a submission."""
+    return {"$ref": f"#/components/schemas/JobRequest/properties/{path}"}
+
 
 JOB_SCHEMA: Final = {"$ref": "#/components/schemas/JobRequest"}
 SUBMIT_TEXT = (
@@ -14,7 +21,7 @@ SUBMIT_TEXT = (
     "`application/x-ndjson` (one input a line: a string or an object), `text/csv` (a header of id and one or more of "
     "url, s3, upload, text) or `text/plain` (one input a line). A line that cannot be read refuses the whole "
     "submission and is named. An input that turns out to be unreachable or no image fails alone, later. "
-    "A JSON body takes no query parameters."
+    "With a JSON body the query fills in what the body leaves out."
 )
 SUBMIT_BODIES: Final[dict[str, dict[str, Any]]] = {
     "application/json": JOB_SCHEMA,
@@ -22,17 +29,15 @@ SUBMIT_BODIES: Final[dict[str, dict[str, Any]]] = {
     "text/csv": {"type": "string"},
     "text/plain": {"type": "string"},
 }
-_WORD = {"type": "string", "minLength": 1}
-_JSON = {"type": "string", "contentMediaType": "application/json"}
 SUBMIT_QUERY: Final = (
-    Parameter("tasks", _WORD, "Comma separated; needed with the streamed bodies."),
+    Parameter("tasks", _field("tasks"), "Comma separated; needed with the streamed bodies."),
     Parameter("priority", {"type": "string", "enum": ["interactive", "bulk"]}, "As in JSON."),
-    Parameter("name", {"type": "string", "maxLength": MAX_NAME}, "As in JSON."),
-    Parameter("webhook_url", {"type": "string", "maxLength": MAX_WEBHOOK_URL}, "As webhook.url in JSON."),
-    Parameter("webhook_secret", {"type": "string"}, "As webhook.secret in JSON."),
-    Parameter("options", _JSON, "A JSON object, as in JSON."),
-    Parameter("models", _JSON, "A JSON object, as in JSON."),
-    Parameter("metadata", _JSON, "A JSON object, as in JSON."),
+    Parameter("name", {"type": "string", "maxLength": MAX_NAME, "pattern": NO_NUL}, "As in JSON."),
+    Parameter("webhook_url", _field("webhook/anyOf/0/properties/url"), "As webhook.url in JSON."),
+    Parameter("webhook_secret", {"type": "string", "pattern": SECRET}, "With webhook_url."),
+    Parameter("options", _field("options"), "As in JSON.", json=True),
+    Parameter("models", _field("models"), "As in JSON.", json=True),
+    Parameter("metadata", _field("metadata"), "As in JSON.", json=True),
 )
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
@@ -43,13 +48,17 @@ IDEMPOTENCY_KEY: Final = Parameter(
 PREFER: Final = Parameter("Prefer", {"type": "string"}, "`wait=N`, seconds (RFC 7240).", "header")
 IF_NONE_MATCH: Final = Parameter("If-None-Match", {"type": "string"}, "ETag of what you have.", "header")
 LAST_EVENT_ID: Final = Parameter("Last-Event-ID", {"type": "string"}, "The last event you have seen.", "header")
-CURSOR: Final = Parameter("cursor", {"type": "string"}, "`next_cursor` of the page before.")
 
 
 def limit(most: int, default: int) -> Parameter:
     """The size of a page."""
     schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
     return Parameter("limit", schema, "Most entries of a page.")
+
+
+def cursor(pattern: str) -> Parameter:
+    """Where a page begins."""
+    return Parameter("cursor", {"type": "string", "pattern": pattern}, "`next_cursor` of the page before.")
 
 
 def state(names: Iterable[str]) -> Parameter:

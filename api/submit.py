@@ -19,11 +19,11 @@ from api.spool import Spool
 from api.strict_json import loads_body
 from api.validate import Draft, make_draft, read_fields, read_request
 from api.views import job_view
-from core.errors import RequestError
+from core.errors import Conflict, NotFound, RequestError
 from core.ids import new_id
 from core.inputs import InputItem, NewJob, cut_chunks
 from db import idempotency
-from db.jobs import create_job
+from db.jobs import create_job, job_version
 from db.keys import Caller
 from db.uploads import missing_uploads
 
@@ -63,7 +63,7 @@ def submit(services: Services, submission: Submission) -> Accepted:
     with services.database.write() as session:
         known = idempotency.reserve(session, tenant, submission.key, owner)
     if known is not None:
-        return Accepted(_replay(submission, known), replayed=True)
+        return Accepted(_replay(services, submission, known), replayed=True)
     try:
         return Accepted(_accept(services, submission, owner), replayed=False)
     except BaseException:
@@ -72,12 +72,18 @@ def submit(services: Services, submission: Submission) -> Accepted:
         raise
 
 
-def _replay(submission: Submission, known: idempotency.Known) -> dict[str, Any]:
+def _replay(services: Services, submission: Submission, known: idempotency.Known) -> dict[str, Any]:
     for _ in submission.body.blocks():
         pass
     if _fingerprint(submission) != known.fingerprint:
         message = "This Idempotency-Key was used for another submission; use a new key for each one."
         raise RequestError("idempotency_key_reused", message, where="Idempotency-Key")
+    try:
+        with services.database.read() as session:
+            job_version(session, submission.caller.tenant_id, known.job_id)
+    except NotFound:
+        message = "The job made under this Idempotency-Key was removed; use a new key to submit it again."
+        raise Conflict("idempotency_key_spent", message, where="Idempotency-Key") from None
     return known.response
 
 
@@ -91,12 +97,12 @@ def _accept(services: Services, submission: Submission, owner: str | None) -> di
 
 
 def _read_json(services: Services, submission: Submission, spool: Spool) -> Draft:
-    if submission.query:
-        message = "With a JSON body everything stands in the body; query parameters go with the streamed bodies."
-        raise RequestError("parameter_unknown", message, where=submission.query[0][0])
     settings = services.settings
     data = submission.body.read_all(settings.max_json_bytes, "body_too_large", STREAM_ADVICE)
-    request = read_request(loads_body(data))
+    given = loads_body(data)
+    if isinstance(given, dict) and submission.query:
+        given = {**fields_of_query(submission.query), **given}
+    request = read_request(given)
     draft = make_draft(request, services.catalogue)
     parsed = [parse_input(v, seq, draft.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
     _check_uploads(services, submission.caller, parsed)
@@ -106,7 +112,10 @@ def _read_json(services: Services, submission: Submission, spool: Spool) -> Draf
 
 def _read_stream(services: Services, submission: Submission, spool: Spool) -> Draft:
     settings = services.settings
-    draft = make_draft(read_fields(fields_of_query(submission.query)), services.catalogue)
+    fields = fields_of_query(submission.query)
+    if "tasks" not in fields:
+        raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
+    draft = make_draft(read_fields(fields), services.catalogue)
     items = PARSERS[submission.content_type](submission.body.blocks(), draft.medium)
     spool.fill(cut_chunks(_counted(items, settings.max_inputs), settings.chunk_size))
     if not spool.items:
