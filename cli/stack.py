@@ -78,7 +78,8 @@ def lay_out(settings: Settings, host: str, port: int) -> Stack:
     shutil.rmtree(metrics, ignore_errors=True)  # counters of processes that are no more
     for folder in (data / "logs", metrics):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    valkey = None if "redis_url" in settings.model_fields_set else configure(data / "valkey")
+    own = "redis_url" in settings.model_fields_set and settings.redis_url
+    valkey = None if own else configure(data / "valkey")
     name = settings.worker_name or f"embedded-{hashlib.sha256(str(data).encode()).hexdigest()[:12]}"
     environment = {
         MARK: str(data),

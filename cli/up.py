@@ -9,13 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
 
 import click
 
 from cli import processes
 from cli.config import read_settings
+from cli.health import why_not_ready
 from cli.orphans import adopt_orphans, sweep
 from cli.service import start_child
 from cli.stack import STOP_PHASES, Stack, free_port, lay_out, port_problem
@@ -123,28 +122,16 @@ class _Health:
     """Asks the API whether it is ready, and says what it waits for if that takes long."""
 
     def __init__(self, stack: Stack, began: float) -> None:
-        self._url = stack.url
-        self._logs = stack.data_dir / "logs"
+        self._stack = stack
         self._complain_at = began + _PATIENCE_S
-        self._opener = build_opener(ProxyHandler({}))
 
     def good(self) -> bool:
-        """Whether /healthz and /readyz both answer 200."""
-        problem = self._problem("/healthz") or self._problem("/readyz")
+        """Whether it is ready."""
+        problem = why_not_ready(self._stack.url)
         if problem and monotonic() > self._complain_at:
             self._complain_at = monotonic() + _PATIENCE_S
-            warn(f"not ready yet: {problem}; see the logs in {self._logs}")
+            warn(f"not ready yet ({problem}); the logs are in {self._stack.data_dir / 'logs'}")
         return problem is None
-
-    def _problem(self, path: str) -> str | None:
-        try:
-            with self._opener.open(self._url + path, timeout=2) as answer:
-                return None if answer.status == 200 else f"{path} answers {answer.status}"
-        except HTTPError as error:
-            with error:
-                return f"{path} answers {error.code}: {error.read(500).decode(errors='replace')}"
-        except OSError as error:
-            return f"{path}: {error}"
 
 
 def _announce(stack: Stack, key: str | None) -> None:

@@ -1,0 +1,180 @@
+"""`tagline demo`: the whole service on this machine for a moment, with real photos, and nothing left afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cli.client import Client
+from cli.demo_servers import photo_server, webhook_receiver
+from cli.health import why_not_ready
+from cli.inputs import upload
+from cli.local_s3 import local_s3
+from cli.progress import watch_job
+from cli.results import outcome
+from cli.service import start_child
+from cli.stack import free_port
+from cli.submit import submit_json
+from cli.terminal import Failure, clean, note, say, warn
+from core.s3 import S3Store
+from core.settings import ClientSettings, load_settings
+from core.signing import new_secret
+from core.states import JobState
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+_BUCKET = "photos"
+_HOST = "127.0.0.1"
+_READY_S, _STOP_S, _WEBHOOK_S = 120.0, 20.0, 30.0
+# The demo is the same for everybody, whatever is set for the real service.
+_PLAIN = dict.fromkeys(
+    (
+        *("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "API_KEY_FILE", "WEBHOOK_SECRET_FILE"),
+        *("UPLOADS_URL", "PUBLIC_URL", "S3_BUCKETS", "WORKER_NAME"),
+    ),
+    "",
+)
+
+
+@click.command("demo")
+def demo() -> None:
+    """Start everything, label some photos, show the result, stop everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    photos = sorted(SAMPLES.glob("*.jpg"))
+    if len(photos) < 3:
+        raise Failure(f"there are no sample photos in {SAMPLES}")
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagline-demo-")))
+        photos_url = stack.enter_context(photo_server(SAMPLES))
+        key, secret = f"demo-{secrets.token_hex(8)}", new_secret()
+        hook_url, received = stack.enter_context(webhook_receiver(secret))
+        bucket = _fill_bucket(stack, folder / "s3", photos)
+        environment = {
+            **{f"TAGLINE_{name}": value for name, value in _PLAIN.items()},
+            **bucket,
+            "TAGLINE_API_KEY": key,
+            "TAGLINE_WEBHOOK_SECRET": secret,
+            "TAGLINE_ALLOW_HOSTS": ",".join(url.split("/")[2] for url in (photos_url, hook_url)),
+        }
+        url = stack.enter_context(_running(folder / "data", environment))
+        say(f"API   {click.style(url, fg='green')}  (docs at {url}/docs)")
+        say(f"Key   {key}")
+        client = Client(ClientSettings(url=url, api_key=key))
+        failed = _show(client, photos, photos_url, hook_url, received, s3=bool(bucket))
+    say(f"Everything has stopped again; nothing is left. That took {time.monotonic() - began:.0f} s.")
+    say("`make up` starts a service that stays, on http://127.0.0.1:8000, and prints its key.")
+    if failed:
+        raise Failure("not every photo was labelled")
+
+
+def _show(
+    client: Client,
+    photos: list[Path],
+    photos_url: str,
+    hook_url: str,
+    received: queue.Queue[dict[str, Any]],
+    *,
+    s3: bool,
+) -> bool:
+    """Run one job and show what came of it; True if something failed."""
+    inputs = _inputs(client, photos, photos_url, s3=s3)
+    request = {"tasks": ["classify"], "inputs": inputs, "options": {"classify": {"top_k": 3}}, "name": "demo"}
+    job = submit_json(client, {**request, "webhook": {"url": hook_url}})
+    job = watch_job(client, job)
+    rows = client.call("GET", f"/v1/jobs/{job['id']}/results")["data"]
+    Console().print(_table(rows))
+    try:
+        message = received.get(timeout=_WEBHOOK_S)
+    except queue.Empty:
+        warn("no webhook has arrived")
+        return True
+    say(f"A webhook has arrived, its signature is right: {clean(str(message.get('type', 'job finished')))}")
+    return bool(job["state"] != JobState.COMPLETED or job["counts"]["failed"])
+
+
+def _inputs(client: Client, photos: list[Path], photos_url: str, *, s3: bool) -> list[dict[str, str]]:
+    """Each photo by another way, in turn; one is uploaded."""
+    ways = [{"id": photo.name, "url": f"{photos_url}/{photo.name}"} for photo in photos]
+    ways[0] = {"id": photos[0].name, "upload": upload(client, photos[0])}
+    if s3:
+        for place in range(2, len(photos), 2):
+            ways[place] = {"id": photos[place].name, "s3": f"s3://{_BUCKET}/{photos[place].name}"}
+    return ways
+
+
+def _fill_bucket(stack: contextlib.ExitStack, folder: Path, photos: list[Path]) -> dict[str, str]:
+    """Start an S3 server with the photos in it; the environment that leads there, empty if there is no server."""
+    note("starting an S3 server with photos in it")
+    try:
+        server = stack.enter_context(local_s3(folder, buckets=(_BUCKET,)))
+    except RuntimeError as error:
+        warn(f"{error}; the demo goes on without S3")
+        return {}
+    nobody = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    environment = {**server.environment(), **nobody, "TAGLINE_S3_ENDPOINT_URL": server.endpoint_url}
+    os.environ.update(environment)  # boto3 finds the server there, as every AWS tool does
+    store = S3Store(load_settings(s3_endpoint_url=server.endpoint_url))
+    for photo in photos:
+        store.put(_BUCKET, photo.name, photo.read_bytes())
+    return environment
+
+
+@contextlib.contextmanager
+def _running(data: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Run `tagline up` in a folder until the block ends; the URL of its API once it is ready."""
+    note("starting Valkey, SQLite, API, worker and scheduler")
+    data.mkdir()
+    port = free_port(_HOST)
+    command = [sys.executable, "-P", "-m", "cli.main", "up", "--host", _HOST, "--port", str(port), "--data", str(data)]
+    log = data.parent / "up.log"
+    with log.open("wb") as out:
+        process = start_child(
+            command, environment, cwd=data, stdout=out.fileno(), stderr=out.fileno(), death_signal=signal.SIGTERM
+        )
+    try:
+        _wait_ready(process, f"http://{_HOST}:{port}", log)
+        yield f"http://{_HOST}:{port}"
+        note("stopping everything")
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _READY_S
+    while (problem := why_not_ready(url)) is not None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Failure(f"the service did not start ({problem}):\n{log.read_text(errors='replace')[-3000:]}")
+        time.sleep(0.1)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("photo", "from", "best labels"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(clean(row["id"]), "/".join(row["input"]), outcome(row))
+    return table
+
+
+if __name__ == "__main__":
+    demo()

@@ -1,0 +1,83 @@
+"""`tagline keys`: who may call the API. Works on the database itself, beside a running service."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cli.config import read_settings
+from cli.prepare import reason
+from cli.terminal import Failure, clean, note, say
+from core.signing import new_secret
+from db.engine import Database
+from db.key_admin import add_key, list_keys, revoke_key
+
+_data = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [TAGLINE_DATA_DIR]"
+)
+
+
+@contextlib.contextmanager
+def _database(data: Path | None) -> Iterator[Database]:
+    settings = read_settings(data_dir=data)
+    if not settings.database_url and not (settings.data_dir / "tagline.db").exists():
+        raise Failure(f"there is no database in {settings.data_dir}; --data names another folder", 2)
+    database = Database(settings.sql_url)
+    try:
+        yield database
+    except click.ClickException:
+        raise
+    except Exception as error:  # whatever the driver raises
+        raise Failure(f"the database cannot be used: {reason(error)}") from error
+    finally:
+        database.close()
+
+
+@click.group("keys")
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command("create")
+@click.option("--tenant", default="default", show_default=True, help="Whose jobs it sees; made if there is none.")
+@click.option("--name", default="", help="To tell it from others.")
+@_data
+def create(tenant: str, name: str, data: Path | None) -> None:
+    """Make a key and print it; it cannot be shown again."""
+    with _database(data) as database, database.write() as session:
+        key = add_key(session, tenant, name, new_secret())
+    say(key)
+    note(f"for tenant {tenant}; it cannot be shown again")
+
+
+@keys.command("list")
+@_data
+def list_(data: Path | None) -> None:
+    """List keys by the id that `revoke` takes."""
+    with _database(data) as database, database.read() as session:
+        rows = list_keys(session)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("id", "tenant", "name", "created", "revoked"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
+        table.add_row(row.id, clean(row.tenant), clean(row.name), f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
+    Console().print(table)
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+@_data
+def revoke(key_id: str, data: Path | None) -> None:
+    """Revoke a key, at once and for good."""
+    with _database(data) as database, database.write() as session:
+        found = revoke_key(session, key_id)
+    if found != 1:
+        raise Failure(f"no live key begins with {key_id}" if not found else f"{found} keys begin with {key_id}")
+    note(f"key {key_id} is revoked")
