@@ -43,7 +43,7 @@ def sweep(data_dir: Path, within_s: float = 5.0) -> int:
     Returns:
         How many there were.
     """
-    found = list(_marked(data_dir))
+    found = list(marked(data_dir))
     for pid in found:
         _kill(pid)
     deadline = time.monotonic() + within_s
@@ -52,12 +52,13 @@ def sweep(data_dir: Path, within_s: float = 5.0) -> int:
     return len(found)
 
 
-def _marked(data_dir: Path) -> Iterator[int]:
+def marked(data_dir: Path) -> Iterator[int]:
+    """What a supervisor of this data folder has started and still runs, grandchildren included."""
     mark = f"{MARK}={data_dir}".encode()
     for pid in _pids():
         if pid != os.getpid():
             with contextlib.suppress(OSError):  # somebody else's, or just gone
-                if mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                if _running(pid) and mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
                     yield pid
 
 

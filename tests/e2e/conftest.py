@@ -1,0 +1,117 @@
+"""`tagline up` as a person runs it: a process, a data folder, a port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.client import Client
+from cli.health import why_not_ready
+from cli.inputs import upload
+from cli.orphans import marked
+from cli.submit import submit_json
+from core.settings import ClientSettings
+from tests.support.photos import SAMPLES
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+KEY = "key-of-the-tests"
+PROGRAMS = {"valkey": "valkey-server", "api": "granian", "worker": "celery", "scheduler": "worker.scheduler"}
+
+
+class Up:
+    """One `tagline up`; may be started again and again in the same folder."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data = data
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.output = data.parent / "up.txt"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client = Client(ClientSettings(url=self.url, api_key=KEY))
+
+    def start(self, *arguments: str, key: str = KEY) -> subprocess.Popen[bytes]:
+        """Start it, without waiting."""
+        command = [sys.executable, "-m", "cli.main", "up", "--port", str(self.port), "--data", str(self.data)]
+        environment = {**os.environ, "TAGLINE_API_KEY": key, "TAGLINE_CHUNK_SIZE": "8"}
+        with self.output.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*command, *arguments], env=environment, stdout=out, stderr=out, start_new_session=True
+            )
+        return self.process
+
+    def start_and_wait(self) -> None:
+        """Start it, and wait until it says that it is ready."""
+        before = self.said().count("ready at")
+        process = self.start()
+        until(lambda: self.said().count("ready at") > before or process.poll() is not None, what="the ready line")
+        assert process.poll() is None, self.said()
+        assert why_not_ready(self.url) is None
+
+    def said(self) -> str:
+        """Everything it has written to its terminal."""
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
+
+    def pids(self, name: str) -> list[int]:
+        """The live processes of one of its services."""
+        return [pid for pid in marked(self.data) if PROGRAMS[name] in command_line(pid)]
+
+    def stop(self) -> tuple[int, float]:
+        """SIGTERM; the exit code and the seconds it took."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.terminate()
+        return self.process.wait(timeout=30), time.monotonic() - began
+
+    def kill(self) -> None:
+        """kill -9 of everything at once."""
+        assert self.process is not None
+        for pid in [self.process.pid, *marked(self.data)]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+    def submit(self, count: int) -> dict[str, Any]:
+        """A job with one photo, many times."""
+        photo = upload(self.client, SAMPLES / "cat.jpg")
+        return submit_json(self.client, {"tasks": ["classify"], "inputs": [{"upload": photo}] * count})
+
+    def finished(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job once it has ended."""
+
+        def look() -> dict[str, Any] | None:
+            now: dict[str, Any] = self.client.call("GET", f"/v1/jobs/{job['id']}")
+            return now if now["finished_at"] else None
+
+        return until(look, timeout_s=90, what=f"the job {job['id']}")  # type: ignore[return-value]
+
+
+def command_line(pid: int) -> str:
+    """What a process was started as; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    """A `tagline up` that is not started yet; whatever is left of it is killed at the end."""
+    service = Up(tmp_path / "data", free_port())
+    try:
+        yield service
+    finally:
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+        for pid in marked(service.data):
+            os.kill(pid, signal.SIGKILL)
