@@ -7,6 +7,7 @@ that has finished, and one that hangs up during a long poll goes unnoticed. ASGI
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 import weakref
@@ -26,6 +27,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[..., Iterable[bytes]]
 SILENCE_S = 30.0  # a body that stops arriving for so long is given up
+DRAIN_S = 15.0
 SEND_S = 60.0  # and so is a client that takes nothing for so long
 
 
@@ -46,14 +48,21 @@ class Bridge:
             self._open.add(exchange.gone)
             for message in await loop.run_in_executor(self._threads, exchange.run):
                 await send(message)
+            await exchange.drain()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        # The server tells of a shutdown only after the last answer, so those who wait would hold it up. Its own
+        # handler hangs on the loop's wake-up descriptor, which this leaves alone.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop_waiting)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for gone in list(self._open):  # whoever waits would hold the shutdown up
-            gone.set()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _stop_waiting(self, *_: object) -> None:
+        for gone in list(self._open):
+            gone.set()
 
 
 class Exchange:
@@ -68,7 +77,7 @@ class Exchange:
         self._loop = loop
         self._head: Message = {}
         self.gone = ClientGone(receive, loop)
-        self._input = BodyStream(receive, loop)
+        self._input = BodyStream(receive, loop, ended=not _has_body(scope))
 
     def run(self) -> list[Message]:
         """Answer; returns the messages still to be sent, which saves a change of threads for short answers."""
@@ -84,6 +93,16 @@ class Exchange:
             close = getattr(app_iter, "close", None)
             if close is not None:
                 close()
+
+    async def drain(self) -> None:
+        """Take what is left of a body that was refused half-way: many clients read no answer before they have sent
+        everything, and would only see a broken connection."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while not self._input.ended and not self.gone.is_set():
+                    await self._input.skip()
+        except TimeoutError:
+            pass
 
     def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
         self._head = {
@@ -112,11 +131,11 @@ class Exchange:
 class BodyStream:
     """`wsgi.input`: the body as it arrives. Its end means that the client has sent all of it."""
 
-    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop, *, ended: bool) -> None:
         self._receive = receive
         self._loop = loop
         self._buffer = b""
-        self._ended = False
+        self.ended = ended
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, b"" at the end; without a size all that is left.
@@ -126,7 +145,7 @@ class BodyStream:
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(1 << 16), b""))
-        while not self._buffer and not self._ended:
+        while not self._buffer and not self.ended:
             self._fill()
         block, self._buffer = self._buffer[:size], self._buffer[size:]
         return block
@@ -138,9 +157,15 @@ class BodyStream:
             problem = f"Nothing arrived for {SILENCE_S:.0f} seconds; nothing was accepted."
             raise RequestError("request_timeout", problem) from None
         if message["type"] != "http.request":
+            self.ended = True
             raise RequestError("body_incomplete", "The connection ended before the body did; nothing was accepted.")
         self._buffer = message.get("body", b"")
-        self._ended = not message.get("more_body", False)
+        self.ended = not message.get("more_body", False)
+
+    async def skip(self) -> None:
+        """Read on without keeping anything; for the loop's own thread."""
+        message = await self._receive()
+        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
 
 
 class ClientGone:
@@ -227,6 +252,10 @@ async def _awaited(awaitable: Awaitable[T]) -> T:
 
 def _body(block: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": block, "more_body": more}
+
+
+def _has_body(scope: Message) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") and value != b"0" for name, value in scope["headers"])
 
 
 def _latin1(raw: bytes | str) -> str:
