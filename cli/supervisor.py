@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -31,6 +32,7 @@ class Supervisor:
         self._services: list[Service] = []
         self._asked = 0  # how often we were asked to stop
         self._tidy_at = 0.0
+        self._guest = 0  # a process that is ours, though no service
 
     def listen(self) -> None:
         """Take SIGTERM, SIGINT and SIGHUP as the wish to stop; a second one hurries."""
@@ -59,6 +61,22 @@ class Supervisor:
                 ask_at = time.monotonic() + every_s
             self._tick()
             time.sleep(TICK_S)
+
+    def wait_for(self, process: subprocess.Popen[bytes]) -> int:
+        """Keep the services running until another process of ours has ended; its exit code.
+
+        Raises:
+            Stopped: we were asked to stop first; the process has been killed.
+        """
+        self._guest = process.pid
+        try:
+            self.wait_until(lambda: process.poll() is not None)
+        except Stopped:
+            process.kill()
+            raise
+        finally:
+            self._guest = 0
+        return process.wait()
 
     def _tick(self) -> None:
         """Restart what has died and is due.
@@ -121,4 +139,5 @@ class Supervisor:
             service.process.wait()
 
     def _end_adopted(self) -> None:
-        end_adopted({service.process.pid for service in self._services if service.process is not None})
+        ours = {service.process.pid for service in self._services if service.process is not None}
+        end_adopted(ours | {self._guest})

@@ -106,13 +106,9 @@ def _prepare(stack: Stack, supervisor: Supervisor) -> str | None:
         os.close(out)
     with process:
         assert process.stdout is not None
-        try:
-            supervisor.wait_until(lambda: process.poll() is not None)
-        except Stopped:
-            process.kill()
-            raise
+        code = supervisor.wait_for(process)
         answer = process.stdout.read()
-    if process.returncode:
+    if code:
         quote("prepare", log.tail())
         raise Failure(f"the database could not be prepared; see {log.path}")
     return answer.decode().strip() or None
