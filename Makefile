@@ -21,3 +21,9 @@ lint: env
 
 test: lint
 	$(BIN)/python -m pytest
+
+up: env
+	$(BIN)/tagline up
+
+demo: env
+	$(BIN)/tagline demo
