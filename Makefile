@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env demo up test lint unit integration models bench lock clean
+.PHONY: env demo up test lint models bench lock clean
 
 env: .venv/.installed
 
@@ -27,3 +27,19 @@ up: env
 
 demo: env
 	$(BIN)/tagline demo
+
+models: env
+	$(BIN)/python -m training.convert_efficientnet_lite
+
+bench: env
+	$(BIN)/python -m bench.throughput
+
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install -q uv==0.13.8
+	build/lock/bin/uv pip compile -q --generate-hashes --no-header --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	build/lock/bin/uv pip compile -q --generate-hashes --no-header --python-version 3.11 -c requirements/dev.txt requirements/training.in -o requirements/training.txt
+	build/lock/bin/uv pip compile -q --generate-hashes --no-header --python-version 3.11 -c requirements/dev.txt requirements/service.in -o requirements/service.txt
+
+clean:
+	rm -rf build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
