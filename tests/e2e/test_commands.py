@@ -1,0 +1,157 @@
+"""`tagline submit` and its like against a real service, as a person types them; and the demo."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.orphans import marked
+from tests.e2e.conftest import KEY, Up
+from tests.support.photos import SAMPLES
+from tests.support.ports import free_port
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    up = Up(tmp_path_factory.mktemp("service") / "data", free_port())
+    up.start_and_wait()
+    try:
+        yield up
+    finally:
+        up.stop()
+        assert not list(marked(up.data))
+
+
+def tagline(up: Up, *arguments: str, stdin: bytes = b"", key: str = KEY) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "TAGLINE_URL": up.url, "TAGLINE_API_KEY": key, "COLUMNS": "80"}
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments], input=stdin, env=environment, capture_output=True, timeout=90
+    )
+
+
+@pytest.mark.slow
+def test_a_folder_is_uploaded_and_its_table_fits_80_columns(service: Up, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    shutil.copy(SAMPLES / "cat.jpg", tmp_path / "sub" / "a [bold]cat.jpg")
+    shutil.copy(SAMPLES / "coffee.jpg", tmp_path / ("long-" * 30 + "name.jpg"))
+    (tmp_path / "notes.md").write_text("no image")
+    done = tagline(service, "submit", str(tmp_path), "--tasks", "classify", "--top-k", "9", "--wait")
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.decode()
+    assert "sub/a [bold]cat.jpg" in table
+    assert "espresso" in table
+    assert max(map(len, table.splitlines())) <= 80
+    assert b"2 succeeded" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_broken_photo_is_skipped_and_said(service: Up, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    done = tagline(service, "submit", str(tmp_path / "broken.jpg"), str(SAMPLES / "cat.jpg"), "--tasks", "classify")
+    assert done.returncode == 1
+    assert b"skipped" in done.stderr
+    assert b"1 accepted" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_list_from_a_pipe_and_every_format_of_its_results(service: Up) -> None:
+    lines = b'{"id": "one", "url": "http://127.0.0.1:9/a.jpg"}\n' * 120
+    job = tagline(service, "submit", "-", "--list-format", "ndjson", "--tasks", "classify", "--name", "n", stdin=lines)
+    job_id = job.stdout.decode().strip()
+    service.finished({"id": job_id})
+    status = tagline(service, "status", job_id).stdout.decode()
+    assert "120 in all (120 failed)" in status
+    rows = json.loads(tagline(service, "results", job_id, "--format", "json").stdout)
+    assert [row["error"]["code"] for row in rows] == ["address_not_allowed"] * 120
+    ndjson = tagline(service, "results", job_id, "--format", "ndjson").stdout.splitlines()
+    assert [json.loads(line) for line in ndjson] == rows
+    text = tagline(service, "results", job_id, "--format", "csv").stdout.decode()
+    assert len(list(csv.DictReader(io.StringIO(text)))) == 120
+    table = tagline(service, "results", job_id)
+    assert b"70 more" in table.stderr
+    assert tagline(service, "results", job_id, "--format", "json", "--state", "succeeded").stdout == b"[]\n"
+
+
+@pytest.mark.slow
+def test_problems_are_told_with_code_and_place(service: Up, tmp_path: Path) -> None:
+    unknown = tagline(service, "submit", "http://x.example/a.jpg", "--tasks", "nonsense")
+    assert unknown.returncode == 1
+    assert b"unknown_task" in unknown.stderr
+    assert b"/tasks/0" in unknown.stderr
+    listing = tmp_path / "list.jsonl"
+    listing.write_text('{"url": "http://x.example/a.jpg"}\n{"url": 5}\n')
+    wrong = tagline(service, "submit", str(listing), "--tasks", "classify")
+    assert wrong.returncode == 1
+    assert b"line 2" in wrong.stderr
+    nobody = tagline(service, "status", "x", key="wrong")
+    assert nobody.returncode == 1
+    assert b"TAGLINE_API_KEY" in nobody.stderr
+
+
+@pytest.mark.slow
+def test_keys_are_made_listed_and_revoked_beside_the_service(service: Up) -> None:
+    data = ("--data", str(service.data))
+    key = tagline(service, "keys", "create", "--tenant", "shop", "--name", "nightly", *data).stdout.decode().strip()
+    job = tagline(service, "submit", str(SAMPLES / "cat.jpg"), "--tasks", "classify").stdout.decode().strip()
+    assert tagline(service, "status", job, key=key).returncode == 1, "somebody else's job"
+    row = next(line for line in tagline(service, "keys", "list", *data).stdout.decode().splitlines() if "shop" in line)
+    assert tagline(service, "keys", "revoke", row.split()[0], *data).returncode == 0
+    assert b"unauthorized" in tagline(service, "status", job, key=key).stderr
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_is_no_error(service: Up) -> None:
+    lines = b"http://127.0.0.1:9/a.jpg\n" * 3000
+    job = tagline(service, "submit", "-", "--tasks", "classify", "--json", stdin=lines)
+    job_id = json.loads(job.stdout)["id"]
+    service.finished({"id": job_id})
+    environment = {**os.environ, "TAGLINE_URL": service.url, "TAGLINE_API_KEY": KEY}
+    command = [sys.executable, "-m", "cli.main", "results", job_id, "--format", "ndjson"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_the_demo_shows_labels_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "TAGLINE_REDIS_URL": "redis://nobody.invalid/0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "demo"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("Egyptian cat", "espresso", "upload", "url", "s3", "its signature is right", "/docs", "demo-"):
+        assert word in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-u", "-m", "cli.main", "demo"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b"starting Valkey" in line:
+                break
+        [folder] = [Path(path) for path in tmp_path.iterdir()]
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(30) != 0
+    assert list(tmp_path.iterdir()) == []
+    assert not list(marked(folder / "data"))
