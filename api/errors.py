@@ -92,7 +92,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unavailable(error: Exception) -> Response:
-    log.error("database unavailable", exc_info=error)
+    log.error("database unavailable", error=str(error).splitlines()[0])
     return problem("database_unavailable", "The database does not answer; try again in a few seconds.")
 
 

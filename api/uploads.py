@@ -83,12 +83,15 @@ def _file() -> bytes:
         "REQUEST_METHOD": "POST",
     }
     _, _, files = parse_form_data(environ, silent=True)
-    found = files.get("file")
-    if found is None:
-        message = "The form has no file in a field named `file`: curl -F file=@photo.jpg"
-        raise RequestError("file_missing", message, where="file")
-    data: bytes = found.read(limit + 1)
-    found.close()
+    try:
+        found = files.get("file")
+        if found is None:
+            message = "The form has no file in a field named `file`: curl -F file=@photo.jpg"
+            raise RequestError("file_missing", message, where="file")
+        data: bytes = found.read(limit + 1)
+    finally:
+        for _, part in files.items(multi=True):
+            part.close()
     if len(data) > limit:
         raise RequestError("upload_too_large", f"An upload may have at most {limit:,} bytes.", where="file")
     return data

@@ -26,9 +26,16 @@ def configure_logging(settings: Settings, process: str) -> None:
         lambda _logger, _name, event: {"process": process, **event},
     ]
     if settings.log_format == "json":
-        last: list[Any] = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        # Tracebacks without the values of local variables, which hold keys and passwords.
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        last: list[Any] = [
+            structlog.processors.ExceptionRenderer(frames),
+            structlog.processors.JSONRenderer(default=str),
+        ]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        last = [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

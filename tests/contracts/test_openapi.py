@@ -1,0 +1,63 @@
+"""The document names every route, and the page and the list of problems keep up with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from api.app import close_app, create_app
+from api.problems import PROBLEMS
+from core.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    made = create_app(Settings(data_dir=tmp_path))
+    yield made
+    close_app(made)
+
+
+def test_every_route_is_in_the_document(app: Flask) -> None:
+    document = app.test_client().get("/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    described = {(path, method) for path, found in document["paths"].items() for method in found}
+    routes = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert described == routes
+
+
+def test_every_reference_leads_somewhere(app: Flask) -> None:
+    answer = app.test_client().get("/openapi.json")
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', answer.text)):
+        found = answer.json
+        for part in reference.split("/"):
+            found = found[int(part)] if isinstance(found, list) else found[part]
+        assert found
+
+
+def test_the_page_shows_every_route_and_loads_nothing(app: Flask) -> None:
+    page = app.test_client().get("/docs").text
+    for path in app.test_client().get("/openapi.json").json["paths"]:
+        assert path in page
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    assert "<script" not in page
+
+
+def test_every_problem_code_is_known_and_documented() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
+    assert listed == {code: str(problem.status) for code, problem in PROBLEMS.items()}
+    raised = set()
+    for folder in ("api", "db"):
+        for path in (ROOT / folder).glob("*.py"):
+            text = path.read_text()
+            raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict)\(\s*"(\w+)"', text))
+    assert raised - set(PROBLEMS) == set()

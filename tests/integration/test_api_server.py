@@ -1,0 +1,147 @@
+"""The API as it is served: broken bodies, waiting, following, stopping."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings
+from db import keys
+from db.engine import Database
+from db.migrate import migrate
+from tests.support.api import KEY, Server, api_server
+from tests.support.waiting import until
+
+LINE = b"http://a/1\n"
+HEAD = (
+    f"POST /v1/jobs?tasks=classify HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {KEY}\r\n"
+    "Content-Type: text/plain\r\nIdempotency-Key: {key}\r\n"
+)
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        yield connection
+
+
+def key_is_free(server: Server, key: str) -> bool:
+    """The submission under the key has ended, and nothing was accepted."""
+    body = b"http://other\n"
+    status, headers, _ = server.ask(
+        "POST", "/v1/jobs?tasks=classify", body, Content_Type="text/plain", Idempotency_Key=key
+    )
+    assert status in (202, 409)
+    assert "idempotent-replayed" not in headers
+    return status == 202
+
+
+@pytest.mark.parametrize(
+    ("framing", "sent"),
+    [
+        ("Content-Length: 1000\r\n\r\n", LINE),
+        ("Transfer-Encoding: chunked\r\n\r\n", b"b\r\n" + LINE + b"\r\n"),
+        ("Transfer-Encoding: chunked\r\n\r\n", b"b\r\n" + LINE + b"\r\nb\r\nhttp:"),
+    ],
+    ids=["length", "chunked", "inside a chunk"],
+)
+def test_a_client_that_dies_half_way_stores_nothing(
+    server: Server, framing: str, sent: bytes, request: pytest.FixtureRequest
+) -> None:
+    before = len(server.jobs())
+    key = request.node.name.replace(" ", "-")
+    with connected(server) as connection:
+        connection.sendall((HEAD.format(key=key) + framing).encode() + sent)
+        # It is being read: its key is taken.
+        until(lambda: not key_is_untaken(server, key), what="the submission to begin")
+    until(lambda: key_is_free(server, key), what="the submission to be given up")
+    assert len(server.jobs()) == before + 1  # the probe's own
+
+
+def key_is_untaken(server: Server, key: str) -> bool:
+    """Whether the key is still free, looked at without using it up: a refused submission gives it back."""
+    status, _, _ = server.ask("POST", "/v1/jobs?tasks=paint", LINE, Content_Type="text/plain", Idempotency_Key=key)
+    return status != 409
+
+
+def test_a_malformed_chunk_is_no_end(server: Server) -> None:
+    before = len(server.jobs())
+    with connected(server) as connection:
+        head = HEAD.format(key="malformed") + "Transfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode() + b"b\r\n" + LINE + b"\r\nzz\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    assert len(server.jobs()) == before
+
+
+def test_whole_bodies_of_both_kinds_are_accepted(server: Server) -> None:
+    for framing, body in (
+        ("Content-Length: 11\r\n\r\n", LINE),
+        ("Transfer-Encoding: chunked\r\n\r\n", b"b\r\n" + LINE + b"\r\n0\r\n\r\n"),
+    ):
+        with connected(server) as connection:
+            connection.sendall((HEAD.format(key=framing[:3]) + framing).encode() + body)
+            assert connection.recv(100).startswith(b"HTTP/1.1 202")
+
+
+def test_the_answer_to_a_long_refused_body_is_read(server: Server) -> None:
+    body = b"\xff\n" + LINE * 2_000_000  # a client that reads no answer before it has sent everything
+    status, _, answer = server.ask("POST", "/v1/jobs?tasks=classify", body, Content_Type="text/plain")
+    assert (status, json.loads(answer)["where"]) == (422, "line 1")
+
+
+def test_seats_are_limited_and_those_who_hang_up_free_theirs(server: Server) -> None:
+    path = f"/v1/jobs/{server.submit('http://a/1')}"
+    request = f"GET {path}/events HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
+    with ExitStack() as waiting:
+        for _ in range(3):
+            connection = waiting.enter_context(connected(server))
+            connection.sendall(request)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")  # it has its seat
+        full = refused(server, path)
+        assert full is not None
+        assert full["code"] == "too_many_waiting"
+        assert server.ask("GET", path)[0] == 200  # who does not wait is answered
+    until(lambda: refused(server, path) is None, what="the seats to be free")
+
+
+def refused(server: Server, path: str) -> dict[str, str] | None:
+    status, headers, body = server.ask("GET", path, Prefer="wait=1")
+    if status == 200:
+        return None
+    assert (status, headers["retry-after"]) == (503, "5")
+    found: dict[str, str] = json.loads(body)
+    return found
+
+
+def test_following_a_job_ends_with_it(server: Server) -> None:
+    path = f"/v1/jobs/{server.submit('http://a/1')}"
+    with connected(server) as connection, connection.makefile("rb") as lines:
+        connection.sendall(f"GET {path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
+        assert any(line == b"event: progress\n" for line in lines)
+        assert server.ask("POST", f"{path}/cancel")[0] == 200
+        assert any(line == b"event: finished\n" for line in lines)
+        assert any(line == b"0\r\n" for line in lines)  # the last chunk: the stream ends of itself
+
+
+def test_stopping_does_not_wait_for_those_who_wait(redis_url: str, tmp_path: Path) -> None:
+    database = Database(Settings(data_dir=tmp_path).sql_url)
+    migrate(database)
+    with database.write() as session:
+        keys.ensure_first_key(session, KEY, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+    database.close()
+    env = {"TAGLINE_DATA_DIR": str(tmp_path), "TAGLINE_REDIS_URL": redis_url}
+    with api_server(env, tmp_path / "log") as server:
+        path = f"/v1/jobs/{server.submit('http://a/1')}/events"
+        with connected(server) as connection, connection.makefile("rb") as lines:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
+            assert any(line == b"event: progress\n" for line in lines)
+            os.kill(server.process.pid, signal.SIGTERM)
+            assert server.process.wait(timeout=20) == 0
+            assert any(line == b"0\r\n" for line in lines)  # an orderly end
