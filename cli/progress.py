@@ -49,12 +49,17 @@ def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
             done = counts["total"] - counts["pending"]
             pace = done / max(time.monotonic() - began, 0.001)
             bar.update(task, completed=done, description=job["state"], pace=f"{pace:,.0f}/s")
-    note(f"job {job['id']} {job['state']}: {describe(job)}, {time.monotonic() - began:.1f} s")
+    took = time.monotonic() - began
+    note(f"job {job['id']} {job['state']} in {took:.1f} s: {_parts(job)}")
     return job
 
 
 def describe(job: dict[str, Any]) -> str:
     """A job's counts in words."""
+    return f"{job['counts']['total']:,} in all ({_parts(job)})"
+
+
+def _parts(job: dict[str, Any]) -> str:
     counts = job["counts"]
-    parts = [f"{counts[name]:,} {name}" for name in ("pending", "succeeded", "failed", "cancelled") if counts[name]]
-    return f"{counts['total']:,} in all" + (f" ({', '.join(parts)})" if parts else "")
+    states = ("pending", "succeeded", "failed", "cancelled")
+    return ", ".join(f"{counts[state]:,} {state}" for state in states if counts[state])

@@ -67,7 +67,7 @@ def print_table(
     if page["next_cursor"]:
         more = job["counts"]["total"] - len(page["data"])
         rest = f"{more:,} more" if not state else "there are more"
-        note(f"{rest}; `tagline results {job['id']} --format csv` prints all of them")
+        note(f"{rest}; `tagline results {job['id']} --format csv`")
 
 
 def result_table(rows: Iterable[dict[str, Any]]) -> Table:
@@ -85,7 +85,9 @@ def name_of(row: dict[str, Any]) -> str:
     own = str(row["id"])
     if own != str(row["seq"]):
         return clean(own)
-    ref = str(next(iter(row["input"].values()), own))
+    [(kind, ref)] = row["input"].items()
+    if kind == "upload":  # its id says nothing to a person
+        return f"#{own}"
     return clean(ref.rstrip("/").rpartition("/")[2] or ref)
 
 

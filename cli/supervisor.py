@@ -14,6 +14,7 @@ from cli.terminal import note, quote, warn
 
 TICK_S = 0.1
 _HOUSEKEEPING_S = 10.0
+_QUOTED_LINES, _QUOTED_CHARS = 6, 200  # of a log, when its writer has died; the rest is in the file
 
 
 class Stopped(Exception):
@@ -104,7 +105,7 @@ class Supervisor:
         self._end_adopted()  # what it left behind may hold its port
         warn(f"{service.name} {how}; starting it again in {service.wait_s:g} s ({service.log.path})")
         if not self._verbose:
-            quote(service.name, service.log.tail())
+            quote(service.name, service.log.tail(_QUOTED_LINES), most=_QUOTED_CHARS)
 
     def stop(self, phases: Sequence[tuple[Sequence[str], float]]) -> bool:
         """End the services, phase by phase, and kill those that take too long.

@@ -26,10 +26,12 @@ def warn(text: str) -> None:
     _write(click.style(text, fg="yellow"))
 
 
-def quote(who: str, lines: Iterable[str]) -> None:
-    """Lines of a log, each with the name of who wrote it."""
+def quote(who: str, lines: Iterable[str], *, most: int | None = None) -> None:
+    """Lines of a log, each with the name of who wrote it, and cut after `most` characters."""
     for line in lines:
-        _write(click.style(f"{who:>9} │ ", dim=True) + clean(line))
+        text = clean(line)
+        text = text if most is None or len(text) <= most else text[: most - 1] + "…"
+        _write(click.style(f"{who:>9} │ ", dim=True) + text)
 
 
 def say(text: str, *, error: bool = False) -> None:
