@@ -25,6 +25,7 @@ b.get { background: #2563eb } b.post { background: #15803d } b.delete { backgrou
 table { border-collapse: collapse; width: 100%; font-size: 14px }
 td { border-top: 1px solid var(--line); padding: .35rem .8rem .35rem 0; vertical-align: top; overflow-wrap: anywhere }
 td:first-child { width: 13rem }
+i { white-space: nowrap }
 code { font: 13px ui-monospace, monospace; background: var(--soft); padding: .1em .3em; border-radius: 4px }
 pre { background: var(--soft); padding: 1rem; border-radius: 8px; overflow: auto;
   font: 12px/1.5 ui-monospace, monospace }
