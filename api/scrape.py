@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from api.operations import Answer, Operation, describe
 from api.services import Services, services
-from core.states import Priority
+from core.states import ChunkState, JobState, Priority
 from core.tasks import QUEUES
 from db import stats
 from db.workers import count_alive
@@ -52,7 +52,8 @@ class StateOfTheQueue(Collector):
             deliveries = stats.open_deliveries(session)
             workers = count_alive(session)
         yield from _backlog(waiting)
-        yield _gauge("tagline_open_jobs", "Jobs by state.", ("state",), {(k,): v for k, v in jobs.items()})
+        open_jobs = {(state,): jobs.get(state, 0) for state in (JobState.QUEUED, JobState.RUNNING)}
+        yield _gauge("tagline_open_jobs", "Jobs by state.", ("state",), open_jobs)
         yield _gauge("tagline_open_deliveries", "Webhooks not yet delivered or given up.", (), {(): deliveries})
         yield _gauge("tagline_workers_alive", "Workers seen within 30 seconds.", (), {(): workers})
         yield from self._broker()
@@ -68,10 +69,15 @@ class StateOfTheQueue(Collector):
 
 def _backlog(waiting: list[stats.Waiting]) -> Iterator[GaugeMetricFamily]:
     labels = ("queue", "priority", "state")
-    rows = {(row.queue, Priority(row.priority).name.lower(), row.state): row for row in waiting}
-    items = {key: row.items for key, row in rows.items()}
-    chunks = {key: row.chunks for key, row in rows.items()}
-    oldest = {key: row.oldest_s for key, row in rows.items()}
+    states = (ChunkState.PENDING, ChunkState.LEASED)
+    # An empty queue is a zero, not a gap: an alert on a gap would fire, or stay silent, for the wrong reason.
+    items: dict[tuple[str, str, str], float] = {
+        (queue, priority.name.lower(), state): 0 for queue in QUEUES for priority in Priority for state in states
+    }
+    chunks, oldest = dict(items), dict(items)
+    for row in waiting:
+        key = (row.queue, Priority(row.priority).name.lower(), row.state)
+        items[key], chunks[key], oldest[key] = row.items, row.chunks, row.oldest_s
     yield _gauge("tagline_backlog_items", "Items that wait (pending) or are in hand (leased).", labels, items)
     yield _gauge("tagline_backlog_chunks", "The same in chunks.", labels, chunks)
     yield _gauge("tagline_oldest_waiting_seconds", "Age of the oldest chunk.", labels, oldest)
