@@ -121,7 +121,8 @@ def _fill_bucket(stack: contextlib.ExitStack, folder: Path, photos: list[Path]) 
     """Start an S3 server with the photos in it; the environment that leads there, empty if there is no server."""
     note("starting an S3 server with photos in it")
     try:
-        server = stack.enter_context(local_s3(folder, buckets=(_BUCKET,)))
+        with undisturbed():
+            server = stack.enter_context(local_s3(folder, buckets=(_BUCKET,)))
     except RuntimeError as error:
         warn(f"{error}; the demo goes on without S3")
         return {}
@@ -142,21 +143,39 @@ def _running(data: Path, environment: Mapping[str, str]) -> Iterator[str]:
     port = free_port(_HOST)
     command = [sys.executable, "-P", "-m", "cli.main", "up", "--host", _HOST, "--port", str(port), "--data", str(data)]
     log = data.parent / "up.log"
-    with log.open("wb") as out:
-        process = start_child(
-            command, environment, cwd=data, stdout=out.fileno(), stderr=out.fileno(), death_signal=signal.SIGTERM
-        )
-    try:
+    with contextlib.ExitStack() as stack:
+        with log.open("wb") as out, undisturbed():
+            process = start_child(
+                command, environment, cwd=data, stdout=out.fileno(), stderr=out.fileno(), death_signal=signal.SIGTERM
+            )
+            stack.callback(_stop, process)
         _wait_ready(process, f"http://{_HOST}:{port}", log)
         yield f"http://{_HOST}:{port}"
         note("stopping everything")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back for a moment, so that whatever is started in it is known to be ours to stop."""
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, frame: asked.append(number)) for number in numbers]
+    try:
+        yield
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def _wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
