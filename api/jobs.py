@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -23,6 +24,7 @@ from api.views import etag, job_view
 from core.errors import RequestError
 from core.states import JobState
 from db import jobs
+from db.engine import Unavailable
 from db.upkeep import write_cancelled
 
 blueprint = Blueprint("jobs", __name__)
@@ -126,7 +128,9 @@ def cancel(job_id: str) -> Response:
     database = services().database
     with database.write() as session:
         view = job_view(jobs.cancel_job(session, caller().tenant_id, job_id), base_url())
-    with database.write() as session:  # a small job shows its cancelled rows at once; the scheduler does the rest
+    # A small job shows its cancelled rows at once. The scheduler does the rest, or all if this fails: the job is
+    # cancelled already, and the answer must say so.
+    with suppress(Unavailable), database.write() as session:
         write_cancelled(session, job_id)
     return answer(view)
 

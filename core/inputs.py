@@ -100,13 +100,17 @@ class ItemResult:
         outputs: by task; None unless it succeeded.
         media: sha256, width, height and bytes of an image, as far as they became known.
         error: why it failed; None unless it did.
+        cancelled: it was given up before it ran.
     """
 
     item: InputItem
     outputs: dict[str, Any] | None = None
     media: dict[str, Any] | None = None
     error: ItemError | None = None
+    cancelled: bool = False
 
     @property
     def state(self) -> ItemState:
+        if self.cancelled:
+            return ItemState.CANCELLED
         return ItemState.FAILED if self.error else ItemState.SUCCEEDED

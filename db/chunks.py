@@ -7,19 +7,26 @@ distributed locking", 2016), so a worker that was believed dead can never store 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.errors import ItemError, LeaseLost
 from core.inputs import InputItem, ItemResult, cut_chunks, unpack_items
-from core.states import ChunkState, ItemState, JobState, Priority
+from core.states import ChunkState, JobState, Priority
 from db.clock import now_ms
 from db.jobs import finish_if_done
 from db.tables import Chunk, Job, Result, Tenant
+
+log = logging.getLogger(__name__)
+
+TENANTS_TRIED = 8
+MESSAGE_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,8 @@ class Claim:
 def claim_chunk(session: Session, *, queue: str, worker: str, lease_ms: int) -> Claim | None:
     """Claim the chunk whose turn it is, or None if there is nothing to do.
 
-    Interactive goes before bulk; among equals the tenant that has been served least; within a tenant the
-    oldest chunk.
+    Interactive goes before bulk; among equals the tenant that has been served least; within a tenant the jobs take
+    turns.
     """
     for priority in Priority:
         for tenant_id in _waiting_tenants(session, queue, priority):
@@ -53,7 +60,11 @@ def claim_chunk(session: Session, *, queue: str, worker: str, lease_ms: int) -> 
 
 
 def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[str]:
-    waiting = (
+    """The least served tenants with a waiting chunk; some more than one, for others may be claiming them too.
+
+    A scalar subquery and not EXISTS: PostgreSQL would turn that into a scan of the whole backlog for each claim.
+    """
+    first = (
         select(Chunk.id)
         .where(
             Chunk.state == ChunkState.PENDING,
@@ -61,9 +72,11 @@ def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[st
             Chunk.priority == priority,
             Chunk.tenant_id == Tenant.id,
         )
-        .exists()
+        .limit(1)
+        .scalar_subquery()
     )
-    return session.scalars(select(Tenant.id).where(waiting).order_by(Tenant.served, Tenant.id)).all()
+    waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.served, Tenant.id)
+    return session.scalars(waiting.limit(TENANTS_TRIED)).all()
 
 
 def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: str, lease_ms: int) -> Chunk | None:
@@ -75,7 +88,7 @@ def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: s
             Chunk.priority == priority,
             Chunk.tenant_id == tenant_id,
         )
-        .order_by(Chunk.id)
+        .order_by(Chunk.turn, Chunk.id)
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()
@@ -87,6 +100,7 @@ def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: s
             state=ChunkState.LEASED,
             token=Chunk.token + 1,
             attempts=Chunk.attempts + 1,
+            alone=False,
             worker=worker,
             lease_until=now_ms() + lease_ms,
         )
@@ -140,6 +154,15 @@ def release_chunk(session: Session, claim: Claim) -> None:
     )
 
 
+def mark_alone(session: Session, claim: Claim) -> None:
+    """Note that this chunk is all its worker has in hand: if the worker dies now, the chunk is to blame."""
+    session.execute(
+        update(Chunk)
+        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
+        .values(alone=True)
+    )
+
+
 def store_results(session: Session, claim: Claim, results: Sequence[ItemResult]) -> None:
     """Store what came of a chunk: its state, its results, the job's counters and, at the end, the webhook.
 
@@ -162,8 +185,7 @@ def store_results(session: Session, claim: Claim, results: Sequence[ItemResult])
 
 def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
     """Insert the rows and count them on the job."""
-    now = session.execute(select(now_ms())).scalar_one()
-    session.execute(insert(Result), [_row(job_id, result, now) for result in results])
+    insert_rows(session, job_id, results)
     failed = sum(result.error is not None for result in results)
     session.execute(
         update(Job)
@@ -174,6 +196,12 @@ def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) 
             version=Job.version + 1,
         )
     )
+
+
+def insert_rows(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
+    """Insert results without counting them."""
+    now = session.execute(select(now_ms())).scalar_one()
+    session.execute(insert(Result), [_row(job_id, result, now) for result in results])
 
 
 def _row(job_id: str, result: ItemResult, now: int) -> dict[str, Any]:
@@ -187,17 +215,23 @@ def _row(job_id: str, result: ItemResult, now: int) -> dict[str, Any]:
         "outputs": result.outputs,
         "media": result.media,
         "error_code": error.code if error else None,
-        "error_message": error.message if error else None,
+        "error_message": _storable(error.message) if error else None,
         "error_permanent": error.permanent if error else None,
         "finished_at": now,
     }
 
 
+def _storable(message: str) -> str:
+    """A message that may quote a library or a stranger's bytes, fit for PostgreSQL: no NUL, no surrogates, not long."""
+    clean = message[:MESSAGE_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return clean.encode("utf-8", "replace").decode("utf-8")
+
+
 def reap_leases(session: Session, *, max_attempts: int, limit: int = 100, worker: str | None = None) -> list[int]:
     """Take back the chunks of workers that fell silent; returns their ids.
 
-    A chunk whose worker died `max_attempts` times is cut in two, again and again, until the item that kills
-    workers stands alone; that one fails with `worker_crashed`.
+    A chunk whose workers died `max_attempts` times is run alone from then on. If its worker dies even so, it is cut
+    in two, again and again, until the item that kills workers is found; that one fails with `worker_crashed`.
 
     Args:
         worker: take back this worker's chunks whatever their lease, because it is known to be gone.
@@ -211,16 +245,26 @@ def reap_leases(session: Session, *, max_attempts: int, limit: int = 100, worker
         .with_for_update(skip_locked=True)
     ).all()
     for chunk in lapsed:
-        chunk.token += 1
-        chunk.worker = chunk.lease_until = None
-        if chunk.attempts < max_attempts:
-            chunk.state = ChunkState.PENDING
-        elif chunk.size > 1:
-            _split(session, chunk, max_attempts)
-        else:
-            _fail_alone(session, chunk)
-    session.flush()
+        try:
+            with session.begin_nested():
+                _take_back(session, chunk, max_attempts)
+        except SQLAlchemyError:  # one chunk that cannot be written must not keep the others
+            log.exception("a chunk cannot be taken back", extra={"chunk": chunk.id})
     return [chunk.id for chunk in lapsed]
+
+
+def _take_back(session: Session, chunk: Chunk, max_attempts: int) -> None:
+    guilty = chunk.alone and chunk.attempts >= max_attempts
+    chunk.token += 1
+    chunk.worker = chunk.lease_until = None
+    chunk.alone = False
+    if not guilty:
+        chunk.state = ChunkState.PENDING
+    elif chunk.size > 1:
+        _split(session, chunk, max_attempts)
+    else:
+        _fail_alone(session, chunk)
+    session.flush()
 
 
 def _split(session: Session, chunk: Chunk, max_attempts: int) -> None:
@@ -231,7 +275,8 @@ def _split(session: Session, chunk: Chunk, max_attempts: int) -> None:
             Chunk(
                 job_id=chunk.job_id, tenant_id=chunk.tenant_id, queue=chunk.queue, priority=chunk.priority,
                 first_seq=part.first_seq, last_seq=part.last_seq, size=part.size, inputs=part.blob,
-                state=ChunkState.PENDING, token=0, attempts=max_attempts - 1, created_at=chunk.created_at,
+                state=ChunkState.PENDING, token=0, attempts=max_attempts - 1, alone=False,
+                turn=chunk.turn, created_at=chunk.created_at,
             )
         )  # fmt: skip
 
@@ -243,22 +288,3 @@ def _fail_alone(session: Session, chunk: Chunk) -> None:
     results = [ItemResult(item, error=error) for item in unpack_items(chunk.inputs)]
     write_results(session, chunk.job_id, results)
     finish_if_done(session, chunk.job_id)
-
-
-def cancelled_items(session: Session, job_id: str) -> Iterator[tuple[Chunk, list[InputItem]]]:
-    """The chunks that were cancelled and whose items are not rows yet, in order."""
-    chunks = session.scalars(
-        select(Chunk)
-        .where(Chunk.job_id == job_id, Chunk.state == ChunkState.CANCELLED)
-        .order_by(Chunk.first_seq)
-        .limit(100)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for chunk in chunks:
-        yield chunk, unpack_items(chunk.inputs)
-
-
-def cancelled_row(job_id: str, item: InputItem, now: int) -> dict[str, Any]:
-    """The result row of an item that was cancelled before it ran."""
-    row = _row(job_id, ItemResult(item), now)
-    return {**row, "state": ItemState.CANCELLED}

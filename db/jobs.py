@@ -34,43 +34,62 @@ def create_job(session: Session, job: NewJob, chunks: Iterable[PackedChunk], *, 
         webhook_secret=job.webhook_secret, base_url=job.base_url, created_at=now,
         expires_at=now + round(ttl_hours * HOUR_MS),
     )  # fmt: skip
-    _level_up(session, job.tenant_id)
+    idle = _first_pending(session, job.tenant_id) is None
     session.add(row)
     session.flush()
     row.total = _insert_chunks(session, row, chunks, now)
     session.flush()
+    if idle:
+        _level_up(session, job.tenant_id)
     return row
 
 
-def _level_up(session: Session, tenant_id: str) -> None:
-    """Start a tenant that was idle at the least served of the busy ones.
+def _first_pending(session: Session, tenant_id: str) -> int | None:
+    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == tenant_id)
+    return session.scalars(pending.limit(1)).one_or_none()
 
-    Otherwise somebody who comes back after a month would hold everybody else up until they have had as much
-    (start-time fair queueing, Goyal et al. 1996).
+
+def _level_up(session: Session, tenant_id: str) -> None:
+    """Start a tenant that was idle level with the others: the least served busy one or, if none is busy, the most
+    served of all. Otherwise whoever comes new, or back after a month, would go first until they have had as much
+    (start-time fair queueing, Goyal et al. 1996). Last in its transaction, because it locks the tenant's row.
     """
-    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == Tenant.id).exists()
-    floor = session.execute(select(func.min(Tenant.served)).where(pending)).scalar_one()
-    if floor is not None:
+    waits = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == Tenant.id).exists()
+    others = Tenant.id != tenant_id
+    level = session.scalars(select(func.min(Tenant.served)).where(waits, others)).one()
+    if level is None:
+        level = session.scalars(select(func.max(Tenant.served)).where(others)).one()
+    if level is not None:
         session.execute(
             update(Tenant)
-            .where(Tenant.id == tenant_id, Tenant.served < floor, ~pending)
-            .values(served=floor)
+            .where(Tenant.id == tenant_id, Tenant.served < level)
+            .values(served=level)
             .execution_options(synchronize_session=False)
         )
 
 
 def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], now: int) -> int:
+    """Write chunks; returns the number of items.
+
+    Within a tenant chunks take turns by number: a job's first chunk stands where the tenant's queue is now, so that
+    a small job does not wait for the whole of a big one before it.
+    """
+    same = (Chunk.queue == job.queue, Chunk.priority == job.priority, Chunk.tenant_id == job.tenant_id)
+    pending = select(func.min(Chunk.turn)).where(Chunk.state == ChunkState.PENDING, *same)
+    turn = session.scalars(pending).one() or 0
     total = 0
     for group in groups(chunks, INSERT_ROWS):
         rows = [
             {
                 "job_id": job.id, "tenant_id": job.tenant_id, "queue": job.queue, "priority": job.priority,
-                "first_seq": chunk.first_seq, "last_seq": chunk.last_seq, "size": chunk.size, "inputs": chunk.blob,
-                "state": ChunkState.PENDING, "token": 0, "attempts": 0, "created_at": now,
+                "turn": turn + number, "first_seq": chunk.first_seq, "last_seq": chunk.last_seq,
+                "size": chunk.size, "inputs": chunk.blob, "state": ChunkState.PENDING,
+                "token": 0, "attempts": 0, "alone": False, "created_at": now,
             }
-            for chunk in group
+            for number, chunk in enumerate(group)
         ]  # fmt: skip
         session.execute(insert(Chunk), rows)
+        turn += len(rows)
         total += sum(chunk.size for chunk in group)
     return total
 
@@ -133,17 +152,25 @@ def stop_job(session: Session, job: Job, state: JobState) -> None:
     Chunks are touched before the job, as storing does, so that the two cannot deadlock. The cancelled items
     become rows afterwards, a slice at a time; see `db.upkeep.write_cancelled`.
     """
-    stopped = session.execute(
-        update(Chunk)
-        .where(Chunk.job_id == job.id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
-        .values(state=ChunkState.CANCELLED, token=Chunk.token + 1)
-        .returning(Chunk.size)
-    ).all()
+    stopped = _stop_chunks(session, job.id, ChunkState.CANCELLED)
     session.refresh(job, with_for_update=True)
     if JobState(job.state).finished:
         return
-    job.cancelled += sum(size for (size,) in stopped)
+    # Once more under the job's lock: the first UPDATE cannot see a chunk that was being split meanwhile.
+    stopped += _stop_chunks(session, job.id, ChunkState.CANCELLED)
+    job.cancelled += stopped
     close_job(session, job, state)
+
+
+def _stop_chunks(session: Session, job_id: str, state: ChunkState) -> int:
+    """Take a job's unfinished chunks from whoever has them; returns the number of items."""
+    sizes = session.scalars(
+        update(Chunk)
+        .where(Chunk.job_id == job_id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
+        .values(state=state, token=Chunk.token + 1)
+        .returning(Chunk.size)
+    )
+    return sum(sizes)
 
 
 def cancel_job(session: Session, tenant_id: str, job_id: str) -> Job:
@@ -170,6 +197,8 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     """
     job = find_job(session, tenant_id, job_id)
     session.refresh(job, with_for_update=True)
+    if job.deleted_at is not None:  # the upkeep took it between our two looks
+        raise NotFound("job_not_found", f"There is no job {job_id}.")
     if not JobState(job.state).finished:
         raise Conflict("job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it.")
     if job.failed == 0:
@@ -178,7 +207,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
     rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
     items = (InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows)
-    _level_up(session, tenant_id)
+    idle = _first_pending(session, tenant_id) is None
     retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
     session.execute(delete(Result).where(*failed))
     job.failed -= retried
@@ -186,6 +215,8 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     job.expires_at = now + round(ttl_hours * HOUR_MS)
     job.version += 1
     session.flush()
+    if idle:
+        _level_up(session, tenant_id)
     return job
 
 
@@ -196,11 +227,9 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
         NotFound: `job_not_found`.
     """
     job = find_job(session, tenant_id, job_id)
-    session.execute(
-        update(Chunk)
-        .where(Chunk.job_id == job.id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
-        .values(state=ChunkState.DONE, token=Chunk.token + 1)
-    )
+    _stop_chunks(session, job.id, ChunkState.DONE)
+    unwritten = (Chunk.job_id == job.id, Chunk.state == ChunkState.CANCELLED)
+    session.execute(update(Chunk).where(*unwritten).values(state=ChunkState.DONE))
     values: dict[str, Any] = {"deleted_at": now_ms(), "version": Job.version + 1}
     if not JobState(job.state).finished:
         values |= {"state": JobState.CANCELLED, "finished_at": now_ms()}

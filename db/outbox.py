@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
@@ -26,6 +28,7 @@ class Outgoing:
     token: int
     job_id: str
     url: str
+    host: str
     body: str
     secret: str
     attempts: int  # before this one
@@ -70,6 +73,7 @@ def enqueue(session: Session, job: Job) -> None:
             job_id=job.id,
             tenant_id=job.tenant_id,
             url=job.webhook_url,
+            host=urlsplit(job.webhook_url).netloc.lower()[:300],
             event=body["type"],
             body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
             state=DeliveryState.PENDING,
@@ -79,19 +83,26 @@ def enqueue(session: Session, job: Job) -> None:
     )
 
 
-def take_due(session: Session, *, limit: int, lease_ms: int) -> list[Outgoing]:
-    """Lease up to `limit` deliveries that are due, or whose sender has fallen silent."""
-    due = (
-        select(Delivery.id)
-        .where(
-            Delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING]),
-            Delivery.next_attempt_at <= now_ms(),
-        )
-        .order_by(Delivery.next_attempt_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+def take_due(session: Session, *, limit: int, per_host: int, busy: Mapping[str, int], lease_ms: int) -> list[Outgoing]:
+    """Lease up to `limit` deliveries that are due, or whose sender has fallen silent.
+
+    Args:
+        per_host: most at a time to one host: a receiver that does not answer holds up nobody but itself.
+        busy: how many are on their way to a host already.
+    """
+    is_due = (
+        Delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING]),
+        Delivery.next_attempt_at <= now_ms(),
+        Delivery.host.not_in([host for host, count in busy.items() if count >= per_host]),
     )
-    ids = session.scalars(due).all()
+    place = func.row_number().over(partition_by=Delivery.host, order_by=Delivery.next_attempt_at)
+    ranked = select(Delivery.id, Delivery.host, place.label("place")).where(*is_due).subquery()
+    first = session.execute(
+        select(ranked.c.id, ranked.c.host, ranked.c.place).where(ranked.c.place <= per_host).limit(limit)
+    )
+    wanted = [row.id for row in first if row.place <= per_host - busy.get(row.host, 0)]
+    locked = select(Delivery.id).where(Delivery.id.in_(wanted), *is_due).with_for_update(skip_locked=True)
+    ids = session.scalars(locked).all()
     if not ids:
         return []
     session.execute(
@@ -106,7 +117,7 @@ def take_due(session: Session, *, limit: int, lease_ms: int) -> list[Outgoing]:
         .where(Delivery.id.in_(ids))
     ).all()
     return [
-        Outgoing(d.id, d.token, d.job_id, d.url, d.body, job_secret or tenant_secret, d.attempts)
+        Outgoing(d.id, d.token, d.job_id, d.url, d.host, d.body, job_secret or tenant_secret, d.attempts)
         for d, job_secret, tenant_secret in rows
     ]
 

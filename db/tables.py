@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -42,6 +43,7 @@ class Tenant(Base):
     webhook_secret: Mapped[str]
     served: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[int]
+    __table_args__ = (Index("ix_tenants_served", "served", "id"),)
 
 
 class ApiKey(Base):
@@ -100,6 +102,7 @@ class Chunk(Base):
     tenant_id: Mapped[str] = mapped_column(Id)
     queue: Mapped[str] = mapped_column(String(32))
     priority: Mapped[int] = mapped_column(Integer)
+    turn: Mapped[int] = mapped_column(Integer)  # within its tenant the lowest goes first; see db.jobs
     first_seq: Mapped[int]
     last_seq: Mapped[int]
     size: Mapped[int] = mapped_column(Integer)
@@ -107,11 +110,12 @@ class Chunk(Base):
     state: Mapped[str] = mapped_column(String(16))
     token: Mapped[int] = mapped_column(Integer, server_default="0")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    alone: Mapped[bool] = mapped_column(Boolean, server_default=false())  # its worker has nothing else in hand
     worker: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[int | None]
     created_at: Mapped[int]
     __table_args__ = (
-        _partial("ix_chunks_pending", "queue", "priority", "tenant_id", "id", where="state = 'pending'"),
+        _partial("ix_chunks_pending", "queue", "priority", "tenant_id", "turn", "id", where="state = 'pending'"),
         _partial("ix_chunks_leased", "lease_until", where="state = 'leased'"),
         _partial("ix_chunks_cancelled", "job_id", "first_seq", where="state = 'cancelled'"),
         Index("ix_chunks_job", "job_id", "id"),
@@ -144,6 +148,7 @@ class Delivery(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     tenant_id: Mapped[str] = mapped_column(Id)
     url: Mapped[str]
+    host: Mapped[str] = mapped_column(String(300))  # host:port; a silent one must not hold up the others
     event: Mapped[str] = mapped_column(String(64))
     body: Mapped[str]
     state: Mapped[str] = mapped_column(String(16))

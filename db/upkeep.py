@@ -2,59 +2,65 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from core.inputs import ItemResult, unpack_items
 from core.states import ChunkState, JobState
-from db.chunks import cancelled_items, cancelled_row
+from db.chunks import insert_rows
 from db.clock import now_ms
 from db.jobs import stop_job
 from db.tables import Chunk, IdempotencyKey, Job, Result, Worker
 
 DAY_MS = 86_400_000
-PURGE_ROWS = 5_000
+PURGE_ROWS = 1_000
+CANCELLED_CHUNKS = 20
 
 
 def write_cancelled(session: Session, job_id: str | None = None) -> int:
-    """Write the results of cancelled items, up to 100 chunks of one job; returns the number of items.
+    """Write the results of cancelled items, up to 20 chunks of one job; returns the number of items.
 
     Cancelling a million items is one UPDATE; their rows follow in slices, so that nobody waits for them.
     """
+    cancelled = select(Chunk).where(Chunk.state == ChunkState.CANCELLED)
     if job_id is None:
-        waiting = select(Chunk.job_id).where(Chunk.state == ChunkState.CANCELLED).limit(1)
-        job_id = session.scalars(waiting).one_or_none()
+        job_id = session.scalars(cancelled.with_only_columns(Chunk.job_id).limit(1)).one_or_none()
         if job_id is None:
             return 0
-    now = session.execute(select(now_ms())).scalar_one()
+    some = cancelled.where(Chunk.job_id == job_id).order_by(Chunk.first_seq).limit(CANCELLED_CHUNKS)
     written = 0
-    for chunk, items in cancelled_items(session, job_id):
-        session.execute(insert(Result), [cancelled_row(job_id, item, now) for item in items])
+    for chunk in session.scalars(some.with_for_update(skip_locked=True)).all():
+        items = unpack_items(chunk.inputs)
+        insert_rows(session, job_id, [ItemResult(item, cancelled=True) for item in items])
         chunk.state = ChunkState.DONE
         written += len(items)
     session.flush()
     return written
 
 
-def expire_jobs(session: Session) -> list[str]:
-    """End the jobs whose time is up; returns their ids."""
+def expire_one(session: Session) -> str | None:
+    """End a job whose time is up; returns its id."""
     overdue = select(Job).where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]), Job.expires_at < now_ms())
-    jobs = session.scalars(overdue.limit(20)).all()
-    for job in jobs:
-        stop_job(session, job, JobState.EXPIRED)
-    return [job.id for job in jobs]
+    job = session.scalars(overdue.limit(1)).one_or_none()
+    if job is None:
+        return None
+    stop_job(session, job, JobState.EXPIRED)
+    return job.id
 
 
-def purge(session: Session, *, retention_days: float) -> int:
-    """Remove a slice of what was deleted or is older than the retention; returns the number of rows."""
-    job_id = session.scalars(
-        select(Job.id).where(Job.deleted_at.is_not(None)).order_by(Job.deleted_at).limit(1)
-    ).one_or_none()
-    if job_id is None:
-        job_id = session.scalars(
-            select(Job.id)
-            .where(Job.finished_at.is_not(None), Job.finished_at < now_ms() - round(retention_days * DAY_MS))
-            .limit(1)
-        ).one_or_none()
+def retire_one(session: Session, *, retention_days: float) -> str | None:
+    """Mark a job that is older than the retention as deleted; returns its id. From then on nobody can retry it."""
+    old = (Job.finished_at < now_ms() - round(retention_days * DAY_MS), Job.deleted_at.is_(None))
+    job = session.scalars(select(Job).where(*old).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    if job is None:
+        return None
+    job.deleted_at = session.execute(select(now_ms())).scalar_one()
+    return job.id
+
+
+def purge(session: Session) -> int:
+    """Remove a slice of the rows of a deleted job; returns the number of rows."""
+    job_id = session.scalars(select(Job.id).where(Job.deleted_at.is_not(None)).limit(1)).one_or_none()
     if job_id is None:
         return 0
     seqs = select(Result.seq).where(Result.job_id == job_id).limit(PURGE_ROWS)

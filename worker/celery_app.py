@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import signals
@@ -13,6 +14,7 @@ from core.settings import load_settings
 from worker.tasks import register_tasks
 from worker.workshop import Workshop, close_workshop, open_workshop
 
+log = logging.getLogger(__name__)
 settings = load_settings()
 app = make_celery(settings)
 _open: list[Workshop] = []
@@ -26,7 +28,13 @@ def _logging(**_: Any) -> None:
 @signals.worker_init.connect
 def _start(**_: Any) -> None:
     # Before the first message is taken; never in worker_process_init, which is killed after four seconds.
-    shop = open_workshop(settings)
+    configure_logging(settings, "worker")  # Celery sets logging up only after this
+    try:
+        shop = open_workshop(settings)
+    except Exception as error:
+        # Celery would log nothing, go on without tasks and throw every message away.
+        log.critical("the worker cannot start", exc_info=error)
+        raise SystemExit(1) from error
     _open.append(shop)
     register_tasks(app, shop)
     if settings.metrics_port:

@@ -14,6 +14,8 @@ from db.engine import Database
 
 log = logging.getLogger(__name__)
 
+BEAT_S = 10.0  # at the latest: a worker not seen for 30 seconds counts as dead
+
 
 class Leases:
     """Claims chunks and renews what is held, three times within a lease.
@@ -79,7 +81,7 @@ class Leases:
         return round(self._lease_s * 1000)
 
     def _keep(self) -> None:
-        while not self._stop.wait(self._lease_s / 3):
+        while not self._stop.wait(min(self._lease_s / 3, BEAT_S)):
             try:
                 self._beat()
             except Exception as error:  # the database is away: the leases lapse, and fencing does the rest

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from concurrent.futures import Future
 
 from core.errors import ItemError, TaglineError
@@ -28,6 +29,7 @@ SCHEDULE_S = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 *
 JITTER = 0.2
 RETRY_AFTER_MAX_S = 24 * 3600
 AT_A_TIME = 32
+PER_HOST = 4  # of them; a receiver that does not answer holds up nobody else
 ANSWER_MAX_BYTES = 64 * 1024
 GONE = 410
 
@@ -51,11 +53,12 @@ class Notifier:
         if room <= 0:
             return
         lease_ms = round((self._timeout_s * 2 + 30) * 1000)
+        busy = Counter(sent.host for sent, _ in self._sending.values())
         with self._database.read() as session:
             if outbox.oldest_due_ms(session) is None:
                 return
         with self._database.write() as session:
-            due = outbox.take_due(session, limit=room, lease_ms=lease_ms)
+            due = outbox.take_due(session, limit=room, per_host=PER_HOST, busy=busy, lease_ms=lease_ms)
         for delivery in due:
             self._sending[self._send(delivery)] = (delivery, time.monotonic())
 

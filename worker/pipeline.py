@@ -10,8 +10,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -21,7 +20,7 @@ import structlog
 from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
 from core.imaging import decode_image
 from core.inputs import InputItem, ItemResult
-from db.chunks import Claim, release_chunk, store_results
+from db.chunks import Claim, mark_alone, release_chunk, store_results
 from worker.warm import WarmModel, model_unavailable
 from worker.workshop import Workshop
 
@@ -52,7 +51,7 @@ def run_batch(shop: Workshop, queue: str) -> bool:
         ids = {"job": claim.job_id, "chunk": claim.chunk_id, "attempt": claim.attempts}
         with structlog.contextvars.bound_contextvars(**ids):
             try:
-                _store(shop, claim, _process(shop, claim))
+                _work(shop, claim)
             except Interrupted:
                 with shop.database.write() as session:
                     release_chunk(session, claim)
@@ -62,6 +61,18 @@ def run_batch(shop: Workshop, queue: str) -> bool:
                 shop.metrics.chunks.labels("lost").inc()
                 log.warning("lost the chunk; its results are dropped")
     return True
+
+
+def _work(shop: Workshop, claim: Claim) -> None:
+    # Workers died with this chunk in hand. Run with nothing beside it, so that no innocent neighbour is blamed.
+    suspect = claim.attempts >= shop.settings.max_attempts
+    with shop.gate.pass_through(alone=suspect):
+        if suspect:
+            if shop.stopping.is_set():
+                raise Interrupted
+            with shop.database.write() as session:
+                mark_alone(session, claim)
+        _store(shop, claim, _process(shop, claim))
 
 
 def _process(shop: Workshop, claim: Claim) -> list[ItemResult]:
@@ -85,14 +96,21 @@ class Watch:
         self._drained: float | None = None
         self.window = threading.BoundedSemaphore(shop.settings.chunk_window)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker was asked to stop."""
+        return self._shop.stopping.is_set()
+
     def check(self) -> None:
-        """Raises Interrupted if there is no point in going on."""
+        """Raises whatever speaks against going on."""
         if self._shop.leases.lost(self._claim):
             raise LeaseLost(self._claim.chunk_id)
-        if self._shop.stopping.is_set():
+        if self.stopping:
             self._drained = self._drained or monotonic() + DRAIN_S
             if monotonic() > self._drained:
                 raise Interrupted
+        if monotonic() > self._deadline:
+            raise ItemError("worker_timeout", "The worker gave up on this item.", permanent=False)
 
     def enter_window(self) -> None:
         """Wait for a place among the chunk's images in memory."""
@@ -101,22 +119,22 @@ class Watch:
 
     def result(self, future: Future[Any]) -> Any:
         """What the future holds."""
-        while True:
-            try:
-                return future.result(timeout=POLL_S)
-            except FutureTimeout:
-                if future.done():
-                    raise
+        while not future.done():
+            wait((future,), timeout=POLL_S)
+            if not future.done():
                 self.check()
-                if monotonic() > self._deadline:
-                    raise ItemError("worker_timeout", "The worker gave up on this item.", permanent=False) from None
+        return future.result()
 
 
 def _start(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch) -> Future[Photo]:
     """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
-    watch.enter_window()
-    started = monotonic()
     photo: Future[Photo] = Future()
+    try:
+        watch.enter_window()
+    except ItemError as error:
+        photo.set_exception(error)
+        return photo
+    started = monotonic()
 
     def decode(blob: Future[bytes]) -> None:
         try:
@@ -167,7 +185,11 @@ def _collect(
     except (LeaseLost, Interrupted):
         raise
     except ItemError as error:
+        if watch.stopping and not error.permanent:
+            raise Interrupted from error  # the tools are being put away: not this item's fault
         return ItemResult(item, media=media, error=error)
+    except CancelledError as error:
+        raise Interrupted from error
     except Exception as error:
         log.exception("an item failed in a way that nobody foresaw", extra={"seq": item.seq})
         code = error.code if isinstance(error, TaglineError) else "internal_error"
@@ -177,9 +199,6 @@ def _collect(
 
 
 def _store(shop: Workshop, claim: Claim, results: list[ItemResult]) -> None:
-    stopping = [r for r in results if r.error is not None and r.error.code == "worker_stopping"]
-    if stopping:
-        raise Interrupted
     with shop.metrics.timed("store"), shop.database.write() as session:
         store_results(session, claim, results)
     shop.metrics.chunks.labels("stored").inc()

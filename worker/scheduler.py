@@ -58,21 +58,30 @@ def run(settings: Settings, stop: threading.Event) -> None:
     sweeper = Sweeper(database, doorbell, settings, metrics)
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
+    webhooks = [Chore("webhooks", 0.25, notifier.send_due)]
     chores = [
-        Chore("webhooks", 0.25, notifier.send_due),
         Chore("reap", 1.0, sweeper.reap),
         Chore("ring", 1.0, sweeper.ring),
         Chore("cancelled", 0.5, sweeper.write_cancelled),
         Chore("expire", 15.0, sweeper.expire),
-        Chore("purge", 5.0, sweeper.purge),
+        Chore("purge", 1.0, sweeper.purge),
     ]
     log.info("scheduler is running")
-    while not stop.wait(TICK_S):
-        for chore in chores:
-            chore.turn()
+    # Webhooks on a thread of their own: clearing away a big job must not delay them.
+    sender = threading.Thread(target=_repeat, args=(webhooks, stop), name="webhooks")
+    sender.start()
+    _repeat(chores, stop)
+    sender.join()
     http.close()
     doorbell.close()
     database.close()
+
+
+def _repeat(chores: list[Chore], stop: threading.Event) -> None:
+    while not stop.wait(TICK_S):
+        for chore in chores:
+            if not stop.is_set():
+                chore.turn()
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from time import monotonic
+from collections.abc import Callable
+from time import monotonic, sleep
 
 from redis.exceptions import RedisError
 
@@ -18,7 +19,8 @@ from worker.metrics import Metrics
 log = logging.getLogger(__name__)
 
 HOUR_S = 3600.0
-SLICES = 20  # of one chore in a row, so that the others get their turn
+TURN_S = 0.5  # of one chore, so that the others get theirs
+PAUSE_S = 0.02
 
 
 class Sweeper:
@@ -59,27 +61,43 @@ class Sweeper:
 
     def write_cancelled(self) -> None:
         """Give cancelled items their rows."""
-        for _ in range(SLICES):
+
+        def slice_() -> object:
             with self._database.read() as session:
                 if not stats.cancelled_chunks(session):
-                    return
+                    return None
             with self._database.write() as session:
-                upkeep.write_cancelled(session)
+                return upkeep.write_cancelled(session)
+
+        self._for_a_while(slice_)
 
     def expire(self) -> None:
         """End jobs whose time is up."""
-        with self._database.write() as session:
-            jobs = upkeep.expire_jobs(session)
-        for job in jobs:
-            log.warning("job expired", extra={"job": job})
+
+        def slice_() -> object:
+            with self._database.write() as session:
+                job = upkeep.expire_one(session)
+            if job is not None:
+                log.warning("job expired", extra={"job": job})
+            return job
+
+        self._for_a_while(slice_)
 
     def purge(self) -> None:
         """Remove what was deleted, or is older than the retention."""
-        for _ in range(SLICES):
+
+        def slice_() -> object:
             with self._database.write() as session:
-                if not upkeep.purge(session, retention_days=self._settings.retention_days):
-                    break
+                return upkeep.purge(session) or upkeep.retire_one(session, retention_days=self._settings.retention_days)
+
+        self._for_a_while(slice_)
         if monotonic() >= self._small_due:
             self._small_due = monotonic() + HOUR_S
             with self._database.write() as session:
                 upkeep.purge_small(session)
+
+    def _for_a_while(self, slice_: Callable[[], object]) -> None:
+        """Do slices until nothing is left or the turn is over; between them others get at the database."""
+        over = monotonic() + TURN_S
+        while slice_() and monotonic() < over:
+            sleep(PAUSE_S)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from core.settings import Settings
 from db.engine import Database
 from db.uploads import find_upload
+from worker.gate import Gate
 from worker.http.client import HttpClient
 from worker.leases import Leases
 from worker.metrics import Metrics
@@ -30,6 +31,7 @@ class Workshop:
     decoders: ThreadPoolExecutor
     models: WarmModels
     metrics: Metrics
+    gate: Gate
     stopping: threading.Event
 
 
@@ -61,6 +63,7 @@ def open_workshop(settings: Settings) -> Workshop:
         decoders=ThreadPoolExecutor(settings.decode_threads or os.cpu_count() or 1, "decode"),
         models=models,
         metrics=metrics,
+        gate=Gate(),
         stopping=threading.Event(),
     )
 

@@ -26,6 +26,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('name')
     )
+    with op.batch_alter_table('tenants', schema=None) as batch_op:
+        batch_op.create_index('ix_tenants_served', ['served', 'id'], unique=False)
+
     op.create_table('workers',
     sa.Column('name', sa.String(length=200), nullable=False),
     sa.Column('started_at', sa.BigInteger(), nullable=False),
@@ -113,6 +116,7 @@ def upgrade() -> None:
     sa.Column('tenant_id', sa.String(length=36), nullable=False),
     sa.Column('queue', sa.String(length=32), nullable=False),
     sa.Column('priority', sa.Integer(), nullable=False),
+    sa.Column('turn', sa.Integer(), nullable=False),
     sa.Column('first_seq', sa.BigInteger(), nullable=False),
     sa.Column('last_seq', sa.BigInteger(), nullable=False),
     sa.Column('size', sa.Integer(), nullable=False),
@@ -120,6 +124,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('token', sa.Integer(), server_default='0', nullable=False),
     sa.Column('attempts', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('alone', sa.Boolean(), server_default=sa.false(), nullable=False),
     sa.Column('worker', sa.String(length=200), nullable=True),
     sa.Column('lease_until', sa.BigInteger(), nullable=True),
     sa.Column('created_at', sa.BigInteger(), nullable=False),
@@ -130,13 +135,14 @@ def upgrade() -> None:
         batch_op.create_index('ix_chunks_cancelled', ['job_id', 'first_seq'], unique=False, sqlite_where=sa.text("state = 'cancelled'"), postgresql_where=sa.text("state = 'cancelled'"))
         batch_op.create_index('ix_chunks_job', ['job_id', 'id'], unique=False)
         batch_op.create_index('ix_chunks_leased', ['lease_until'], unique=False, sqlite_where=sa.text("state = 'leased'"), postgresql_where=sa.text("state = 'leased'"))
-        batch_op.create_index('ix_chunks_pending', ['queue', 'priority', 'tenant_id', 'id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
+        batch_op.create_index('ix_chunks_pending', ['queue', 'priority', 'tenant_id', 'turn', 'id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
 
     op.create_table('deliveries',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('job_id', sa.String(length=36), nullable=False),
     sa.Column('tenant_id', sa.String(length=36), nullable=False),
     sa.Column('url', sa.Text(), nullable=False),
+    sa.Column('host', sa.String(length=300), nullable=False),
     sa.Column('event', sa.String(length=64), nullable=False),
     sa.Column('body', sa.Text(), nullable=False),
     sa.Column('state', sa.String(length=16), nullable=False),
@@ -228,5 +234,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_workers_seen_at'))
 
     op.drop_table('workers')
+    with op.batch_alter_table('tenants', schema=None) as batch_op:
+        batch_op.drop_index('ix_tenants_served')
+
     op.drop_table('tenants')
     # ### end Alembic commands ###

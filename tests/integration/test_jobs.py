@@ -85,7 +85,8 @@ def test_an_overdue_job_expires_and_keeps_what_it_has(database: Database, tenant
         store_results(session, first, successes(first))
         session.execute(update(Job).values(expires_at=1))
     with database.write() as session:
-        assert upkeep.expire_jobs(session) == [job]
+        assert upkeep.expire_one(session) == job
+        assert upkeep.expire_one(session) is None
         upkeep.write_cancelled(session)
     assert _states(database, job) == ["succeeded"] * 4 + ["cancelled"] * 4
     with database.read() as session:
@@ -102,7 +103,7 @@ def test_a_deleted_job_is_gone_at_once_and_its_rows_soon(database: Database, ten
     with pytest.raises(NotFound), database.read() as session:
         find_job(session, tenant, job)
     with database.write() as session:
-        while upkeep.purge(session, retention_days=90):
+        while upkeep.purge(session):
             pass
     with database.read() as session:
         for table in (Result, Chunk):
@@ -118,7 +119,12 @@ def test_what_is_older_than_the_retention_goes(database: Database, tenant: str) 
     with database.write() as session:
         session.execute(update(Job).where(Job.id == old).values(finished_at=1))
     with database.write() as session:
-        while upkeep.purge(session, retention_days=90):
+        assert upkeep.retire_one(session, retention_days=90) == old
+        assert upkeep.retire_one(session, retention_days=90) is None
+    with pytest.raises(NotFound), database.write() as session:
+        retry_job(session, tenant, old, chunk_size=64, ttl_hours=24)
+    with database.write() as session:
+        while upkeep.purge(session):
             pass
     with database.read() as session:
         assert [job.id for job in list_jobs(session, tenant, limit=10)] == [new]

@@ -184,15 +184,28 @@ def test_a_delivery_can_be_sent_again_by_its_owner_only(
 def test_a_sender_that_dies_leaves_a_lease_and_two_senders_do_not_collide(database: Database, tenant: str) -> None:
     _finished_job(database, tenant, "http://receiver.example/hook")
     with database.write() as session:
-        [first] = outbox.take_due(session, limit=9, lease_ms=60_000)
+        [first] = outbox.take_due(session, limit=9, per_host=4, busy={}, lease_ms=60_000)
     with database.write() as session:
-        assert outbox.take_due(session, limit=9, lease_ms=60_000) == []
+        assert outbox.take_due(session, limit=9, per_host=4, busy={}, lease_ms=60_000) == []
     _make_due(database)
     with database.write() as session:
-        [second] = outbox.take_due(session, limit=9, lease_ms=60_000)
+        [second] = outbox.take_due(session, limit=9, per_host=4, busy={}, lease_ms=60_000)
     with database.write() as session:
         sent = outbox.Attempt(200, 0.1)
         assert not outbox.record_attempt(session, first, sent, state=DeliveryState.DELIVERED)
         assert outbox.record_attempt(session, second, sent, state=DeliveryState.DELIVERED)
     with database.read() as session:
         assert session.scalars(select(Delivery.state)).one() == DeliveryState.DELIVERED
+
+
+def test_a_silent_host_takes_its_share_and_no_more(database: Database, tenant: str) -> None:
+    for _ in range(10):
+        _finished_job(database, tenant, "http://silent.example/hook")
+    _finished_job(database, tenant, "http://quick.example/hook")
+    with database.write() as session:
+        first = outbox.take_due(session, limit=32, per_host=4, busy={}, lease_ms=60_000)
+    assert sorted(sent.host for sent in first) == ["quick.example"] + ["silent.example"] * 4
+    with database.write() as session:
+        assert outbox.take_due(session, limit=32, per_host=4, busy={"silent.example": 4}, lease_ms=60_000) == []
+        more = outbox.take_due(session, limit=32, per_host=4, busy={"silent.example": 3}, lease_ms=60_000)
+    assert [sent.host for sent in more] == ["silent.example"]

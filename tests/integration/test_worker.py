@@ -5,6 +5,8 @@ Whatever happens, each item ends with exactly one result.
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,7 @@ from db.stats import backlog
 from db.upkeep import write_cancelled
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
-from tests.support.stack import Stack, running
+from tests.support.stack import ROOT, Stack, running
 from tests.support.waiting import until
 
 
@@ -174,6 +176,28 @@ def test_an_orderly_stop_gives_unfinished_chunks_back(
     with stack.database.write() as session:
         assert cancel_job(session, tenant, job).cancelled == 64
         write_cancelled(session)
+
+
+def test_a_hurried_stop_blames_no_photo(stack: Stack, doorbell: Doorbell, tenant: str, photos: str) -> None:
+    job = make_job(stack.database, tenant, refs=[f"{photos}/slow?n={n}" for n in range(8)], chunk=64)
+    worker = stack.worker("", TAGLINE_LEASE_S="3000", TAGLINE_FETCH_TIMEOUT_S="300")
+    doorbell.ring("image", 1)
+    until(lambda: "running" in _state(stack, tenant, job), what="a running job")
+    worker.popen.send_signal(signal.SIGTERM)
+    worker.popen.send_signal(signal.SIGQUIT)
+    worker.popen.wait(timeout=60)
+    assert list(stream_results(stack.database, job)) == []
+    assert _state(stack, tenant, job) == "running"
+
+
+def test_a_worker_that_cannot_start_says_so_and_ends(stack: Stack, tmp_path: Path) -> None:
+    """Were it to go on, it would take messages and throw them away."""
+    models = tmp_path / "models"
+    shutil.copytree(ROOT / "models", models)
+    (models / "efficientnet-lite2" / "graph.pb").write_bytes(b"damaged")
+    worker = stack.start_worker(TAGLINE_MODELS_DIR=str(models))
+    assert worker.popen.wait(timeout=60) == 1
+    assert "the worker cannot start" in worker.log()
 
 
 def _state(stack: Stack, tenant: str, job: str) -> str:

@@ -59,11 +59,14 @@ class Stack:
     def worker(self, name: str = "", **env: str) -> Process:
         """A worker that is ready for work."""
         before = self._alive()
-        given = {**self.env, **env, **({"TAGLINE_WORKER_NAME": name} if name else {})}
-        process = self._start([*WORKER, *QUIET, "-n", f"w{len(self._started)}@%h"], given)
+        process = self.start_worker(**env, **({"TAGLINE_WORKER_NAME": name} if name else {}))
         until(lambda: self._alive() > before or process.popen.poll() is not None, what="a worker that is alive")
         assert process.popen.poll() is None, process.log()
         return process
+
+    def start_worker(self, **env: str) -> Process:
+        """A worker, ready or not."""
+        return self._start([*WORKER, *QUIET, "-n", f"w{len(self._started)}@%h"], {**self.env, **env})
 
     def scheduler(self) -> Process:
         """A scheduler."""
