@@ -20,8 +20,8 @@ def _tables(database: Database) -> set[str]:
     return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
 
 
-def test_up_down_and_up_again(database_url: str) -> None:
-    database = Database(database_url)
+def test_up_down_and_up_again(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     migrate(database)
     assert _tables(database) == set(Base.metadata.tables)
     rollback(database, "base")
@@ -41,7 +41,7 @@ def test_there_is_one_head() -> None:
     assert len(ScriptDirectory.from_config(alembic_config()).get_heads()) == 1
 
 
-def test_several_that_migrate_at_once_do_not_collide(database_url: str) -> None:
-    env = {**os.environ, "TAGLINE_DATABASE_URL": database_url}
+def test_several_that_migrate_at_once_do_not_collide(empty_database_url: str) -> None:
+    env = {**os.environ, "TAGLINE_DATABASE_URL": empty_database_url}
     several = [subprocess.Popen([sys.executable, "-m", "db.migrate"], env=env) for _ in range(3)]
     assert [process.wait() for process in several] == [0, 0, 0]

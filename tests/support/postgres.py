@@ -40,10 +40,10 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str, name: str) -> Iterator[str]:
-    """An empty database of its own on the server."""
+def fresh_database(server_url: str, name: str, template: str = "template0") -> Iterator[str]:
+    """A database of its own on the server: empty, or a copy of another."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
     try:
         yield server_url.rsplit("/", 1)[0] + "/" + name
     finally:
