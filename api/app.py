@@ -9,8 +9,9 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from api import catalogue, deliveries, docs, events, health, jobs, results, scrape, uploads
+from api import catalogue, deliveries, events, health, jobs, results, scrape, uploads
 from api.auth import require_key
+from api.document import docs
 from api.errors import register_errors
 from api.services import KEY, make_services, services
 from core.ids import new_id

@@ -17,7 +17,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from api.body import VERIFIED
+from api.submission.body import VERIFIED
 from api.waiting import GONE
 from core.errors import RequestError
 

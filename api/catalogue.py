@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from api.answers import answer
-from api.operations import Answer, Operation, describe
+from api.document.operations import Answer, Operation, describe
 from api.schemas import ModelDetail, ModelList, TaskList
 from api.services import services
 from core.artefacts import Label, Manifest, read_labels

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from api.answers import answer
 from api.auth import caller
-from api.operations import Answer, Operation, describe
+from api.document.operations import Answer, Operation, describe
 from api.schemas import DeliveryList, DeliveryView, SecretView
 from api.services import services
 from api.views import delivery_view

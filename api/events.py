@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from api import spec
 from api.auth import caller
-from api.operations import Answer, Operation, describe
+from api.document import spec
+from api.document.operations import Answer, Operation, describe
 from api.polling import client_gone
 from api.services import Services, base_url, services
 from api.views import job_view

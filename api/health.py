@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.answers import answer
-from api.operations import Answer, Operation, describe
+from api.document.operations import Answer, Operation, describe
 from api.schemas import Health, Readiness
 from api.services import services
 from db.engine import Unavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from api.strict_json import loads
+from api.submission.strict_json import loads
 from core.errors import RequestError
 
 _JSON = ("options", "models", "metadata")

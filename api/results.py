@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from api import spec
 from api.answers import answer, choose
 from api.auth import caller
 from api.cursors import RESULTS, after_seq, read_seq
-from api.operations import Answer, Operation, describe
+from api.document import spec
+from api.document.operations import Answer, Operation, describe
 from api.query import choice_parameter, int_parameter
 from api.result_csv import csv_rows
 from api.schemas import ResultPage

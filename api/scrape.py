@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from api.operations import Answer, Operation, describe
+from api.document.operations import Answer, Operation, describe
 from api.services import Services, services
 from core.states import ChunkState, JobState, Priority
 from core.tasks import QUEUES

@@ -9,10 +9,10 @@ from werkzeug.formparser import parse_form_data
 
 from api.answers import answer
 from api.auth import caller
-from api.body import Body
-from api.operations import Answer, Operation, describe
+from api.document.operations import Answer, Operation, describe
 from api.schemas import UploadView
 from api.services import base_url, services
+from api.submission.body import Body
 from core.errors import ItemError, NotFound, RequestError
 from core.imaging import inspect_image
 from db.uploads import read_upload, record_upload

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from core.inputs import ItemResult, unpack_items
 from core.states import ChunkState, JobState
-from db.chunks import insert_rows
 from db.clock import now_ms
 from db.jobs import stop_job
+from db.store import insert_rows
 from db.tables import Chunk, IdempotencyKey, Job, Result, Worker
 
 DAY_MS = 86_400_000

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 from core.settings import Settings
 from db import workers
-from db.chunks import Claim, claim_chunk, reap_leases, renew_leases
+from db.claims import Claim, claim_chunk, renew_leases
 from db.engine import Database
+from db.reap import reap_leases
 
 log = logging.getLogger(__name__)
 

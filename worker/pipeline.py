@@ -20,7 +20,8 @@ import structlog
 from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
 from core.imaging import decode_image
 from core.inputs import InputItem, ItemResult
-from db.chunks import Claim, mark_alone, release_chunk, store_results
+from db.claims import Claim, mark_alone, release_chunk
+from db.store import store_results
 from worker.warm import WarmModel, model_unavailable
 from worker.workshop import Workshop
 

@@ -12,8 +12,8 @@ from core.broker import RING_AT_MOST, Doorbell
 from core.settings import Settings
 from core.tasks import QUEUES
 from db import stats, upkeep
-from db.chunks import reap_leases
 from db.engine import Database
+from db.reap import reap_leases
 from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)

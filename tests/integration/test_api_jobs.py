@@ -11,8 +11,9 @@ import pytest
 
 from core.errors import ItemError
 from core.inputs import ItemResult
-from db.chunks import claim_chunk, store_results
+from db.claims import claim_chunk
 from db.engine import Database
+from db.store import store_results
 from tests.support.api import Caller
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from core.broker import Doorbell
 from core.settings import Settings
-from db.chunks import claim_chunk
+from db.claims import claim_chunk
 from db.engine import Database
 from tests.support.api import Caller
 

@@ -14,11 +14,13 @@ from core.inputs import ItemResult
 from core.settings import Settings
 from core.states import JobState, Priority
 from db import keys
-from db.chunks import mark_alone, reap_leases, release_chunk, renew_leases, store_results
+from db.claims import mark_alone, release_chunk, renew_leases
 from db.engine import Database
 from db.jobs import cancel_job, find_job
 from db.migrate import migrate
+from db.reap import reap_leases
 from db.results import page_results
+from db.store import store_results
 from tests.support.jobs import claim, make_job, must_claim, successes
 from tests.support.postgres import fresh_database
 from tests.support.waiting import until

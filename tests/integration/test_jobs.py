@@ -10,10 +10,10 @@ from core.ids import new_id
 from core.inputs import ItemResult
 from core.states import JobState
 from db import idempotency, keys, upkeep
-from db.chunks import store_results
 from db.engine import Database
 from db.jobs import cancel_job, delete_job, find_job, list_jobs, retry_job
 from db.results import page_results, stream_results
+from db.store import store_results
 from db.tables import Base, Chunk, IdempotencyKey, Job, Result
 from tests.support.jobs import claim, make_job, must_claim, successes
 

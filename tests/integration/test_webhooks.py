@@ -16,8 +16,8 @@ from core.settings import Settings
 from core.signing import new_secret
 from core.states import DeliveryState
 from db import keys, outbox
-from db.chunks import store_results
 from db.engine import Database
+from db.store import store_results
 from db.tables import Delivery
 from tests.support.jobs import make_job, must_claim, successes
 from tests.support.receiver import Receiver, webhook_receiver

@@ -7,7 +7,7 @@ from typing import Any
 from core.ids import new_id
 from core.inputs import InputItem, ItemResult, NewJob, cut_chunks
 from core.states import Priority
-from db.chunks import Claim, claim_chunk
+from db.claims import Claim, claim_chunk
 from db.engine import Database
 from db.jobs import create_job
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.cursors import after_seq, before_job, read_job_id, read_seq
-from api.lines import PARSERS, split_lines
-from api.strict_json import loads
+from api.submission.lines import PARSERS, split_lines
+from api.submission.strict_json import loads
 from core.errors import RequestError
 from core.ids import new_id
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.inputs import KINDS, LIMITS, MAX_ID
 from api.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
+from api.submission.inputs import KINDS, LIMITS, MAX_ID
 from core.catalogue import Catalogue
 from core.tasks import TASKS, Medium, TaskSpec
 

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from api.body import Body
-from api.inputs import parse_input
-from api.lines import PARSERS
 from api.query import fields_of_query
 from api.services import Services
-from api.spool import Spool
-from api.strict_json import loads_body
-from api.validate import Draft, make_draft, read_fields, read_request
+from api.submission.body import Body
+from api.submission.inputs import parse_input
+from api.submission.lines import PARSERS
+from api.submission.spool import Spool
+from api.submission.strict_json import loads_body
+from api.submission.validate import Draft, make_draft, read_fields, read_request
 from api.views import job_view
 from core.errors import Conflict, NotFound, RequestError
 from core.ids import new_id

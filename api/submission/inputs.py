@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.strict_json import check_text, escape
+from api.submission.strict_json import check_text, escape
 from core.errors import RequestError
 from core.inputs import InputItem, InputKind
 from core.tasks import Medium

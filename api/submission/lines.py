@@ -6,8 +6,8 @@ import csv
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from api.inputs import LIMITS, parse_input
-from api.strict_json import loads
+from api.submission.inputs import LIMITS, parse_input
+from api.submission.strict_json import loads
 from core.errors import RequestError
 from core.inputs import InputItem
 from core.tasks import Medium

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from api.errors import ManyErrors
 from api.schemas import MAX_METADATA_BYTES, JobFields, JobRequest, WebhookRequest
-from api.strict_json import check_storable, check_text, escape
+from api.submission.strict_json import check_storable, check_text, escape
 from core.catalogue import Catalogue
 from core.errors import ArtefactError, ItemError, RequestError
 from core.signing import check_secret

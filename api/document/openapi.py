@@ -10,8 +10,8 @@ from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.job_schema import job_request_schema
-from api.operations import ATTRIBUTE, Answer, Operation, Parameter
+from api.document.job_schema import job_request_schema
+from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
 from api.problems import PROBLEMS
 from api.schemas import UUID, ProblemView
 from core.catalogue import Catalogue

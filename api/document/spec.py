@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from api.job_schema import SECRET
-from api.operations import Parameter
+from api.document.job_schema import SECRET
+from api.document.operations import Parameter
 from api.schemas import MAX_NAME, NO_NUL
 
 

@@ -1,0 +1,1 @@
+"""The OpenAPI document, put together from what each route declares, and the page made from it."""

@@ -1,0 +1,1 @@
+"""A submission: from the bytes of a request to a job and its chunks."""

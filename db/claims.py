@@ -1,0 +1,145 @@
+"""Claims and leases: who works on which chunk.
+
+A claim is a conditional UPDATE that raises the chunk's token. Everything a worker does to the chunk later names that
+token and changes nothing if the token has moved on (a fencing token: Kleppmann, "How to do distributed locking",
+2016), so a worker that was believed dead can never store a second result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from core.inputs import InputItem, unpack_items
+from core.states import ChunkState, JobState, Priority
+from db.clock import now_ms
+from db.tables import Chunk, Job, Tenant
+
+TENANTS_TRIED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A chunk that is ours until its lease ends, with what is needed to run it."""
+
+    chunk_id: int
+    token: int
+    job_id: str
+    tenant_id: str
+    priority: int
+    attempts: int  # this one included
+    tasks: tuple[str, ...]
+    options: dict[str, dict[str, Any]]
+    models: dict[str, str]
+    items: list[InputItem]
+
+
+def claim_chunk(session: Session, *, queue: str, worker: str, lease_ms: int) -> Claim | None:
+    """Claim the chunk whose turn it is, or None if there is nothing to do.
+
+    Interactive goes before bulk; among equals the tenant that has been served least; within a tenant the jobs take
+    turns.
+    """
+    for priority in Priority:
+        for tenant_id in _waiting_tenants(session, queue, priority):
+            chunk = _take(session, queue, priority, tenant_id, worker, lease_ms)
+            if chunk is not None:
+                return _claimed(session, chunk)
+    return None
+
+
+def _waiting(queue: str, priority: int) -> tuple[ColumnElement[bool], ...]:
+    return (Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority)
+
+
+def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[str]:
+    """The least served tenants with a waiting chunk; some more than one, for others may be claiming them too.
+
+    A scalar subquery and not EXISTS: PostgreSQL would turn that into a scan of the whole backlog for each claim.
+    """
+    first = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).limit(1).scalar_subquery()
+    waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.served, Tenant.id)
+    return session.scalars(waiting.limit(TENANTS_TRIED)).all()
+
+
+def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: str, lease_ms: int) -> Chunk | None:
+    first = (
+        select(Chunk.id)
+        .where(*_waiting(queue, priority), Chunk.tenant_id == tenant_id)
+        .order_by(Chunk.turn, Chunk.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    return session.scalars(
+        update(Chunk)
+        .where(Chunk.id == first, Chunk.state == ChunkState.PENDING)
+        .values(
+            state=ChunkState.LEASED,
+            token=Chunk.token + 1,
+            attempts=Chunk.attempts + 1,
+            alone=False,
+            worker=worker,
+            lease_until=now_ms() + lease_ms,
+        )
+        .returning(Chunk)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+
+
+def _claimed(session: Session, chunk: Chunk) -> Claim:
+    job = session.execute(select(Job.tasks, Job.options, Job.models, Job.state).where(Job.id == chunk.job_id)).one()
+    if job.state == JobState.QUEUED:
+        session.execute(
+            update(Job)
+            .where(Job.id == chunk.job_id, Job.state == JobState.QUEUED)
+            .values(state=JobState.RUNNING, started_at=now_ms(), version=Job.version + 1)
+        )
+    session.execute(update(Tenant).where(Tenant.id == chunk.tenant_id).values(served=Tenant.served + chunk.size))
+    return Claim(
+        chunk_id=chunk.id,
+        token=chunk.token,
+        job_id=chunk.job_id,
+        tenant_id=chunk.tenant_id,
+        priority=chunk.priority,
+        attempts=chunk.attempts,
+        tasks=tuple(job.tasks),
+        options=job.options,
+        models=job.models,
+        items=unpack_items(chunk.inputs),
+    )
+
+
+def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms: int) -> set[int]:
+    """Extend the leases of (chunk id, token) pairs; returns the ids that are still ours."""
+    if not held:
+        return set()
+    ours = session.scalars(
+        update(Chunk)
+        .where(tuple_(Chunk.id, Chunk.token).in_(held), Chunk.state == ChunkState.LEASED)
+        .values(lease_until=now_ms() + lease_ms)
+        .returning(Chunk.id)
+    )
+    return set(ours)
+
+
+def release_chunk(session: Session, claim: Claim) -> None:
+    """Give a chunk back unfinished, as a worker does that is asked to stop; it does not count as an attempt."""
+    session.execute(
+        update(Chunk)
+        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
+        .values(state=ChunkState.PENDING, attempts=Chunk.attempts - 1, worker=None, lease_until=None)
+    )
+
+
+def mark_alone(session: Session, claim: Claim) -> None:
+    """Note that this chunk is all its worker has in hand: if the worker dies now, the chunk is to blame."""
+    session.execute(
+        update(Chunk)
+        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
+        .values(alone=True)
+    )

@@ -1,0 +1,83 @@
+"""Storing what came of a chunk: its state, its results, the job's counters and the webhook, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from core.errors import LeaseLost
+from core.inputs import ItemResult
+from core.states import ChunkState
+from db.claims import Claim
+from db.clock import now_ms
+from db.jobs import finish_if_done
+from db.tables import Chunk, Job, Result
+
+MESSAGE_CHARS = 1000
+
+
+def store_results(session: Session, claim: Claim, results: Sequence[ItemResult]) -> None:
+    """Store what came of a chunk: its state, its results, the job's counters and, at the end, the webhook.
+
+    Raises:
+        LeaseLost: the chunk is no longer ours; nothing was stored.
+        ValueError: the results are not exactly the chunk's items.
+    """
+    if [result.item.seq for result in results] != [item.seq for item in claim.items]:
+        raise ValueError(f"chunk {claim.chunk_id}: results do not match the items")
+    fenced = session.execute(
+        update(Chunk)
+        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
+        .values(state=ChunkState.DONE, lease_until=None)
+    )
+    if fenced.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost(claim.chunk_id)
+    write_results(session, claim.job_id, results)
+    finish_if_done(session, claim.job_id)
+
+
+def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
+    """Insert the rows and count them on the job."""
+    insert_rows(session, job_id, results)
+    failed = sum(result.error is not None for result in results)
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(
+            succeeded=Job.succeeded + len(results) - failed,
+            failed=Job.failed + failed,
+            version=Job.version + 1,
+        )
+    )
+
+
+def insert_rows(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
+    """Insert results without counting them."""
+    now = session.execute(select(now_ms())).scalar_one()
+    session.execute(insert(Result), [_row(job_id, result, now) for result in results])
+
+
+def _row(job_id: str, result: ItemResult, now: int) -> dict[str, Any]:
+    error = result.error
+    return {
+        "job_id": job_id,
+        "seq": result.item.seq,
+        "item_id": result.item.id,
+        "state": result.state,
+        "input": result.item.public(),
+        "outputs": result.outputs,
+        "media": result.media,
+        "error_code": error.code if error else None,
+        "error_message": _storable(error.message) if error else None,
+        "error_permanent": error.permanent if error else None,
+        "finished_at": now,
+    }
+
+
+def _storable(message: str) -> str:
+    """A message that may quote a library or a stranger's bytes, fit for PostgreSQL: no NUL, no surrogates, not long."""
+    clean = message[:MESSAGE_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return clean.encode("utf-8", "replace").decode("utf-8")
