@@ -25,8 +25,7 @@ class Example:
 
 def read_jsonl(path: Path) -> Iterator[Example]:
     """Reviews, one JSON object a line with "text", "label" (pos or neg) and "split"; .gz or plain."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
         for line in file:
             row = json.loads(line)
             yield Example(row["text"], POLARITY[row["label"]], row["split"])

@@ -29,23 +29,25 @@ class Bag(layers.Layer):  # type: ignore[misc]
     https://aclanthology.org/P12-2018/). `fold` multiplies the two, for export.
     """
 
-    def __init__(self, scale: NDArray[np.float32], columns: int, start: float = 0.0, **options: Any) -> None:
-        """`scale`: float32 [buckets]; `columns`: how many logits; `start`: every weight's first value."""
+    def __init__(self, scale: NDArray[np.float32], columns: int, start: float | None = 0.0, drop: float = 0.0, **options: Any) -> None:
+        """`scale`: float32 [buckets]; `columns`: how many logits; `start`: every weight's first value, None: random; `drop`: ids left out in training."""
         super().__init__(**options)
         self._scale_values = scale
         self._columns = columns
         self._start = start
+        self.drop = layers.Dropout(drop)
         self.folded = False
 
     def build(self, shape: Any) -> None:
         buckets = len(self._scale_values)
-        start = keras.initializers.Constant(self._start)
+        random = keras.initializers.RandomUniform(-0.1, 0.1)
+        start = random if self._start is None else keras.initializers.Constant(self._start)
         self.table = self.add_weight(shape=(buckets, self._columns), initializer=start, name="table")
         scale = keras.initializers.Constant(self._scale_values[:, None])
         self.scale = self.add_weight(shape=(buckets, 1), initializer=scale, trainable=False, name="scale")
 
-    def call(self, ids: Any) -> Any:
-        mask = present(ids)
+    def call(self, ids: Any, training: bool = False) -> Any:
+        mask = self.drop(present(ids), training=training)
         weights = ops.take(self.table, ids, axis=0)
         if not self.folded:
             weights = weights * ops.take(self.scale, ids, axis=0)
@@ -92,7 +94,7 @@ class ConvPool(layers.Layer):  # type: ignore[misc]
 
 
 class PerWord(layers.Layer):  # type: ignore[misc]
-    """Characters of words [N, words, width] to one vector: a recurrent net reads each word both ways, words are averaged.
+    """Characters of words [N, words, width] to a vector: a recurrent net reads each word both ways; words are averaged.
 
     The steps are unrolled: a word has at most `width` of them, and a loop would be slower in every runtime.
     """
