@@ -14,9 +14,7 @@ MIGRATION_LOCK = 7_420_130_011  # any number, as long as it is ours (pg_advisory
 
 def run(connection: Connection) -> None:
     sqlite = connection.dialect.name == "sqlite"
-    context.configure(
-        connection=connection, target_metadata=Base.metadata, render_as_batch=sqlite, compare_type=False
-    )
+    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=sqlite, compare_type=False)
     with context.begin_transaction():
         if not sqlite:
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))

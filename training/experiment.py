@@ -46,7 +46,6 @@ class SentimentPlan(_Settings):
     members: tuple[ConvMember, ...]
     start: float = Field(description="First weight of every n-gram, times its log-count ratio.")
     least_count: int = Field(description="N-grams in fewer training reviews start at nothing and stay there.")
-    longest: int = Field(description="While training, longer reviews keep their first third and last two thirds.")
     validation: float = Field(gt=0, lt=1, description="Share of the training reviews kept for weighing.")
 
 

@@ -355,8 +355,7 @@ def test_tls_to_a_server_without(server: HttpServer, get: Get) -> None:
 def test_many_among_failures(server: HttpServer, client: HttpClient) -> None:
     paths = ["/bytes/100", "/status/404", "/reset", "/gzip/100000", "/short", "/chain/2"]
     requests = [
-        Request(server.url(paths[n % 6]), max_bytes=1000, accept_encoding=True, max_redirects=3)
-        for n in range(600)
+        Request(server.url(paths[n % 6]), max_bytes=1000, accept_encoding=True, max_redirects=3) for n in range(600)
     ]
     answers = [client.request(request) for request in requests]
     assert not wait(answers, LIMIT_S).not_done
@@ -447,9 +446,7 @@ def test_callbacks_may_ask_fail_and_close(server: HttpServer) -> None:
     assert closed.wait(LIMIT_S)
 
 
-def test_a_broken_loop_begins_again(
-    server: HttpServer, client: HttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_loop_begins_again(server: HttpServer, client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = client.request(Request(server.url("/silent")))
     while not stuck.running():
         time.sleep(0.01)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.text import pad_batch
 from training.fit import Batch
 
-ROUND = 16  # lengths are multiples of this, so that a compiler sees few shapes
+ROUND = 16  # few different lengths, so that a compiler sees few shapes
 POOL = 40  # batches that are sorted by length together
 
 
@@ -33,8 +33,12 @@ def shuffled(
     for index in random.permutation(len(groups)):
         group = groups[index]
         chosen = [items[at] for at in group]
-        longest = max(map(len, chosen))
-        yield pad_batch(chosen, -(-longest // ROUND) * ROUND), targets[group]
+        yield pad_batch(chosen, rounded(max(map(len, chosen)))), targets[group]
+
+
+def rounded(length: int) -> int:
+    """The length a batch is padded to: a power of two up to 16, a multiple of 16 above."""
+    return 1 << (length - 1).bit_length() if length <= ROUND else -(-length // ROUND) * ROUND
 
 
 def count(items: int, size: int) -> int:

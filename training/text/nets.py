@@ -29,7 +29,9 @@ class Bag(layers.Layer):  # type: ignore[misc]
     https://aclanthology.org/P12-2018/). `fold` multiplies the two, for export.
     """
 
-    def __init__(self, scale: NDArray[np.float32], columns: int, start: float | None = 0.0, drop: float = 0.0, **options: Any) -> None:
+    def __init__(
+        self, scale: NDArray[np.float32], columns: int, start: float | None = 0.0, drop: float = 0.0, **options: Any
+    ) -> None:
         """`scale`: float32 [buckets]; `columns`: how many logits; `start`: every weight's first value, None: random; `drop`: ids left out in training."""
         super().__init__(**options)
         self._scale_values = scale
@@ -43,6 +45,7 @@ class Bag(layers.Layer):  # type: ignore[misc]
         random = keras.initializers.RandomUniform(-0.1, 0.1)
         start = random if self._start is None else keras.initializers.Constant(self._start)
         self.table = self.add_weight(shape=(buckets, self._columns), initializer=start, name="table")
+        self.bias = self.add_weight(shape=(self._columns,), initializer="zeros", name="bias")
         scale = keras.initializers.Constant(self._scale_values[:, None])
         self.scale = self.add_weight(shape=(buckets, 1), initializer=scale, trainable=False, name="scale")
 
@@ -51,7 +54,7 @@ class Bag(layers.Layer):  # type: ignore[misc]
         weights = ops.take(self.table, ids, axis=0)
         if not self.folded:
             weights = weights * ops.take(self.scale, ids, axis=0)
-        return ops.sum(weights * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + SMALL)
+        return ops.sum(weights * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + SMALL) + self.bias
 
     def compute_output_shape(self, shape: Any) -> Any:
         return (shape[0], self._columns)
