@@ -44,7 +44,7 @@ class TextSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     medium: Literal["text"] = "text"
-    max_chars: int = Field(MAX_CHARS, ge=1, le=MAX_CHARS)
+    max_chars: int = Field(default=MAX_CHARS, ge=1, le=MAX_CHARS)
     needs: Literal["anything", "latin letters"] = "anything"
     features: Features = Field(discriminator="kind")
 

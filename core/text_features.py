@@ -59,9 +59,9 @@ class CharGrams(_Part):
     kind: Literal["char-grams"] = "char-grams"
     buckets: int = Field(ge=2, le=1 << 22)
     chars: tuple[int, ...] = Field(description="Lengths of the n-grams of characters.")
-    words: tuple[int, ...] = Field((), description="Lengths of the n-grams of words and signs.")
-    shapes: tuple[int, ...] = Field((), description="Lengths of n-grams of characters with every digit as 0.")
-    surface: bool = Field(False, description="Also features such as how many digits and capitals there are.")
+    words: tuple[int, ...] = Field(default=(), description="Lengths of the n-grams of words and signs.")
+    shapes: tuple[int, ...] = Field(default=(), description="Lengths of n-grams of characters with every digit as 0.")
+    surface: bool = Field(default=False, description="Also features such as how many digits and capitals there are.")
 
 
 class TokenGrams(_Part):

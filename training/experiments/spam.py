@@ -16,6 +16,6 @@ EXPERIMENT = Experiment(
     features=TextSpec(
         features=CharGrams(buckets=1 << 17, chars=(1, 2, 3, 4, 5), words=(1, 2), shapes=(2, 3, 4, 5), surface=True)
     ),
-    schedule=Schedule(epochs=12, batch_size=64, learning_rate=2e-3),
+    schedule=Schedule(epochs=30, batch_size=64, learning_rate=2.0),
     plan=SpamPlan(folds=5, weight_decay=0.0, spam_weight=1.0),
 )

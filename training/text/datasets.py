@@ -1,4 +1,4 @@
-"""Read labelled texts in the layouts that people have. No file is read twice, none is kept open, nothing is downloaded."""
+"""Read labelled texts in the layouts that people have; nothing is downloaded."""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ class LanguageRun:
         if not isinstance(features, CharGrams):
             return np.ones(1, np.float32)
         texts = np.bincount(np.concatenate(self._items), minlength=features.buckets)
-        return (np.log((1 + len(self._items)) / (1 + texts)) / np.log(1 + len(self._items))).astype(np.float32)
+        scale: NDArray[np.float32] = np.log((1 + len(self._items)) / (1 + texts)).astype(np.float32)
+        return scale / np.float32(np.log(1 + len(self._items)))
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
         made = made_up_sentences(self._data, self._plan.sentences, random)
@@ -105,11 +106,15 @@ class LanguageRun:
         yield from shuffled([*self._encode(texts), *items], targets, self._experiment.schedule.batch_size, random)
 
     def _measure(self) -> dict[str, float]:
-        words, right = [e.text for e in self._data.validation], _one_hot(self._data.validation).argmax(axis=1)
-        return {
-            name: float((self.logits(chosen).argmax(axis=1) == right).mean())
-            for name, chosen in (("accented", words), ("bare", list(map(strip_accents, words))))
-        }
+        logits, right = self.validation_logits()
+        hits = (logits.argmax(axis=1) == right).reshape(2, -1).mean(axis=1)
+        return {"accented": float(hits[0]), "bare": float(hits[1])}
+
+    def validation_logits(self) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
+        """Logits [2 N, 3] of the validation words, as they are and then without accents, and the right columns."""
+        words = [example.text for example in self._data.validation]
+        right = _one_hot(self._data.validation).argmax(axis=1)
+        return self.logits([*words, *map(strip_accents, words)]), np.tile(right, 2)
 
     def logits(self, texts: list[str]) -> NDArray[np.float32]:
         """Logits [N, 3] of texts by the network as it is now."""

@@ -32,7 +32,10 @@ class Bag(layers.Layer):  # type: ignore[misc]
     def __init__(
         self, scale: NDArray[np.float32], columns: int, start: float | None = 0.0, drop: float = 0.0, **options: Any
     ) -> None:
-        """`scale`: float32 [buckets]; `columns`: how many logits; `start`: every weight's first value, None: random; `drop`: ids left out in training."""
+        """Bag over [buckets] of `scale`, giving `columns` logits.
+
+        `start` is every weight's first value, None for a random one; `drop` the share of ids left out in training.
+        """
         super().__init__(**options)
         self._scale_values = scale
         self._columns = columns

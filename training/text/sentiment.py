@@ -90,7 +90,8 @@ def log_count_ratio(items: Sequence[Ids], positive: NDArray[np.bool_], buckets: 
     ratio = np.log(shares[1] / shares[0])
     ratio[counts.sum(axis=0) < least] = 0
     ratio[0] = 0
-    return ratio.astype(np.float32)
+    result: Floats = ratio.astype(np.float32)
+    return result
 
 
 class SentimentRun:

@@ -71,7 +71,7 @@ class SpamRun:
         features, plan = experiment.features.features, experiment.plan
         assert isinstance(plan, SpamPlan)
         assert isinstance(features, CharGrams)
-        self._experiment, self._data = experiment, data
+        self._experiment, self.data = experiment, data
         self._items = [prepare_text(message.text, experiment.features).ids for message in data.messages]
         self._targets = _targets(data, plan)
         keras.utils.set_random_seed(experiment.seed)
@@ -94,7 +94,7 @@ class SpamRun:
             ops.convert_to_numpy(self.network(pad_batch(self._items[at : at + AT_ONCE]), training=False))
             for at in range(0, len(self._items), AT_ONCE)
         ]
-        return own_fold(np.concatenate(found), self._data.folds)
+        return own_fold(np.concatenate(found), self.data.folds)
 
     def _steps(self) -> int:
         return count(len(self._items), self._experiment.schedule.batch_size)
@@ -103,7 +103,7 @@ class SpamRun:
         yield from shuffled(self._items, self._targets, self._experiment.schedule.batch_size, random)
 
     def _measure(self) -> dict[str, float]:
-        said, spam = self.unseen_logits() > 0, self._data.spam
+        said, spam = self.unseen_logits() > 0, self.data.spam
         return {
             "accuracy": float((said == spam).mean()),
             "precision": float(spam[said].mean()) if said.any() else 0.0,
