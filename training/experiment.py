@@ -45,6 +45,7 @@ class SentimentPlan(_Settings):
     task: Literal["sentiment"] = "sentiment"
     members: tuple[ConvMember, ...]
     start: float = Field(description="First weight of every n-gram, times its log-count ratio.")
+    gram_drop: float = Field(description="Share of the n-grams left out in training.")
     least_count: int = Field(description="N-grams in fewer training reviews start at nothing and stay there.")
     validation: float = Field(gt=0, lt=1, description="Share of the training reviews kept for weighing.")
 

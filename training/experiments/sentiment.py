@@ -18,9 +18,10 @@ EXPERIMENT = Experiment(
     plan=SentimentPlan(
         members=(
             ConvMember(dim=48, filters={2: 96, 3: 96, 4: 96}, word_drop=0.2, drop=0.5),
-            ConvMember(dim=40, filters={3: 160}, word_drop=0.3, drop=0.5),
+            ConvMember(dim=32, filters={3: 160}, word_drop=0.3, drop=0.5),
         ),
         start=0.0,
+        gram_drop=0.3,
         least_count=1,
         validation=0.08,
     ),

@@ -57,7 +57,7 @@ def build(plan: SentimentPlan, features: TokenGrams, scale: NDArray[np.float32])
     """int32 ids [N, L, 1 + orders] to logits [N, 1 + members]: the n-grams' first, then each member's."""
     ids = keras.Input((None, 1 + features.orders), dtype="int32", name="ids")
     grams = layers.Reshape((-1,))(ids[:, :, 1:])
-    logits = [Bag(scale, 1, start=plan.start / GAIN, name="grams")(grams)]
+    logits = [Bag(scale, 1, start=plan.start / GAIN, drop=plan.gram_drop, name="grams")(grams)]
     for at, member in enumerate(plan.members):
         read = ConvPool(features.words, member.dim, member.filters, member.word_drop, mean=True, name=f"member_{at}")
         logits.append(layers.Dense(1)(layers.Dropout(member.drop)(read(ids[:, :, 0]))))
