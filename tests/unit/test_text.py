@@ -32,7 +32,28 @@ FEATURES = (
     CharGrams(buckets=1 << 12, chars=(1, 2, 3), words=(1, 2), shapes=(2, 3), surface=True),
     TokenGrams(words=1 << 10, buckets=1 << 12, orders=3),
 )
-GOLDEN_BAG = [2449, 4822, 5280, 6499, 18745, 18787, 25844, 27921, 29222, 35309, 41453, 41871, 44809, 45892, 50126, 50561, 51609, 53012, 56600, 58797]
+GOLDEN_BAG = [
+    2449,
+    4822,
+    5280,
+    6499,
+    18745,
+    18787,
+    25844,
+    27921,
+    29222,
+    35309,
+    41453,
+    41871,
+    44809,
+    45892,
+    50126,
+    50561,
+    51609,
+    53012,
+    56600,
+    58797,
+]
 GOLDEN_ROWS = [[23843, 462252, 0, 0], [23057, 47839, 307053, 0], [23843, 0, 279251, 1047103], [23057, 0, 0, 582288]]
 GOLDEN_GRAMS = [3686104062410273220, 62114674686976324]
 HORRORS = (
@@ -61,12 +82,11 @@ HORRORS = (
 @pytest.mark.parametrize("text", HORRORS, ids=ascii)
 def test_every_text_has_numbers_in_range_or_a_code(features: object, text: str) -> None:
     spec = TextSpec.model_validate({"features": features})
-    try:
-        prepared = prepare_text(text, spec)
-    except ItemError as error:
-        assert error.code == "text_empty"
-        assert not normalise(text)
+    if not normalise(text):
+        with pytest.raises(ItemError, match="text_empty"):
+            prepare_text(text, spec)
         return
+    prepared = prepare_text(text, spec)
     assert prepared.ids.dtype == np.int32
     assert len(prepared.ids) > 0
     assert prepared.ids.min() >= 0

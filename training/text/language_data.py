@@ -18,7 +18,7 @@ LANGUAGES = ("en", "fr", "es")
 TEST, VALIDATION = range(10), range(10, 15)  # hundredths of the words
 PIECE = re.compile(r"\S+")
 EDGES = " \t.,;:!?¡¿()[]{}<>«»\"'“”‘’…*/=-–—"
-ALWAYS_LEARNT = 1000  # words of each list
+ALWAYS_LEARNT = 1000  # words of each list, at most one in ten
 MADE_UP_WORDS = (2, 9)  # words in a made-up sentence, the end excluded
 
 
@@ -50,7 +50,7 @@ def load_language(data: Path) -> LanguageData:
     every = sorted(set().union(*lists))
     counts = np.array([[words.get(word, 0) for words in lists] for word in every], np.float64)
     alone = (counts > 0).sum(axis=1) == 1
-    common = {word for words in lists for word in sorted(words, key=words.__getitem__)[-ALWAYS_LEARNT:]}
+    common = {word for words in lists for word in _commonest(words)}
     places = np.array([-1 if word in common else hundredth(word) for word in every])
 
     def split(part: range) -> tuple[Example, ...]:
@@ -77,6 +77,10 @@ def hundredth(word: str) -> int:
 
 def _words(path: Path) -> dict[str, int]:
     return {word: count for word, count in read_word_counts(path).items() if LATIN_LETTER.search(word)}
+
+
+def _commonest(counts: dict[str, int]) -> list[str]:
+    return sorted(counts, key=lambda word: -counts[word])[: min(ALWAYS_LEARNT, len(counts) // 10)]
 
 
 def _without(sentences: Iterable[Example], hidden: set[str]) -> Iterable[Example]:
