@@ -148,6 +148,8 @@ class MetricView(_Answer):
     name: str
     value: float
     source: str
+    low: float | None = Field(description="Lower end of the 95 % confidence interval, where it was measured.")
+    high: float | None
 
 
 class ModelView(_Answer):

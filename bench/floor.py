@@ -16,10 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.catalogue import Catalogue
-from core.imaging import decode_image
+from core.imaging import ImageSpec, decode_image
 from core.settings import Settings, load_settings
 from worker.models.base import Model
 from worker.models.load import load_model
@@ -28,6 +26,7 @@ from worker.models.load import load_model
 def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
     """Classify the photos; returns the seconds it took."""
     spec = model.manifest.preprocessing
+    assert isinstance(spec, ImageSpec)
     decoded: queue.Queue[Any] = queue.Queue(maxsize=256)
 
     def decode(path: Path) -> None:
@@ -42,7 +41,7 @@ def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
                     break
                 batch.append(item)
             if batch:
-                for raw in model.predict(np.stack(batch)):
+                for raw in model.predict(batch):
                     model.render(raw, {"top_k": 5, "threshold": 0.0})
             if len(batch) < settings.batch_size:
                 return

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from core.errors import ArtefactError
 from core.imaging import ImageSpec
+from core.text import TextSpec
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -34,11 +35,13 @@ class TensorSpec(_Part):
 
 
 class Metric(_Part):
-    """One measured or published number, and where it comes from."""
+    """One measured or published number, where it comes from, and its 95 % confidence interval if it was measured."""
 
     name: str
     value: float
     source: str
+    low: float | None = None
+    high: float | None = None
 
 
 class Manifest(_Part):
@@ -52,10 +55,11 @@ class Manifest(_Part):
     summary: str
     graph: FileName
     labels: FileName
-    preprocessing: ImageSpec
+    preprocessing: ImageSpec | TextSpec = Field(discriminator="medium")
     inputs: dict[str, TensorSpec] = Field(min_length=1)
     outputs: dict[str, TensorSpec] = Field(min_length=1)
     metrics: tuple[Metric, ...]
+    threshold: float | None = Field(None, ge=0, le=1, description="The second of two labels is given from here on.")
     licence: str
     source: str
     files: dict[FileName, Sha256]

@@ -25,6 +25,28 @@ class ClassifyOptions(TaskOptions):
     threshold: float = Field(0.0, ge=0.0, le=1.0, description="Leave out labels that score below this.")
 
 
+class SentimentOptions(TaskOptions):
+    """Options of `sentiment`."""
+
+    threshold: float | None = Field(
+        None, ge=0.0, le=1.0, description="Say positive from this score of positive on; one half unless given."
+    )
+
+
+class LanguageOptions(TaskOptions):
+    """Options of `language`."""
+
+    top_k: int = Field(3, ge=1, le=3, description="How many languages to return, likeliest first.")
+
+
+class SpamOptions(TaskOptions):
+    """Options of `spam`."""
+
+    threshold: float | None = Field(
+        None, ge=0.0, le=1.0, description="Say spam from this score of spam on; what the model recommends unless given."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """One task.
@@ -61,7 +83,12 @@ class TaskSpec:
 
 TASKS: dict[str, TaskSpec] = {
     task.name: task
-    for task in (TaskSpec("classify", "image", "The 1,000 ImageNet classes, ranked by probability.", ClassifyOptions),)
+    for task in (
+        TaskSpec("classify", "image", "The 1,000 ImageNet classes, ranked by probability.", ClassifyOptions),
+        TaskSpec("sentiment", "text", "Whether a review is positive or negative.", SentimentOptions),
+        TaskSpec("language", "text", "Whether a word or a text is English, French or Spanish.", LanguageOptions),
+        TaskSpec("spam", "text", "Whether a short message is spam.", SpamOptions),
+    )
 }
 
 QUEUES: tuple[str, ...] = ("image", "text")

@@ -6,7 +6,7 @@ are stored in half precision with a cast behind them: half the bytes, and both r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,15 @@ def halve_constants(graph: Any) -> Any:
     return halved
 
 
-def run_graph(path: Path, batch: np.ndarray[Any, Any], output: str, input_name: str = "image") -> Any:
-    """One output of a written graph for a batch, as a numpy array, computed by TensorFlow."""
+def load_graph(path: Path, outputs: Sequence[str], input_name: str = "image") -> Callable[[Any], list[Any]]:
+    """A written graph as a function from a batch to the named outputs as numpy arrays, computed by TensorFlow."""
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(path.read_bytes())
     imported = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph, name=""), [])
-    function = imported.prune(f"{input_name}:0", f"{output}:0")
-    return function(tf.constant(batch)).numpy()
+    function = imported.prune(f"{input_name}:0", [f"{output}:0" for output in outputs])
+    return lambda batch: [tensor.numpy() for tensor in function(tf.constant(batch))]
+
+
+def run_graph(path: Path, batch: np.ndarray[Any, Any], output: str, input_name: str = "image") -> Any:
+    """One output of a written graph for a batch, as a numpy array, computed by TensorFlow."""
+    return load_graph(path, [output], input_name)(batch)[0]

@@ -23,12 +23,16 @@ class Model(Protocol):
     streams: int
     outputs: tuple[str, ...]
 
-    def example(self) -> NDArray[Any]:
-        """One prepared item: what `predict` takes, without the batch axis. Warm-up runs on it."""
+    def example(self) -> Any:
+        """One prepared item: pixels uint8 [height, width, 3], or a `PreparedText`. Warm-up runs on it."""
         ...
 
-    def predict(self, batch: NDArray[Any]) -> Sequence[Any]:
-        """Raw results for a batch [N, ...] of prepared items: as many, in the same order."""
+    def collate(self, items: Sequence[Any]) -> NDArray[Any]:
+        """Prepared items as one batch [N, ...] that the graph takes."""
+        ...
+
+    def predict(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Raw results for prepared items: as many, in the same order. A result does not depend on its neighbours."""
         ...
 
     def render(self, raw: Any, options: Mapping[str, Any]) -> dict[str, Any]:

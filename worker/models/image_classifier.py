@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.artefacts import Manifest, read_labels
 from core.errors import ArtefactError
+from core.imaging import ImageSpec
 from worker.runtimes.base import Runtime
 
 OUTPUT = "probabilities"
@@ -25,12 +26,15 @@ class ImageClassifier:
         """Read the labels.
 
         Raises:
-            ArtefactError: `labels_invalid`, `labels_mismatch` or `graph_output_missing`.
+            ArtefactError: `labels_invalid`, `labels_mismatch`, `graph_output_missing` or `manifest_invalid`.
         """
         self.manifest = manifest
         self.streams = runtime.streams
         self._runtime = runtime
         self._labels = read_labels(folder, manifest)
+        if not isinstance(manifest.preprocessing, ImageSpec):
+            raise ArtefactError("manifest_invalid", f"{manifest.id} classifies images, but does not take any")
+        self._spec = manifest.preprocessing
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
         if manifest.outputs[OUTPUT].shape[1:] != (len(self._labels),):
@@ -38,13 +42,17 @@ class ImageClassifier:
 
     def example(self) -> NDArray[np.uint8]:
         """A grey gradient, uint8 [height, width, 3]."""
-        width, height = self.manifest.preprocessing.size
+        width, height = self._spec.size
         row = np.linspace(0, 255, width).astype(np.uint8)
         return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
 
-    def predict(self, batch: NDArray[Any]) -> Sequence[NDArray[np.float32]]:
-        """Probabilities, float32 [classes], for each image of a batch uint8 [N, height, width, 3]."""
-        return list(self._runtime.run(batch, self.outputs)[OUTPUT])
+    def collate(self, items: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Images uint8 [height, width, 3] as one batch uint8 [N, height, width, 3]; a batch stays what it is."""
+        return np.asarray(items)
+
+    def predict(self, items: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]:
+        """Probabilities, float32 [classes], for each image uint8 [height, width, 3]."""
+        return list(self._runtime.run(self.collate(items), self.outputs)[OUTPUT])
 
     def render(self, raw: NDArray[np.float32], options: Mapping[str, Any]) -> dict[str, Any]:
         """The labels that score best.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.artefacts import load_manifest
 from core.errors import ArtefactError
@@ -20,6 +19,7 @@ from worker.runtimes.choose import load_runtime
 # Kind in the manifest -> class, imported when the first artefact of that kind is loaded.
 KINDS = {
     "image-classifier": "worker.models.image_classifier.ImageClassifier",
+    "text-classifier": "worker.models.text_classifier.TextClassifier",
 }
 
 
@@ -48,8 +48,7 @@ def warm_up(model: Model, runtime: Runtime) -> None:
     """
     for size in (1, 2):
         try:
-            batch = np.stack([model.example()] * size)
-            complaint = _complaint(model, runtime, batch)
+            complaint = _complaint(model, runtime, [model.example()] * size)
         except ArtefactError:
             raise
         except Exception as error:
@@ -58,17 +57,17 @@ def warm_up(model: Model, runtime: Runtime) -> None:
             raise ArtefactError("warm_up_failed", f"{model.manifest.id} {complaint}")
 
 
-def _complaint(model: Model, runtime: Runtime, batch: NDArray[Any]) -> str | None:
-    """What is wrong with the model's answers to a batch of examples, or None."""
-    for name, array in runtime.run(batch, model.outputs).items():
+def _complaint(model: Model, runtime: Runtime, items: list[Any]) -> str | None:
+    """What is wrong with the model's answers to a few examples, or None."""
+    for name, array in runtime.run(model.collate(items), model.outputs).items():
         spec = model.manifest.outputs[name]
-        wanted = tuple(len(batch) if size is None else size for size in spec.shape)
+        wanted = tuple(len(items) if size is None else size for size in spec.shape)
         if array.shape != wanted or array.dtype != spec.dtype:
             return f"gives {name} as {array.dtype} {array.shape}, the manifest says {spec.dtype} {wanted}"
         if not np.isfinite(array).all():
             return f"gives {name} that is not finite"
-    results = model.predict(batch)
-    if len(results) != len(batch):
-        return f"gives {len(results)} results for {len(batch)} items"
+    results = model.predict(items)
+    if len(results) != len(items):
+        return f"gives {len(results)} results for {len(items)} items"
     json.dumps([model.render(raw, {}) for raw in results], allow_nan=False)
     return None

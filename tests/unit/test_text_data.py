@@ -1,0 +1,125 @@
+"""Loaders read what people have, and no text is on both sides of a split."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.text import normalise, strip_accents
+from training.scores import best_threshold, calibration_error, proportion, temperature, weigh
+from training.text.datasets import (
+    Example,
+    read_aclimdb,
+    read_reviews,
+    read_tagged,
+    read_word_counts,
+    without_duplicates,
+    write_tagged,
+)
+from training.text.language_data import LANGUAGES, hundredth, load_language, made_up_sentences
+from training.text.made_up import as_jsonl, write_made_up
+from training.text.sentiment import load_sentiment, log_count_ratio
+from training.text.spam import load_spam
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made-up")
+    write_made_up(folder)
+    return folder
+
+
+def test_both_layouts_of_reviews_are_read(data: Path, tmp_path: Path) -> None:
+    reviews = list(read_aclimdb(data / "aclImdb"))
+    assert {review.split for review in reviews} == {"train", "test"}
+    assert {review.label for review in reviews} == {"positive", "negative"}
+    plain, packed = tmp_path / "r.jsonl", tmp_path / "r.jsonl.gz"
+    plain.write_text(as_jsonl(iter(reviews)), encoding="utf-8")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert list(read_reviews(plain)) == list(read_reviews(packed)) == list(read_reviews(data / "aclImdb"))
+
+
+def test_tagged_lines(tmp_path: Path) -> None:
+    path = tmp_path / "SMSSpamCollection"
+    examples = [Example("now or never £5 \x85 \u2028", "spam"), Example('"quoted"', "ham")]
+    write_tagged(path, examples)
+    assert [example.text for example in read_tagged(path)] == ["now or never £5", '"quoted"']
+    path.write_text("ham no tab\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 1"):
+        list(read_tagged(path))
+
+
+def test_word_counts(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("Été 3\nété 2\nde 7\n \u200b 1\n", encoding="utf-8")
+    assert read_word_counts(path) == {"été": 5, "de": 7}
+
+
+def test_duplicates_are_dropped_however_they_are_written() -> None:
+    examples = [Example("Call NOW", "spam"), Example("call  now", "spam"), Example("else", "ham")]
+    assert without_duplicates(examples) == [examples[0], examples[2]]
+
+
+def test_reviews_do_not_cross_the_split(data: Path) -> None:
+    reviews = load_sentiment(data / "aclImdb", 0.2, seed=3)
+    parts = [{normalise(r.text) for r in part} for part in (reviews.train, reviews.validation, reviews.test)]
+    assert not parts[0] & parts[1]
+    assert not (parts[0] | parts[1]) & parts[2]
+    assert reviews == load_sentiment(data / "aclImdb", 0.2, seed=3)
+    assert reviews.train != load_sentiment(data / "aclImdb", 0.2, seed=4).train
+
+
+def test_words_do_not_cross_the_split_in_any_spelling(data: Path) -> None:
+    words = load_language(data)
+    learnt = {strip_accents(word) for word in words.words}
+    for part in (words.validation, words.test):
+        assert part
+        bare = {strip_accents(example.text) for example in part}
+        assert not bare & learnt
+        sentences = {strip_accents(piece) for example in words.sentences for piece in example.text.split()}
+        assert not bare & sentences
+    assert hundredth("élève") == hundredth("eleve")
+
+
+def test_made_up_sentences_are_of_learnt_words(data: Path) -> None:
+    words = load_language(data)
+    made = made_up_sentences(words, 30, np.random.default_rng(0))
+    assert [sum(example.label == language for example in made) for language in LANGUAGES] == [10, 10, 10]
+    assert {piece for example in made for piece in example.text.split()} <= set(words.words)
+
+
+def test_messages_are_in_one_fold_only(data: Path) -> None:
+    messages = load_spam(data / "sms_spam.tsv", 5)
+    assert len({normalise(message.text) for message in messages.messages}) == len(messages.messages)
+    assert set(messages.folds) == set(range(5))
+
+
+def test_log_count_ratio() -> None:
+    items = [np.array([[9, 1], [9, 2]], np.int32), np.array([[9, 1], [9, 0]], np.int32)]
+    ratio = log_count_ratio(items, np.array([True, False]), 4, least=1)
+    assert ratio[0] == ratio[3] == 0
+    assert ratio[2] > ratio[1]
+
+
+def test_scores() -> None:
+    metric = proportion("accuracy", 95, 100, "here")
+    assert (metric.value, metric.low, metric.high) == (0.95, 0.8882, 0.9785)
+    assert calibration_error(np.array([0.9] * 10), np.array([True] * 9 + [False])) == pytest.approx(0)
+    scores, spam = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True])
+    assert best_threshold(scores, spam, 0.99) == pytest.approx(0.75)
+    assert best_threshold(scores, spam, 0.75) == pytest.approx(0.3)
+    with pytest.raises(ValueError, match="no threshold"):
+        best_threshold(scores, ~spam, 0.99)
+
+
+def test_calibration_finds_the_scale() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=20_000) * 2
+    labels = random.random(20_000) < 1 / (1 + np.exp(-(0.5 * logits + 1)))
+    assert weigh(logits[:, None], labels) == pytest.approx([0.5, 1.0], abs=0.06)
+    columns = np.stack([np.zeros(20_000), logits], axis=1)
+    drawn = (random.random(20_000) < 1 / (1 + np.exp(-0.5 * logits))).astype(int)
+    assert temperature(columns, drawn) == pytest.approx(0.5, abs=0.05)

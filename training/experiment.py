@@ -1,0 +1,138 @@
+"""What an experiment file says, typed: an unknown setting is an error, not a surprise."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.text import TextSpec
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Schedule(_Settings):
+    """How long and how fast.
+
+    Attributes:
+        epochs: passes over the training examples.
+        batch_size: examples in a step.
+        learning_rate: Adam's at first; it falls to nothing in a straight line.
+    """
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
+class ConvMember(_Settings):
+    """A convolutional network over word ids, see `training.text.nets.ConvPool`."""
+
+    dim: int
+    filters: dict[int, int] = Field(description="How many filters of each width.")
+    word_drop: float
+    drop: float
+
+
+class SentimentPlan(_Settings):
+    """A linear n-gram model and convolutional networks, trained side by side and weighed on validation reviews."""
+
+    task: Literal["sentiment"] = "sentiment"
+    members: tuple[ConvMember, ...]
+    start: float = Field(description="First weight of every n-gram, times its log-count ratio.")
+    gram_drop: float = Field(description="Share of the n-grams left out in training.")
+    least_count: int = Field(description="N-grams in fewer training reviews start at nothing and stay there.")
+    validation: float = Field(gt=0, lt=1, description="Share of the training reviews kept for weighing.")
+
+
+class FeedForward(_Settings):
+    """Linear in the n-grams, with a narrow hidden layer beside it."""
+
+    kind: Literal["feed-forward"] = "feed-forward"
+    dim: int
+    hidden: int
+    drop: float
+    gram_drop: float
+
+
+class Convolutional(_Settings):
+    kind: Literal["convolutional"] = "convolutional"
+    dim: int
+    filters: dict[int, int]
+    hidden: int
+    drop: float
+
+
+class Recurrent(_Settings):
+    kind: Literal["recurrent"] = "recurrent"
+    dim: int
+    units: int
+    drop: float
+
+
+class LanguagePlan(_Settings):
+    """A network over characters, from word lists and sentences.
+
+    Attributes:
+        without_accents: share of the training texts that lose their accents.
+        weight_decay: of AdamW.
+        shared: weight of a word that is in several lists, whose label is then a share of its counts.
+        sentences: how many are made up in each epoch from words drawn by frequency.
+    """
+
+    task: Literal["language"] = "language"
+    net: Annotated[FeedForward | Convolutional | Recurrent, Field(discriminator="kind")]
+    without_accents: float
+    shared: float
+    weight_decay: float
+    sentences: int
+
+
+class SpamPlan(_Settings):
+    """Linear models, one a fold, each trained without its fold; served together."""
+
+    task: Literal["spam"] = "spam"
+    folds: int
+    weight_decay: float
+    spam_weight: float = Field(description="How much more a spam counts than a ham.")
+
+
+class Experiment(_Settings):
+    """One artefact: what it is called, what it learns from, how.
+
+    Attributes:
+        name, version, summary: as the manifest has them.
+        seed: of everything random.
+        features: how texts become numbers; goes into the artefact.
+    """
+
+    name: str
+    version: str
+    summary: str
+    seed: int
+    features: TextSpec
+    schedule: Schedule
+    plan: Annotated[SentimentPlan | LanguagePlan | SpamPlan, Field(discriminator="task")]
+
+
+def experiment_names() -> list[str]:
+    """Every file in training/experiments."""
+    return sorted(module.name for module in iter_modules([str(Path(__file__).parent / "experiments")]))
+
+
+def load_experiment(name: str) -> Experiment:
+    """The experiment of a file in training/experiments.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in experiment_names():
+        raise ValueError(f"there is no experiment {name!r}; there is {', '.join(experiment_names())}")
+    experiment = import_module(f"training.experiments.{name}").EXPERIMENT
+    assert isinstance(experiment, Experiment)
+    return experiment

@@ -1,0 +1,25 @@
+"""English, French or Spanish: a feed-forward network over n-grams of characters.
+
+    python -m training.run language_ff --data DATA --out models/language-ff
+
+@@DUR@@
+"""
+
+from core.text import CharGrams, TextSpec
+from training.experiment import Experiment, FeedForward, LanguagePlan, Schedule
+
+EXPERIMENT = Experiment(
+    name="language-ff",
+    version="1.0.0",
+    summary="English, French or Spanish, by a feed-forward network over n-grams of characters.",
+    seed=1,
+    features=TextSpec(needs="latin letters", features=CharGrams(buckets=1 << 17, chars=(1, 2, 3, 4, 5))),
+    schedule=Schedule(epochs=5, batch_size=256, learning_rate=3e-3),
+    plan=LanguagePlan(
+        net=FeedForward(dim=6, hidden=32, drop=0.3, gram_drop=0.3),
+        without_accents=0.4,
+        shared=0.2,
+        weight_decay=0.0,
+        sentences=15_000,
+    ),
+)

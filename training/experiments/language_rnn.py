@@ -1,0 +1,26 @@
+"""English, French or Spanish: a recurrent network over the characters of each word.
+
+    python -m training.run language_rnn --data DATA --out models/language-rnn
+
+@@DUR@@
+"""
+
+from core.text import TextSpec, WordChars
+from training.experiment import Experiment, LanguagePlan, Recurrent, Schedule
+from training.text.alphabet import ALPHABET
+
+EXPERIMENT = Experiment(
+    name="language-rnn",
+    version="1.0.0",
+    summary="English, French or Spanish, by a recurrent network over the characters of each word.",
+    seed=1,
+    features=TextSpec(needs="latin letters", features=WordChars(alphabet=ALPHABET, width=16)),
+    schedule=Schedule(epochs=14, batch_size=256, learning_rate=4e-3),
+    plan=LanguagePlan(
+        net=Recurrent(dim=32, units=96, drop=0.2),
+        without_accents=0.4,
+        shared=0.2,
+        weight_decay=0.0,
+        sentences=6_000,
+    ),
+)

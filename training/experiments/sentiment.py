@@ -1,0 +1,28 @@
+"""Positive or negative, from film reviews.
+
+    python -m training.run sentiment --data DATA --out models/sentiment-ngram-conv
+
+@@DUR@@
+"""
+
+from core.text import TextSpec, TokenGrams
+from training.experiment import ConvMember, Experiment, Schedule, SentimentPlan
+
+EXPERIMENT = Experiment(
+    name="sentiment-ngram-conv",
+    version="1.0.0",
+    summary="Positive or negative, with a calibrated score; learnt from English film reviews.",
+    seed=1,
+    features=TextSpec(features=TokenGrams(words=1 << 15, buckets=1 << 20, orders=3)),
+    schedule=Schedule(epochs=4, batch_size=64, learning_rate=1e-3),
+    plan=SentimentPlan(
+        members=(
+            ConvMember(dim=48, filters={2: 96, 3: 96, 4: 96}, word_drop=0.2, drop=0.5),
+            ConvMember(dim=32, filters={3: 160}, word_drop=0.3, drop=0.5),
+        ),
+        start=0.0,
+        gram_drop=0.3,
+        least_count=1,
+        validation=0.08,
+    ),
+)

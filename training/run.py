@@ -1,0 +1,41 @@
+"""Run an experiment: train, calibrate, export, measure. One command, one experiment file.
+
+    python -m training.run EXPERIMENT --data DATA --out FOLDER [--work FOLDER]
+
+Interrupted and started again with the same work folder, it goes on after the last whole epoch and ends at the same
+place. The work folder gets the state, metrics.json and curve.svg. KERAS_BACKEND=jax trains on JAX; exporting and
+measuring needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.experiment import Experiment, experiment_names, load_experiment
+
+
+def run(experiment: Experiment, data: Path, out: Path, work: Path) -> None:
+    """Train an experiment and write its artefact."""
+    from training.fit import fit
+    from training.text.finish import finish, start
+
+    training = start(experiment, data)
+    fit(training.fitting(), work)
+    finish(training, experiment, out, data)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", choices=experiment_names())
+    parser.add_argument("--data", type=Path, required=True, help="the data folder, see training/README.md")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the artefact")
+    parser.add_argument("--work", type=Path, help="folder of the training state; runs/EXPERIMENT unless given")
+    arguments = parser.parse_args()
+    work = arguments.work or Path("runs") / arguments.experiment
+    run(load_experiment(arguments.experiment), arguments.data, arguments.out, work)
+    print(f"{arguments.out}: done")
+
+
+if __name__ == "__main__":
+    main()

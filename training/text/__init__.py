@@ -1,0 +1,1 @@
+"""Training of the text tasks: sentiment, language, spam."""

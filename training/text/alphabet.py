@@ -1,0 +1,3 @@
+"""The characters that language networks know one by one."""
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyzàâäáãåçèéêëìíîïñòóôöùúûüÿœæß '-.0123456789"

@@ -1,0 +1,139 @@
+"""Train a network that tells English, French and Spanish apart, by one word or by many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from core.text import CharGrams, TextSpec, WordChars, pad_batch, prepare_text, strip_accents
+from training.experiment import Convolutional, Experiment, FeedForward, LanguagePlan, Recurrent
+from training.fit import Batch, Fitting, linear_decay
+from training.text.batches import count, shuffled
+from training.text.language_data import LANGUAGES, LanguageData, made_up_sentences
+from training.text.nets import Bag, ConvPool, PerWord
+
+Ids = NDArray[np.int32]
+AT_ONCE = 1000  # texts judged together while measuring
+
+
+def build(plan: LanguagePlan, spec: TextSpec, scale: NDArray[np.float32]) -> keras.Model:
+    """The network of a plan: int32 ids to logits [N, 3].
+
+    Args:
+        plan: which network.
+        spec: what the ids are.
+        scale: float32 [buckets], how much each n-gram says; used by the feed-forward network.
+    """
+    net = plan.net
+    width = (spec.features.width,) if isinstance(spec.features, WordChars) else ()
+    ids = keras.Input((None, *width), dtype="int32", name="ids")
+    if isinstance(net, FeedForward):
+        wide = Bag(scale, len(LANGUAGES), drop=net.gram_drop, name="wide")(ids)
+        hidden = Bag(scale, net.dim, start=None, drop=net.gram_drop, name="deep")(ids)
+        hidden = layers.Dropout(net.drop)(layers.Dense(net.hidden, activation="relu")(hidden))
+        logits = wide + layers.Dense(len(LANGUAGES), name="from_deep")(hidden)
+    else:
+        vector = _read(net, spec)(ids)
+        if isinstance(net, Convolutional):
+            vector = layers.Dropout(net.drop)(vector)
+            vector = layers.Dense(net.hidden, activation="relu")(vector)
+        logits = layers.Dense(len(LANGUAGES))(layers.Dropout(net.drop)(vector))
+    return keras.Model(ids, logits)
+
+
+def _read(net: Convolutional | Recurrent, spec: TextSpec) -> layers.Layer:
+    assert not isinstance(spec.features, CharGrams)
+    vocabulary = len(getattr(spec.features, "alphabet", "")) + 2
+    if isinstance(net, Convolutional):
+        return ConvPool(vocabulary, net.dim, net.filters, drop=0.0, mean=False)
+    assert isinstance(spec.features, WordChars)
+    return PerWord(vocabulary, net.dim, net.units, spec.features.width, drop=0.0)
+
+
+def soft_cross_entropy(targets: Any, logits: Any) -> Any:
+    """Cross-entropy with shares for targets; a row's sum is its weight."""
+    return -ops.mean(ops.sum(targets * ops.log_softmax(logits), axis=-1))
+
+
+class LanguageRun:
+    """One training of a language network: its examples as ids, and what `fit` needs."""
+
+    def __init__(self, experiment: Experiment, data: LanguageData) -> None:
+        assert isinstance(experiment.plan, LanguagePlan)
+        self._experiment, self._plan, self._data = experiment, experiment.plan, data
+        texts = [*data.words, *(example.text for example in data.sentences)]
+        self._items = self._encode(texts)
+        self._bare = self._encode(map(strip_accents, texts))
+        self._targets = np.concatenate([_word_targets(data, self._plan.shared), _one_hot(data.sentences)])
+        keras.utils.set_random_seed(experiment.seed)
+        self.network = build(self._plan, experiment.features, self._scale())
+        schedule = experiment.schedule
+        rate = linear_decay(schedule.learning_rate, self._steps() * schedule.epochs)
+        self.network.compile(keras.optimizers.AdamW(rate, weight_decay=self._plan.weight_decay), soft_cross_entropy)
+
+    def fitting(self) -> Fitting:
+        schedule = self._experiment.schedule
+        return Fitting(
+            self.network, self._batches, self._steps(), schedule.epochs, self._measure, self._experiment.seed
+        )
+
+    def _steps(self) -> int:
+        return count(len(self._items) + self._plan.sentences, self._experiment.schedule.batch_size)
+
+    def _encode(self, texts: Iterable[str]) -> list[Ids]:
+        return [prepare_text(text, self._experiment.features).ids for text in texts]
+
+    def _scale(self) -> NDArray[np.float32]:
+        """Inverse document frequency of each n-gram among the training texts, about 1 at most."""
+        features = self._experiment.features.features
+        if not isinstance(features, CharGrams):
+            return np.ones(1, np.float32)
+        texts = np.bincount(np.concatenate(self._items), minlength=features.buckets)
+        scale: NDArray[np.float32] = np.log((1 + len(self._items)) / (1 + texts)).astype(np.float32)
+        return scale / np.float32(np.log(1 + len(self._items)))
+
+    def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
+        made = made_up_sentences(self._data, self._plan.sentences, random)
+        bare = random.random(len(self._items) + len(made)) < self._plan.without_accents
+        texts = [strip_accents(example.text) if bare[at] else example.text for at, example in enumerate(made)]
+        items = [self._bare[at] if bare[len(made) + at] else item for at, item in enumerate(self._items)]
+        targets = np.concatenate([_one_hot(made), self._targets])
+        yield from shuffled([*self._encode(texts), *items], targets, self._experiment.schedule.batch_size, random)
+
+    def _measure(self) -> dict[str, float]:
+        logits, right = self.validation_logits()
+        hits = (logits.argmax(axis=1) == right).reshape(2, -1).mean(axis=1)
+        return {"accented": float(hits[0]), "bare": float(hits[1])}
+
+    def validation_logits(self) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
+        """Logits [2 N, 3] of the validation words, as they are and then without accents, and the right columns."""
+        words = [example.text for example in self._data.validation]
+        right = _one_hot(self._data.validation).argmax(axis=1)
+        return self.logits([*words, *map(strip_accents, words)]), np.tile(right, 2)
+
+    def logits(self, texts: list[str]) -> NDArray[np.float32]:
+        """Logits [N, 3] of texts by the network as it is now."""
+        items = self._encode(texts)
+        found = [
+            ops.convert_to_numpy(self.network(pad_batch(items[at : at + AT_ONCE]), training=False))
+            for at in range(0, len(items), AT_ONCE)
+        ]
+        return np.concatenate(found)
+
+
+def _one_hot(examples: Iterable[Any]) -> NDArray[np.float32]:
+    index = [LANGUAGES.index(example.label) for example in examples]
+    return np.eye(len(LANGUAGES), dtype=np.float32)[index]
+
+
+def _word_targets(data: LanguageData, shared: float) -> NDArray[np.float32]:
+    """Each language's share of a word, times the weight of the word."""
+    shares = data.frequencies / data.frequencies.sum(axis=1, keepdims=True)
+    alone = (data.frequencies > 0).sum(axis=1, keepdims=True) == 1
+    targets: NDArray[np.float32] = (shares * np.where(alone, 1.0, shared)).astype(np.float32)
+    return targets

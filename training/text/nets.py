@@ -1,0 +1,125 @@
+"""The text networks, in Keras 3 operations only: each takes int32 ids, 0 being padding, and gives logits.
+
+What stands behind the zeros changes nothing: sums and maxima leave padding out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+SMALL = 1e-6
+FAR_BELOW = -1e4  # under every activation, and still finite in half precision
+
+
+def present(ids: Any) -> Any:
+    """1 where there is something and 0 where there is padding, float32 [..., 1]."""
+    return ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
+
+
+class Bag(layers.Layer):  # type: ignore[misc]
+    """Logits that are linear in which ids are there: the sum of their weights over the root of their number.
+
+    A weight is trained times a fixed scale of its id (log-count ratio or inverse document frequency), so that Adam's
+    equal steps become steps in proportion to what is known about it (Wang and Manning, 2012,
+    https://aclanthology.org/P12-2018/). `fold` multiplies the two, for export.
+    """
+
+    def __init__(
+        self, scale: NDArray[np.float32], columns: int, start: float | None = 0.0, drop: float = 0.0, **options: Any
+    ) -> None:
+        """Bag over [buckets] of `scale`, giving `columns` logits.
+
+        `start` is every weight's first value, None for a random one; `drop` the share of ids left out in training.
+        """
+        super().__init__(**options)
+        self._scale_values = scale
+        self._columns = columns
+        self._start = start
+        self.drop = layers.Dropout(drop)
+        self.folded = False
+
+    def build(self, shape: Any) -> None:
+        buckets = len(self._scale_values)
+        random = keras.initializers.RandomUniform(-0.1, 0.1)
+        start = random if self._start is None else keras.initializers.Constant(self._start)
+        self.table = self.add_weight(shape=(buckets, self._columns), initializer=start, name="table")
+        self.bias = self.add_weight(shape=(self._columns,), initializer="zeros", name="bias")
+        scale = keras.initializers.Constant(self._scale_values[:, None])
+        self.scale = self.add_weight(shape=(buckets, 1), initializer=scale, trainable=False, name="scale")
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        mask = self.drop(present(ids), training=training)
+        weights = ops.take(self.table, ids, axis=0)
+        if not self.folded:
+            weights = weights * ops.take(self.scale, ids, axis=0)
+        return ops.sum(weights * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + SMALL) + self.bias
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (shape[0], self._columns)
+
+    def fold(self) -> None:
+        """Multiply the scale into the weights; for export, training is over."""
+        self.table.assign(self.table * self.scale)
+        self.folded = True
+
+
+class ConvPool(layers.Layer):  # type: ignore[misc]
+    """Embedded ids [N, L] to one vector: convolutions of several widths, each pooled by maximum, and by mean if asked.
+
+    After Kim, 2014, https://aclanthology.org/D14-1181/.
+    """
+
+    def __init__(
+        self, vocabulary: int, dim: int, filters: dict[int, int], drop: float, mean: bool, **options: Any
+    ) -> None:
+        """`filters`: how many of each width; `drop`: share of positions left out while training."""
+        super().__init__(**options)
+        first = keras.initializers.RandomUniform(-0.1, 0.1)
+        self.embed = layers.Embedding(vocabulary, dim, embeddings_initializer=first)
+        self.drop = layers.Dropout(drop, noise_shape=(None, None, 1))
+        self.convolutions = [
+            layers.Conv1D(count, width, padding="same", activation="relu") for width, count in filters.items()
+        ]
+        self.mean = mean
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        mask = present(ids)
+        embedded = self.drop(self.embed(ids) * mask, training=training)
+        pooled = []
+        for convolution in self.convolutions:
+            found = convolution(embedded)
+            pooled.append(ops.max(found * mask + (1 - mask) * FAR_BELOW, axis=1))
+            if self.mean:
+                pooled.append(ops.sum(found * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + 1))
+        return ops.concatenate(pooled, axis=-1)
+
+
+class PerWord(layers.Layer):  # type: ignore[misc]
+    """Characters of words [N, words, width] to a vector: a recurrent net reads each word both ways; words are averaged.
+
+    The steps are unrolled: a word has at most `width` of them, and a loop would be slower in every runtime.
+    """
+
+    def __init__(self, vocabulary: int, dim: int, units: int, width: int, drop: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.embed = layers.Embedding(vocabulary, dim)
+        self.forward = layers.GRU(units, unroll=True)
+        self.backward = layers.GRU(units, unroll=True, go_backwards=True)
+        self.drop = layers.Dropout(drop)
+        self.width = width
+        self.units = units
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        shape = ops.shape(ids)
+        words = ops.reshape(ids, (-1, self.width))
+        mask = ops.not_equal(words, 0)
+        embedded = self.drop(self.embed(words), training=training)
+        read = [net(embedded, mask=mask, training=training) for net in (self.forward, self.backward)]
+        vectors = ops.reshape(ops.concatenate(read, axis=-1), (shape[0], shape[1], 2 * self.units))
+        there = present(ops.max(ids, axis=-1))
+        return ops.sum(vectors * there, axis=1) / (ops.sum(there, axis=1) + SMALL)
