@@ -12,9 +12,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.errors import ItemError, TaglineError
 
 log = logging.getLogger(__name__)
@@ -26,7 +23,7 @@ LINGER_S = 0.005
 class _Waiting:
     priority: int
     number: int  # first come, first served within a priority
-    item: NDArray[Any] = field(compare=False)
+    item: Any = field(compare=False)
     result: Future[Any] = field(compare=False)
 
 
@@ -34,7 +31,7 @@ class Lane:
     """Feeds one model on one device.
 
     Args:
-        predict: raw results for a batch [N, ...]; as many, in the same order.
+        predict: raw results for a list of prepared items; as many, in the same order.
         batch_size: most items in a batch.
         streams: batches in flight at a time, each on a thread of its own.
         observe: told (items, seconds) of every batch that succeeded.
@@ -42,7 +39,7 @@ class Lane:
 
     def __init__(
         self,
-        predict: Callable[[NDArray[Any]], Sequence[Any]],
+        predict: Callable[[Sequence[Any]], Sequence[Any]],
         *,
         batch_size: int,
         streams: int,
@@ -63,7 +60,7 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, item: NDArray[Any], priority: int) -> Future[Any]:
+    def submit(self, item: Any, priority: int) -> Future[Any]:
         """Queue one prepared item; the future holds its raw result, or the ItemError that is its own fault.
 
         A future that was cancelled before its batch left costs nothing.
@@ -111,7 +108,7 @@ class Lane:
         """Run a batch; if it raises, halve it until the culprit stands alone."""
         started = time.monotonic()
         try:
-            results = self._predict(np.stack([waiting.item for waiting in batch]))
+            results = self._predict([waiting.item for waiting in batch])
             if len(results) != len(batch):
                 raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items")
         except Exception as error:

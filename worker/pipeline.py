@@ -1,4 +1,5 @@
-"""The way of one chunk: claim, fetch, decode, infer, store.
+"""The way of one chunk: claim, fetch, decode, infer, store. A text needs no fetching and is prepared where images are
+decoded.
 
 A worker has several chunks in hand on as many threads, so while the model runs a batch of one, the images of the
 next are decoded and those of a third are fetched.
@@ -13,15 +14,16 @@ from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
-from core.imaging import decode_image
+from core.imaging import ImageSpec, decode_image
 from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
+from worker.models.base import TextModel
 from worker.warm import WarmModel, model_unavailable
 from worker.workshop import Workshop
 
@@ -37,10 +39,10 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """A decoded image whose inference is under way."""
+class Prepared:
+    """A decoded image, or a text, whose inference is under way."""
 
-    media: dict[str, Any]
+    media: dict[str, Any] | None
     raw: Mapping[str, Future[Any]]  # by task
 
 
@@ -83,8 +85,11 @@ def _process(shop: Workshop, claim: Claim) -> list[ItemResult]:
         failure = model_unavailable(error)
         return [ItemResult(item, error=failure) for item in claim.items]
     watch = Watch(shop, claim)
-    photos = [_start(shop, claim, warm, item, watch) for item in claim.items]
-    return [_collect(claim, warm, item, photo, watch) for item, photo in zip(claim.items, photos, strict=True)]
+    under_way = [
+        _start_text(shop, claim, warm, item) if item.kind == "text" else _start_image(shop, claim, warm, item, watch)
+        for item in claim.items
+    ]
+    return [_collect(claim, warm, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)]
 
 
 class Watch:
@@ -127,9 +132,26 @@ class Watch:
         return future.result()
 
 
-def _start(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch) -> Future[Photo]:
+def _start_text(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem) -> Future[Prepared]:
+    """Set a text on its way: prepared on a decoding thread, then queued for each model."""
+    try:
+        return shop.decoders.submit(_prepare, claim, warm, item.ref)
+    except RuntimeError:  # the worker is shutting down
+        stopped: Future[Prepared] = Future()
+        stopped.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
+        return stopped
+
+
+def _prepare(claim: Claim, warm: Mapping[str, WarmModel], text: str) -> Prepared:
+    items = {task: cast(TextModel, one.model).prepare(text) for task, one in warm.items()}
+    return Prepared(None, {task: one.lane.submit(items[task], claim.priority) for task, one in warm.items()})
+
+
+def _start_image(
+    shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch
+) -> Future[Prepared]:
     """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
-    photo: Future[Photo] = Future()
+    photo: Future[Prepared] = Future()
     try:
         watch.enter_window()
     except ItemError as error:
@@ -157,22 +179,23 @@ def _start(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: In
     return photo
 
 
-def _decode(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Photo:
+def _decode(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Prepared:
     media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
     spec = next(iter(warm.values())).model.manifest.preprocessing
+    assert isinstance(spec, ImageSpec)
     try:
         with shop.metrics.timed("decode"):
             image = decode_image(blob, spec, shop.settings.image_max_pixels)
     except ItemError as error:
         failed: Future[Any] = Future()
         failed.set_exception(error)
-        return Photo(media, dict.fromkeys(warm, failed))
+        return Prepared(media, dict.fromkeys(warm, failed))
     raw = {task: model.lane.submit(image.pixels, claim.priority) for task, model in warm.items()}
-    return Photo({**media, **image.media}, raw)
+    return Prepared({**media, **image.media}, raw)
 
 
 def _collect(
-    claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, future: Future[Photo], watch: Watch
+    claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, future: Future[Prepared], watch: Watch
 ) -> ItemResult:
     """Wait for an item and say what became of it; a failure belongs to the item."""
     media = None

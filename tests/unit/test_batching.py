@@ -29,7 +29,7 @@ class Recorder:
         self.gate.set()
         self.entered = threading.Event()
 
-    def __call__(self, batch: NDArray[Any]) -> Sequence[int]:
+    def __call__(self, batch: Sequence[Any]) -> Sequence[int]:
         values = [int(row[0]) for row in batch]
         self.batches.append(values)
         self.entered.set()

@@ -38,3 +38,15 @@ class Model(Protocol):
     def render(self, raw: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         """One raw result as JSON-able data, with the task's options applied."""
         ...
+
+
+class TextModel(Model, Protocol):
+    """A model that takes texts."""
+
+    def prepare(self, text: str) -> Any:
+        """One item for `predict`.
+
+        Raises:
+            ItemError: the text cannot be judged.
+        """
+        ...
