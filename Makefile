@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env demo up test lint models bench lock clean
+.PHONY: env demo up test lint models train-small evaluate bench lock clean
 
 env: .venv/.installed
 
@@ -30,6 +30,13 @@ demo: env
 
 models: env
 	$(BIN)/python -m training.convert_efficientnet_lite
+
+# Recomputes every number of the text models' cards: make evaluate DATA=folder (training/README.md says what it holds)
+evaluate: env
+	$(BIN)/python -m training.evaluate --data $(DATA)
+
+train-small: env
+	$(BIN)/python -m training.train_small --out build/train-small
 
 bench: env
 	$(BIN)/python -m bench.throughput

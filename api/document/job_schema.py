@@ -16,11 +16,20 @@ HTTP_URL = rf"^https?://({_LABEL}\.){{0,4}}[a-zA-Z]{{1,20}}(:[1-9][0-9]{{0,3}})?
 SECRET = "^whsec_([A-Za-z0-9+/]{4}){8,20}$"  # likewise
 
 
-def job_request_schema(catalogue: Catalogue) -> dict[str, Any]:
-    """One object schema for each medium, since a job asks for image tasks or for text tasks."""
+def job_schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
+    """The schema of a JSON submission, and of its fields one by one, as the query of a streamed one has them.
+
+    One object schema for each medium, since a job asks for image tasks or for text tasks.
+    """
     media: list[Medium] = [m for m in KINDS if any(spec.medium == m for spec in TASKS.values())]
     schemas = [_for_medium(medium, catalogue) for medium in media]
-    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    fields = {name: _any_of([schema["properties"][name] for schema in schemas]) for name in schemas[0]["properties"]}
+    return {"JobRequest": _any_of(schemas), "JobFields": {"type": "object", "properties": fields}}
+
+
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    different = [schema for at, schema in enumerate(schemas) if schema not in schemas[:at]]
+    return different[0] if len(different) == 1 else {"anyOf": different}
 
 
 def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
@@ -51,17 +60,21 @@ def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
 def _input(medium: Medium) -> dict[str, Any]:
     kinds = KINDS[medium]
     longest = LIMITS[kinds[0]]
-    alone = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": NO_NUL}
+    alone = {"type": "string", "minLength": _shortest(kinds[0]), "maxLength": longest, "pattern": NO_NUL}
     alone["description"] = "The text itself." if medium == "text" else "A URL or an s3:// URI."
     return {"anyOf": [alone, *(_input_object(kind) for kind in kinds)]}
 
 
 def _input_object(kind: str) -> dict[str, Any]:
-    ref = {"type": "string", "minLength": 1, "maxLength": LIMITS[kind], "pattern": NO_NUL}
+    ref = {"type": "string", "minLength": _shortest(kind), "maxLength": LIMITS[kind], "pattern": NO_NUL}
     if kind == "upload":
         ref["description"] = "The id that POST /v1/uploads gave."
     own = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NO_NUL, "description": "Your own id."}
     return {**_closed({"id": own, kind: ref}), "required": [kind]}
+
+
+def _shortest(kind: str) -> int:
+    return 0 if kind == "text" else 1
 
 
 def _models(spec: TaskSpec, catalogue: Catalogue) -> dict[str, Any]:

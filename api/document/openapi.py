@@ -10,7 +10,7 @@ from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.document.job_schema import job_request_schema
+from api.document.job_schema import job_schemas
 from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
 from api.problems import PROBLEMS
 from api.schemas import UUID, ProblemView
@@ -45,7 +45,7 @@ def build_document(app: Flask, catalogue: Catalogue, server: str) -> dict[str, A
         "paths": _paths(routes),
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
-            "schemas": {**_schemas(routes), "JobRequest": job_request_schema(catalogue)},
+            "schemas": {**_schemas(routes), **job_schemas(catalogue)},
         },
     }
 

@@ -11,8 +11,8 @@ from api.schemas import MAX_NAME, NO_NUL
 
 
 def _field(path: str) -> dict[str, Any]:
-    """A reference into the schema of a submission."""
-    return {"$ref": f"#/components/schemas/JobRequest/properties/{path}"}
+    """A reference into the schema of a submission's fields."""
+    return {"$ref": f"#/components/schemas/JobFields/properties/{path}"}
 
 
 JOB_SCHEMA: Final = {"$ref": "#/components/schemas/JobRequest"}

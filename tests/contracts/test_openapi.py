@@ -57,7 +57,7 @@ def test_every_problem_code_is_known_and_documented() -> None:
     assert listed == {code: str(problem.status) for code, problem in PROBLEMS.items()}
     raised = set()
     for folder in ("api", "db"):
-        for path in (ROOT / folder).glob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
             raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict)\(\s*"(\w+)"', text))
     assert raised - set(PROBLEMS) == set()
