@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask import Response, request
+from werkzeug.datastructures import MIMEAccept
 
 from core.errors import RequestError
 
@@ -26,7 +27,9 @@ def choose(*offered: str) -> str:
     """
     if not request.accept_mimetypes:
         return offered[0]
-    best = request.accept_mimetypes.best_match(offered)
+    # Parameters such as charset=utf-8 choose nothing here, and Werkzeug would take them for another type.
+    wanted = MIMEAccept([(value.split(";")[0].strip(), quality) for value, quality in request.accept_mimetypes])
+    best = wanted.best_match(offered)
     if best is None:
         raise RequestError("not_acceptable", f"Available as {', '.join(offered)}.", where="Accept")
     return best

@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,9 +27,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[..., Iterable[bytes]]
-SILENCE_S = 30.0  # a body that stops arriving for so long is given up
+SILENCE_S = 30.0  # a body that stops arriving for so long is given up,
+GRACE_S = 30.0  # and after so long one that trickles
+LEAST_BYTES_S = 1000
+PROBES = ("/healthz", "/readyz", "/metrics")
 DRAIN_S = 15.0
-SEND_S = 60.0  # and so is a client that takes nothing for so long
+SEND_S = 300.0  # and so is a client that takes nothing for so long
 
 
 class Bridge:
@@ -37,6 +41,8 @@ class Bridge:
     def __init__(self, wsgi: Wsgi, threads: int) -> None:
         self._wsgi = wsgi
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        # However many clients are slow, whoever asks whether we live gets an answer.
+        self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
         self._open: weakref.WeakSet[ClientGone] = weakref.WeakSet()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -46,7 +52,8 @@ class Bridge:
             loop = asyncio.get_running_loop()
             exchange = Exchange(self._wsgi, scope, receive, send, loop)
             self._open.add(exchange.gone)
-            for message in await loop.run_in_executor(self._threads, exchange.run):
+            threads = self._probes if scope["path"] in PROBES else self._threads
+            for message in await loop.run_in_executor(threads, exchange.run):
                 await send(message)
             await exchange.drain()
 
@@ -135,6 +142,8 @@ class BodyStream:
         self._receive = receive
         self._loop = loop
         self._buffer = b""
+        self._begun = time.monotonic()
+        self._received = 0
         self.ended = ended
 
     def read(self, size: int = -1) -> bytes:
@@ -160,6 +169,11 @@ class BodyStream:
             self.ended = True
             raise RequestError("body_incomplete", "The connection ended before the body did; nothing was accepted.")
         self._buffer = message.get("body", b"")
+        self._received += len(self._buffer)
+        waited = time.monotonic() - self._begun
+        if waited > GRACE_S and self._received < LEAST_BYTES_S * waited and message.get("more_body", False):
+            problem = f"Less than {LEAST_BYTES_S:,} bytes a second arrived; nothing was accepted."
+            raise RequestError("request_timeout", problem)
         self.ended = not message.get("more_body", False)
 
     async def skip(self) -> None:

@@ -8,13 +8,13 @@ from typing import Final
 from core.errors import RequestError
 
 # The document shows these patterns, and all that matches them is accepted.
-RESULTS: Final = "^after-(0|[1-9][0-9]{0,11})$"
+RESULTS: Final = "^from-(0|[1-9][0-9]{0,11})$"
 JOBS: Final = "^before-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 def after_seq(seq: int) -> str:
-    """The cursor of the results behind one."""
-    return f"after-{seq}"
+    """The cursor of the results behind one; behind -1 are all."""
+    return f"from-{seq + 1}"
 
 
 def before_job(job_id: str) -> str:
@@ -23,12 +23,12 @@ def before_job(job_id: str) -> str:
 
 
 def read_seq(cursor: str) -> int:
-    """The place in a job that a cursor means.
+    """The result behind which a cursor's page begins.
 
     Raises:
         RequestError: `cursor_invalid`.
     """
-    return int(_read(cursor, RESULTS))
+    return int(_read(cursor, RESULTS)) - 1
 
 
 def read_job_id(cursor: str) -> str:

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.problems import PROBLEMS
 from core.errors import ArtefactError, RequestError, TaglineError
-from db.engine import Unavailable
+from db.engine import NotMigrated, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
@@ -68,6 +68,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(TaglineError, _tagline)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(NotMigrated, _not_migrated)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -94,6 +95,11 @@ def _http(error: HTTPException) -> Response:
 def _unavailable(error: Exception) -> Response:
     log.error("database unavailable", error=str(error).splitlines()[0])
     return problem("database_unavailable", "The database does not answer; try again in a few seconds.")
+
+
+def _not_migrated(error: Exception) -> Response:
+    log.error("the database does not fit this version; has `tagline migrate` run?", error=str(error).splitlines()[0])
+    return problem("database_unavailable", "The database is not ready for this version; the operator must migrate it.")
 
 
 def _unexpected(error: Exception) -> Response:

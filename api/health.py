@@ -8,7 +8,7 @@ from api.answers import answer
 from api.document.operations import Answer, Operation, describe
 from api.schemas import Health, Readiness
 from api.services import services
-from db.engine import Unavailable
+from db.engine import NotMigrated, Unavailable
 from db.workers import count_alive
 
 blueprint = Blueprint("health", __name__)
@@ -36,6 +36,9 @@ def readyz() -> Response:
         with services().database.read() as session:
             if not count_alive(session):
                 checks["worker"] = "no worker was seen within the last 30 seconds"
+    except NotMigrated:
+        checks["database"] = "not migrated; run `tagline migrate`"
+        checks["worker"] = "unknown"
     except Unavailable:
         checks["database"] = "does not answer"
         checks["worker"] = "unknown"

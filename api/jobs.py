@@ -184,6 +184,10 @@ def _content_type() -> str:
         given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
         message = f"Content-Type is one of {', '.join(accepted)}, {given}."
         raise RequestError("unsupported_media_type", message, where="Content-Type")
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        message = f"Content-Encoding {coding[:50]!r} is not supported; send the body as it is."
+        raise RequestError("unsupported_media_type", message, where="Content-Encoding")
     return request.mimetype
 
 

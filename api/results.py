@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -19,11 +20,12 @@ from api.services import services
 from core.errors import RequestError
 from core.states import ItemState
 from db.jobs import find_job
-from db.results import Row, page_results, stream_results
+from db.results import Row, first_open, page_results, stream_results
 
 blueprint = Blueprint("results", __name__)
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 STATES = tuple(ItemState)
+POLL_AFTER_S = "2"
 
 
 @blueprint.get("/v1/jobs/<id:job_id>/results")
@@ -38,7 +40,9 @@ STATES = tuple(ItemState)
                 bodies={NDJSON: {"type": "string"}, CSV: {"type": "string"}},
             )
         },
-        description="Choose with `Accept`. The streams hold every result there is at the time and take `state` only.",
+        description="Choose with `Accept`. While the job runs, pages end before the first item that has no result yet, "
+        "with a cursor to go on from; `next_cursor` is null when nothing more will come. The streams hold every result "
+        "there is at the time and take `state` only.",
         parameters=(spec.limit(1000, 100), spec.cursor(RESULTS), spec.state(STATES)),
         problems=("job_not_found", "parameter_invalid", "not_acceptable"),
     )
@@ -52,9 +56,7 @@ def index(job_id: str) -> Response:
     with services().database.read() as session:
         find_job(session, caller().tenant_id, job_id)
         if form == JSON:
-            rows = page_results(session, job_id, after=after, limit=limit + 1, state=state)
-            more = after_seq(rows[limit - 1]["seq"]) if len(rows) > limit else None
-            return _vary(answer({"data": rows[:limit], "next_cursor": more}))
+            return _vary(_page(session, job_id, after, limit, state))
     for name in ("limit", "cursor"):
         if name in request.args:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
@@ -64,6 +66,21 @@ def index(job_id: str) -> Response:
     ending = "ndjson" if form == NDJSON else "csv"
     response.headers["Content-Disposition"] = f'inline; filename="{job_id}.{ending}"'
     return _vary(response)
+
+
+def _page(session: Any, job_id: str, after: int, limit: int, state: str | None) -> Response:
+    """A page. While the job runs it ends before the first item without a result, and there is always a next cursor:
+    whoever follows the cursors sees every result once, in order."""
+    still_open = first_open(session, job_id)
+    rows = page_results(session, job_id, after=after, limit=limit + 1, state=state)
+    if still_open is not None:
+        rows = [row for row in rows if row["seq"] < still_open]
+    more = len(rows) > limit or still_open is not None
+    last = rows[:limit][-1]["seq"] if rows else after
+    response = answer({"data": rows[:limit], "next_cursor": after_seq(last) if more else None})
+    if still_open is not None and len(rows) <= limit:
+        response.headers["Retry-After"] = POLL_AFTER_S
+    return response
 
 
 def _lines(rows: Iterator[Row]) -> Iterator[bytes]:

@@ -12,11 +12,12 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from cli.terminal import Failure
+from cli.terminal import Failure, warn
 from core.settings import ClientSettings
 
 JSON = "application/json"
 _TIMEOUT_S = 90.0
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 _WAIT_S = 20  # of one long poll
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -92,6 +93,25 @@ class Client:
         with self.stream(method, path, body=body, headers=headers) as answer:
             return json.load(answer)
 
+    def insist(self, method: str, path: str, *, body: bytes, headers: Mapping[str, str]) -> Any:
+        """As `call`, tried again for a while if the connection breaks or the server is busy.
+
+        Only for what may be repeated: an upload is known by its content, a submission by its Idempotency-Key.
+        """
+        for pause in _PAUSES_S:
+            try:
+                return self.call(method, path, body=body, headers=headers)
+            except ApiProblem as problem:
+                if problem.status not in (408, 409, 503):
+                    raise
+                time.sleep(min(problem.retry_after_s or pause, 10.0))
+            except Failure as failure:
+                if failure.exit_code != 3:
+                    raise
+                warn(f"{failure.message}; trying again")
+                time.sleep(pause)
+        return self.call(method, path, body=body, headers=headers)
+
     def watch(self, job_id: str) -> Iterator[dict[str, Any]]:
         """A job at each change, until it has finished."""
         headers = {"Prefer": f"wait={_WAIT_S}"}
@@ -138,6 +158,6 @@ class Client:
             message = f"the server answers {error.code} {error.reason}"
         if error.code == 401:
             message += (
-                "\nSet TAGLINE_API_KEY; `tagline up` prints a key at its first start, `tagline keys create` makes one."
+                ". Set TAGLINE_API_KEY; `tagline up` prints a key at its first start, `tagline keys create` makes one."
             )
         return ApiProblem(error.code, message, wait)

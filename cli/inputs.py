@@ -162,7 +162,7 @@ def upload(client: Client, path: Path) -> str:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="photo"\r\nContent-Type: {kind}\r\n\r\n'
     body = head.encode() + data + f"\r\n--{mark}--\r\n".encode()
-    answer = client.call(
+    answer = client.insist(
         "POST", "/v1/uploads", body=body, headers={"Content-Type": f"multipart/form-data; boundary={mark}"}
     )
     return str(answer["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from typing import Any
 from urllib.parse import urlencode
@@ -95,7 +96,8 @@ def submit_named(client: Client, fields: dict[str, Any], inputs: tuple[str, ...]
 def submit_json(client: Client, request: dict[str, Any]) -> dict[str, Any]:
     """Submit one JSON document and return the job."""
     body = json.dumps(request).encode()
-    job: dict[str, Any] = client.call("POST", "/v1/jobs", body=body, headers={"Content-Type": JSON})
+    headers = {"Content-Type": JSON, "Idempotency-Key": secrets.token_hex(16)}
+    job: dict[str, Any] = client.insist("POST", "/v1/jobs", body=body, headers=headers)
     return job
 
 

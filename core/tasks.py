@@ -78,7 +78,12 @@ class TaskSpec:
         except ValidationError as error:
             first = error.errors()[0]
             path = "/".join([where, *(str(part) for part in first["loc"])])
-            raise RequestError("option_invalid", f"{first['msg']} at {path}", where=path) from None
+            names = ", ".join(self.options.model_fields)
+            text = {
+                "extra_forbidden": f"{self.name} has no such option; it has {names}.",
+                "model_type": f"The options of {self.name} are an object; it has {names}.",
+            }.get(first["type"], f"{first['msg']}.")
+            raise RequestError("option_invalid", text, where=path) from None
 
 
 TASKS: dict[str, TaskSpec] = {

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError as Unavailable
+from sqlalchemy.exc import ProgrammingError as NotMigrated
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["BUSY_TIMEOUT_S", "Database", "Unavailable"]
+__all__ = ["BUSY_TIMEOUT_S", "Database", "NotMigrated", "Unavailable"]
 BUSY_TIMEOUT_S = 30
 
 

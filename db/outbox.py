@@ -131,6 +131,8 @@ def record_attempt(
         False if the delivery was no longer ours (its lease lapsed, or it was asked for again); the attempt is
         kept all the same, for it did happen.
     """
+    if session.get(Delivery, sent.id) is None:  # its job was removed meanwhile
+        return False
     session.execute(
         insert(DeliveryAttempt).values(
             delivery_id=sent.id,

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.states import ChunkState
 from db.engine import Database
-from db.tables import Result
+from db.tables import Chunk, Result
 
 Row = dict[str, Any]
+
+
+def first_open(session: Session, job_id: str) -> int | None:
+    """The lowest seq that may still get a result, or None if all have theirs. Below it nothing changes any more."""
+    unfinished = [ChunkState.PENDING, ChunkState.LEASED, ChunkState.CANCELLED]
+    return session.execute(
+        select(func.min(Chunk.first_seq)).where(Chunk.job_id == job_id, Chunk.state.in_(unfinished))
+    ).scalar_one()
 
 
 def page_results(

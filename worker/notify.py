@@ -30,7 +30,7 @@ JITTER = 0.2
 RETRY_AFTER_MAX_S = 24 * 3600
 AT_A_TIME = 32
 PER_HOST = 4  # of them; a receiver that does not answer holds up nobody else
-ANSWER_MAX_BYTES = 64 * 1024
+ANSWER_MAX_BYTES = 4 * 1024 * 1024  # of an answer that nobody reads; the status is what counts
 GONE = 410
 
 

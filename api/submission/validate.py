@@ -20,6 +20,15 @@ from core.url_policy import check_url
 
 INTERACTIVE_UP_TO = 16  # inputs; more is bulk unless the job says otherwise
 Fields = TypeVar("Fields", bound=JobFields)
+TEXTS = {
+    "extra_forbidden": "There is no field of this name here; see /openapi.json for those there are.",
+    "model_type": "This must be an object.",
+    "model_attributes_type": "This must be an object.",
+    "dict_type": "This must be an object.",
+    "list_type": "This must be a list.",
+    "string_type": "This must be a string.",
+    "missing": "This field is missing.",
+}
 CODES = {"extra_forbidden": "field_unknown", "missing": "field_missing"}
 
 
@@ -68,7 +77,8 @@ def _validated(model: type[Fields], raw: object) -> Fields:
 
 def _field_error(found: dict[str, Any]) -> RequestError:
     where = "".join(f"/{escape(str(part))[:100]}" for part in found["loc"])
-    return RequestError(CODES.get(found["type"], "field_invalid"), f"{found['msg']}.", where=where)
+    text = TEXTS.get(found["type"], f"{found['msg']}.")
+    return RequestError(CODES.get(found["type"], "field_invalid"), text, where=where)
 
 
 def make_draft(fields: JobFields, catalogue: Catalogue) -> Draft:

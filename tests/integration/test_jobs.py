@@ -12,7 +12,7 @@ from core.states import JobState
 from db import idempotency, keys, upkeep
 from db.engine import Database
 from db.jobs import cancel_job, delete_job, find_job, list_jobs, retry_job
-from db.results import page_results, stream_results
+from db.results import first_open, page_results, stream_results
 from db.store import store_results
 from db.tables import Base, Chunk, IdempotencyKey, Job, Result
 from tests.support.jobs import claim, make_job, must_claim, successes
@@ -191,3 +191,19 @@ def test_the_first_key_is_made_once(database: Database) -> None:
         assert by_made is not None
         assert by_made == by_choice
         assert keys.authenticate(session, made + "x") is None
+
+
+def test_pages_end_before_what_is_not_done_yet(database: Database, tenant: str) -> None:
+    job = make_job(database, tenant, items=12)
+    first, second = must_claim(database), must_claim(database)
+    with database.write() as session:
+        store_results(session, second, successes(second))
+    with database.read() as session:
+        assert first_open(session, job) == 0
+    with database.write() as session:
+        store_results(session, first, successes(first))
+    with database.read() as session:
+        assert first_open(session, job) == 8
+    _finish(database)
+    with database.read() as session:
+        assert first_open(session, job) is None

@@ -71,6 +71,6 @@ def test_cursors_come_back_as_they_went() -> None:
     job_id = new_id()
     assert read_seq(after_seq(17)) == 17
     assert read_job_id(before_job(job_id)) == job_id
-    for odd in ("", "after-", "after--1", "after-1\n", "before-x", "after-" + "9" * 50):
+    for odd in ("", "after-", "after--1", "from-1\n", "before-x", "after-" + "9" * 50):
         with pytest.raises(RequestError, match="cursor_invalid"):
             read_seq(odd)

@@ -1,0 +1,44 @@
+"""Following the cursors of a running job's results gives every result once, in order."""
+
+from __future__ import annotations
+
+from db.engine import Database
+from db.store import store_results
+from tests.support.api import Caller
+from tests.support.jobs import must_claim, successes
+
+
+def test_no_result_is_skipped_while_the_job_runs(acme: Caller, database: Database) -> None:
+    inputs = [f"https://photos.example/{n}.jpg" for n in range(130)]
+    job = acme.submit(inputs)["id"]
+    first, second, third = (must_claim(database) for _ in range(3))
+    path, seen = f"/v1/jobs/{job}/results", []
+
+    def follow(cursor: str | None) -> str | None:
+        page = acme.get(path + (f"?limit=50&cursor={cursor}" if cursor else "?limit=50")).json
+        seen.extend(row["seq"] for row in page["data"])
+        return page["next_cursor"]
+
+    with database.write() as session:
+        store_results(session, second, successes(second))
+    cursor = follow(None)
+    assert seen == []
+    for claimed in (first, third):
+        with database.write() as session:
+            store_results(session, claimed, successes(claimed))
+    while cursor:
+        cursor = follow(cursor)
+    assert seen == list(range(130))
+
+
+def test_accept_with_a_parameter_is_understood(acme: Caller) -> None:
+    job = acme.submit(["https://photos.example/1.jpg"])["id"]
+    for accept in ("application/json; charset=utf-8", "text/csv;header=present", "application/x-ndjson;q=0.5", "*/*"):
+        assert acme.get(f"/v1/jobs/{job}/results", Accept=accept).status_code == 200
+    assert acme.get(f"/v1/jobs/{job}/results", Accept="image/png").status_code == 406
+
+
+def test_a_compressed_body_is_refused_with_the_reason(acme: Caller) -> None:
+    headers = {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
+    answer = acme.send("POST", "/v1/jobs?tasks=classify", headers, data=b"https://photos.example/1.jpg")
+    assert (answer.status_code, answer.json["where"]) == (415, "Content-Encoding")
