@@ -1,0 +1,108 @@
+"""Beam search over a decoder that is asked for one word at a time, for a whole batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+# (tokens int32 [P, K], parents [P, K], photos [P], position) -> log probabilities float32 [P, K, words].
+# `photos` are rows of the P of the call before; `parents` say, within a photo, which beam of the call before each goes
+# on from.
+Step = Callable[[NDArray[np.int32], NDArray[np.intp], NDArray[np.intp], int], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked of a search.
+
+    Attributes:
+        beam_size: sentences kept at every word.
+        max_words: longest sentence, its end not counted.
+        candidates: finished sentences returned, at most beam_size.
+        length_penalty: finished sentences are ranked by log probability / length ** penalty (Wu et al., 2016,
+            arXiv:1609.08144, without the constants).
+        start, end: ids of these words.
+    """
+
+    beam_size: int
+    max_words: int
+    candidates: int = 1
+    length_penalty: float = 1.0
+    start: int = 1
+    end: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A sentence without start and end. `rank` is what sentences of one photo are compared by."""
+
+    rank: float
+    log_probability: float
+    tokens: tuple[int, ...]
+
+
+def beam_search(step: Step, batch: int, search: Search) -> list[list[Hypothesis]]:
+    """Search all photos of a batch side by side; a photo that is finished leaves, and its neighbours never matter.
+
+    A photo is finished when it has as many sentences as it has beams, or no open beam can still beat them.
+
+    Returns:
+        For each photo up to `candidates` sentences, best first.
+    """
+    beams, end = search.beam_size, search.end
+    done: list[list[Hypothesis]] = [[] for _ in range(batch)]
+    rows = kept = np.arange(batch)  # the photos that are still searched; and which of the step before they were
+    scores = np.full((batch, beams), -np.inf)
+    scores[:, 0] = 0.0  # all beams are the same at first: only one may go on
+    tokens = np.full((batch, beams), search.start, np.int32)
+    parents = np.zeros((batch, beams), np.intp)
+    history = np.zeros((batch, beams, 0), np.int32)
+    for position in range(search.max_words + 1):
+        words = step(tokens, parents, kept, position)
+        if position == search.max_words:
+            words[..., np.arange(words.shape[-1]) != end] = -np.inf
+        ranked, origins, chosen = _best(scores, words, 2 * beams)
+        for photo, rank in zip(*np.nonzero((chosen == end)[:, :beams] & np.isfinite(ranked[:, :beams])), strict=True):
+            sentence = tuple(int(token) for token in history[photo, origins[photo, rank]])
+            done[rows[photo]].append(_hypothesis(sentence, float(ranked[photo, rank]), search))
+        # At most one beam in two ends here, so of twice as many candidates enough go on.
+        alive = np.argsort(chosen == end, axis=1, kind="stable")[:, :beams]
+        scores, parents, tokens = (np.take_along_axis(found, alive, axis=1) for found in (ranked, origins, chosen))
+        history = np.concatenate([np.take_along_axis(history, parents[..., None], axis=1), tokens[..., None]], axis=2)
+        kept = np.flatnonzero([_goes_on(done[row], scores[at, 0], position, search) for at, row in enumerate(rows)])
+        if not len(kept):
+            break
+        rows, scores, parents, tokens, history = (found[kept] for found in (rows, scores, parents, tokens, history))
+    return [sorted(found, key=lambda one: -one.rank)[: search.candidates] for found in done]
+
+
+def _best(
+    scores: NDArray[np.float64], words: Floats, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.int32]]:
+    """The likeliest continuations of each photo, best first: scores, beams they go on from, and words, [P, count]."""
+    photos, _, vocabulary = words.shape
+    total = (scores[:, :, None] + words).reshape(photos, -1)
+    count = min(count, total.shape[1])
+    found = np.sort(np.argpartition(-total, count - 1, axis=1)[:, :count], axis=1)  # equal scores: the first counts
+    values = np.take_along_axis(total, found, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    found = np.take_along_axis(found, order, axis=1)
+    return np.take_along_axis(values, order, axis=1), found // vocabulary, (found % vocabulary).astype(np.int32)
+
+
+def _hypothesis(tokens: tuple[int, ...], score: float, search: Search) -> Hypothesis:
+    return Hypothesis(score / (len(tokens) + 1) ** search.length_penalty, score, tokens)
+
+
+def _goes_on(done: list[Hypothesis], best: float, position: int, search: Search) -> bool:
+    """Whether a photo is not finished: too few sentences, or an open beam that may still become one of the best."""
+    if position == search.max_words:
+        return False
+    if len(done) < search.beam_size:
+        return True
+    worst = sorted(one.rank for one in done)[-search.beam_size]
+    return bool(best / (position + 2) ** search.length_penalty > worst)

@@ -1,0 +1,1 @@
+"""Photos: the shared encoder, captions and tags."""

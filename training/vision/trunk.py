@@ -1,0 +1,106 @@
+"""The part of the encoder that stays as published, computed once for every view of every photo.
+
+Its outputs are kept on disk in half precision, so that fine-tuning the layers behind it costs no more than these.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from core.imaging import ImageSpec, decode_image
+from training.convert_efficientnet_lite import find_weights, load_network
+from training.efficientnet_lite import VARIANTS
+from training.export import write_graph
+from training.progress import Progress
+from training.torch_checkpoint import read_checkpoint
+from training.vision.augment import view
+
+CUT = "stage5_1_add"  # the last layer that stays as published
+AT_ONCE = 16
+SIDE = VARIANTS["lite2"].size
+MAX_PIXELS = 10**8
+
+
+def published() -> keras.Model:
+    """EfficientNet-Lite2 with its published weights; a new copy at each call."""
+    variant = VARIANTS["lite2"]
+    return load_network(variant, read_checkpoint(find_weights(variant)))
+
+
+def trunk_of(network: keras.Model) -> keras.Model:
+    """Pixels, float32 [N, 260, 260, 3], to what the layer of the cut gives, float32 [N, 9, 9, 208]."""
+    return keras.Model(network.input, network.get_layer(CUT).output)
+
+
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """A photo as the worker sees it, uint8 [260, 260, 3]."""
+    return decode_image(path.read_bytes(), ImageSpec(size=(SIDE, SIDE)), MAX_PIXELS).pixels
+
+
+class Views:
+    """Several arrays of the same shape, indexed [views, photos] as one that need not fit into memory."""
+
+    def __init__(self, arrays: Sequence[NDArray[np.float16]]) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def take(self, views: NDArray[np.int_], photos: NDArray[np.int_]) -> NDArray[np.float32]:
+        """The views of photos, float32 [len(photos), ...]."""
+        return np.stack([self._arrays[v][p] for v, p in zip(views, photos, strict=True)]).astype(np.float32)
+
+
+def cached_trunk(cache: Path, images: Path, names: Sequence[str], views: int) -> Views:
+    """The trunk's output for views of photos, [views, photos, 9, 9, 208], read from disk as it is used.
+
+    A view that is in the cache already is not computed again.
+
+    Args:
+        cache: a folder for one list of photos; one file a view.
+        images: folder of the photos.
+        names: the photos' files.
+        views: how many views of each, see `training.vision.augment`.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    compute = None
+    for number in range(views):
+        path = cache / f"view{number}.npy"
+        if path.exists():
+            continue
+        compute = compute or _compiled()
+        found = [compute(batch) for batch in _batches(images, names, number)]
+        np.save(path.with_suffix(".tmp.npy"), np.concatenate(found))
+        path.with_suffix(".tmp.npy").rename(path)
+    loaded = [np.load(cache / f"view{number}.npy", mmap_mode="r") for number in range(views)]
+    if any(len(array) != len(names) for array in loaded):
+        raise ValueError(f"{cache} is the cache of another list of photos; use another folder")
+    return Views(loaded)
+
+
+def _batches(images: Path, names: Sequence[str], number: int) -> Iterator[NDArray[np.uint8]]:
+    def one(at: int) -> NDArray[np.uint8]:
+        return view(read_pixels(images / names[at]), number, (at,))
+
+    with ThreadPoolExecutor(2) as pool, Progress(f"view {number}", -(-len(names) // AT_ONCE)) as progress:
+        for start in range(0, len(names), AT_ONCE):
+            yield np.stack(list(pool.map(one, range(start, min(start + AT_ONCE, len(names))))))
+            progress.step(f"{start}/{len(names)}")
+
+
+def _compiled() -> Callable[[NDArray[np.uint8]], NDArray[np.float16]]:
+    """The trunk as a function of uint8 pixels; by OpenVINO, which is the fastest on a CPU."""
+    trunk = trunk_of(published())
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "trunk.pb"
+        write_graph(graph, lambda image: {"trunk": trunk(keras.ops.cast(image, "float32"))}, (None, SIDE, SIDE, 3))
+        compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return lambda batch: np.array(compiled([batch])[0], np.float16)
