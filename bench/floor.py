@@ -19,7 +19,7 @@ from typing import Any
 from core.catalogue import Catalogue
 from core.imaging import ImageSpec, decode_image
 from core.settings import Settings, load_settings
-from worker.models.base import Model
+from worker.models.base import Model, Query
 from worker.models.load import load_model
 
 
@@ -41,7 +41,7 @@ def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
                     break
                 batch.append(item)
             if batch:
-                for raw in model.predict(batch):
+                for raw in model.predict([Query(pixels) for pixels in batch]):
                     model.render(raw, {"top_k": 5, "threshold": 0.0})
             if len(batch) < settings.batch_size:
                 return

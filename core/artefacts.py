@@ -20,6 +20,7 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}@\d{1,6}\.\d{1,6}\.\d{1,6}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -54,10 +55,12 @@ class Manifest(_Part):
     kind: Name
     summary: str
     graph: FileName
-    labels: FileName
+    labels: FileName | None = None
     preprocessing: ImageSpec | TextSpec = Field(discriminator="medium")
     inputs: dict[str, TensorSpec] = Field(min_length=1)
     outputs: dict[str, TensorSpec] = Field(min_length=1)
+    encoders: dict[Literal["image", "text"], ModelId] = Field({}, description="The models that this one stands on.")
+    settings: dict[str, Any] = Field({}, description="What only its kind understands.")
     metrics: tuple[Metric, ...]
     threshold: float | None = Field(None, ge=0, le=1, description="The second of two labels is given from here on.")
     licence: str
@@ -83,7 +86,7 @@ class Manifest(_Part):
     @model_validator(mode="after")
     def _complete(self) -> Manifest:
         for name in (self.graph, self.labels):
-            if name not in self.files:
+            if name is not None and name not in self.files:
                 raise ValueError(f"{name} is not among the files")
         return self
 
@@ -122,13 +125,15 @@ def load_manifest(folder: Path, *, verify: bool = True) -> Manifest:
 
 
 def read_labels(folder: Path, manifest: Manifest) -> tuple[Label, ...]:
-    """The labels of an artefact, in the order of its scores.
+    """The labels of an artefact, in the order of its scores; none where it has no list of them.
 
     The file is CSV with the header index,KEY,label, where KEY is the vocabulary's name for its ids.
 
     Raises:
         ArtefactError: `labels_invalid`.
     """
+    if manifest.labels is None:
+        return ()
     try:
         with (folder / manifest.labels).open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))[1:]

@@ -86,6 +86,21 @@ class Catalogue:
                 return entry
         raise ArtefactError("model_wrong_task", f"{wanted} does not do {task!r}")
 
+    def find(self, wanted: str) -> Installed:
+        """The artefact NAME@VERSION, or the newest of NAME, whatever it does.
+
+        Returns:
+            An entry whose `manifest` is not None.
+
+        Raises:
+            ArtefactError: `model_unknown`, or why the one meant is broken.
+        """
+        entries = self.entries()
+        for entry in entries:
+            if entry.manifest and wanted in (entry.manifest.name, entry.manifest.id):
+                return entry
+        raise self._absent(wanted, split_wanted(wanted)[0], entries)
+
     def _inspect(self, folder: Path) -> Installed:
         try:
             stat = (folder / MANIFEST).stat()

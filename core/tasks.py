@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from core.errors import RequestError
 
 Medium = Literal["image", "text"]
+MAX_BEAMS, BEAMS = 8, 4
+OwnLabel = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000]*$")]
 
 
 class TaskOptions(BaseModel):
@@ -23,6 +36,50 @@ class ClassifyOptions(TaskOptions):
 
     top_k: int = Field(5, ge=1, le=1000, description="How many labels to return, best first.")
     threshold: float = Field(0.0, ge=0.0, le=1.0, description="Leave out labels that score below this.")
+
+
+def _fewer_candidates_than_beams() -> dict[str, Any]:
+    """In JSON Schema: candidates <= beam_size, one case for each number of candidates."""
+
+    def case(most: int) -> dict[str, Any]:
+        bounds = {"beam_size": {"minimum": most}, "candidates": {"maximum": most}}
+        return {"properties": bounds, "required": ["beam_size"]} if most > BEAMS else {"properties": bounds}
+
+    return {"anyOf": [case(most) for most in range(1, MAX_BEAMS + 1)]}
+
+
+class CaptionOptions(TaskOptions):
+    """Options of `caption`."""
+
+    model_config = ConfigDict(json_schema_extra=_fewer_candidates_than_beams())
+
+    beam_size: int = Field(BEAMS, ge=1, le=MAX_BEAMS, description="Sentences followed at a time; 1 is greedy.")
+    max_words: int = Field(20, ge=3, le=30, description="No sentence gets longer than this.")
+    candidates: int = Field(1, ge=1, le=MAX_BEAMS, description="Sentences to return, best first; up to beam_size.")
+
+    @field_validator("candidates")
+    @classmethod
+    def _a_beam_each(cls, candidates: int, info: ValidationInfo) -> int:
+        beams = info.data.get("beam_size", MAX_BEAMS)
+        if candidates > beams:
+            raise PydanticCustomError("candidates", "Ask for at most as many as beam_size, {beams}", {"beams": beams})
+        return candidates
+
+
+def _form_of_vocabulary(given: object) -> str:
+    return "own" if isinstance(given, list | tuple) else "named"
+
+
+class TagOptions(TaskOptions):
+    """Options of `tag`."""
+
+    top_k: int = Field(20, ge=1, le=1000, description="How many labels to return, best first.")
+    threshold: float = Field(0.0, ge=0.0, le=1.0, description="Leave out labels that score below this.")
+    vocabulary: Annotated[
+        Annotated[Literal["photos", "open-images"], Tag("named")]
+        | Annotated[list[OwnLabel], Field(min_length=1, max_length=1000), Tag("own")],
+        Discriminator(_form_of_vocabulary),
+    ] = Field("photos", description="The labels to choose from: a named vocabulary, or a list of your own.")
 
 
 class SentimentOptions(TaskOptions):
@@ -77,7 +134,9 @@ class TaskSpec:
             return self.options.model_validate(given).model_dump()
         except ValidationError as error:
             first = error.errors()[0]
-            path = "/".join([where, *(str(part) for part in first["loc"])])
+            # Behind the option's name only places in lists matter: the rest names branches of our own types.
+            parts = [part for at, part in enumerate(first["loc"]) if at == 0 or isinstance(part, int)]
+            path = "/".join([where, *map(str, parts)])
             names = ", ".join(self.options.model_fields)
             text = {
                 "extra_forbidden": f"{self.name} has no such option; it has {names}.",
@@ -90,6 +149,8 @@ TASKS: dict[str, TaskSpec] = {
     task.name: task
     for task in (
         TaskSpec("classify", "image", "The 1,000 ImageNet classes, ranked by probability.", ClassifyOptions),
+        TaskSpec("caption", "image", "An English sentence that says what is in the photo.", CaptionOptions),
+        TaskSpec("tag", "image", "Labels of any vocabulary, your own included, ranked for the photo.", TagOptions),
         TaskSpec("sentiment", "text", "Whether a review is positive or negative.", SentimentOptions),
         TaskSpec("language", "text", "Whether a word or a text is English, French or Spanish.", LanguageOptions),
         TaskSpec("spam", "text", "Whether a short message is spam.", SpamOptions),

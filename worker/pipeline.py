@@ -23,7 +23,7 @@ from core.imaging import ImageSpec, decode_image
 from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
-from worker.models.base import TextModel
+from worker.models.base import Query, TextModel
 from worker.warm import WarmModel, model_unavailable
 from worker.workshop import Workshop
 
@@ -144,7 +144,8 @@ def _start_text(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], ite
 
 def _prepare(claim: Claim, warm: Mapping[str, WarmModel], text: str) -> Prepared:
     items = {task: cast(TextModel, one.model).prepare(text) for task, one in warm.items()}
-    return Prepared(None, {task: one.lane.submit(items[task], claim.priority) for task, one in warm.items()})
+    queries = {task: Query(items[task], claim.options.get(task, {})) for task in warm}
+    return Prepared(None, {task: one.lane.submit(queries[task], claim.priority) for task, one in warm.items()})
 
 
 def _start_image(
@@ -190,7 +191,8 @@ def _decode(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], blob: b
         failed: Future[Any] = Future()
         failed.set_exception(error)
         return Prepared(media, dict.fromkeys(warm, failed))
-    raw = {task: model.lane.submit(image.pixels, claim.priority) for task, model in warm.items()}
+    queries = {task: Query(image.pixels, claim.options.get(task, {})) for task in warm}
+    raw = {task: model.lane.submit(queries[task], claim.priority) for task, model in warm.items()}
     return Prepared({**media, **image.media}, raw)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from api.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 from api.submission.inputs import KINDS, LIMITS, MAX_ID
 from core.catalogue import Catalogue
+from core.errors import ArtefactError
 from core.tasks import TASKS, Medium, TaskSpec
 
 # A subset of what is accepted, tight enough that whatever matches it is accepted.
@@ -33,7 +34,7 @@ def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
-    specs = [spec for spec in TASKS.values() if spec.medium == medium]
+    specs = _offered(medium, catalogue)
     return {
         "title": "JobRequest",
         "type": "object",
@@ -55,6 +56,19 @@ def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
             "metadata": {"type": "object", "description": "Yours, given back; up to 16 KB of JSON, without NUL."},
         },
     }  # fmt: skip
+
+
+def _offered(medium: Medium, catalogue: Catalogue) -> list[TaskSpec]:
+    """The tasks that a model is installed for; all of them where there is none, to say what there could be."""
+    specs = [spec for spec in TASKS.values() if spec.medium == medium]
+    return [spec for spec in specs if _has_default(spec, catalogue)] or specs
+
+
+def _has_default(spec: TaskSpec, catalogue: Catalogue) -> bool:
+    try:
+        return catalogue.resolve(spec.name).manifest is not None
+    except ArtefactError:
+        return False
 
 
 def _input(medium: Medium) -> dict[str, Any]:

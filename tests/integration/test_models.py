@@ -23,7 +23,7 @@ import pytest
 from core.artefacts import load_manifest
 from core.imaging import ImageSpec, decode_image
 from core.settings import load_settings
-from worker.models.base import Model
+from worker.models.base import Model, Query
 from worker.models.load import load_model
 from worker.runtimes.base import Runtime
 from worker.runtimes.choose import load_runtime
@@ -102,14 +102,14 @@ def test_rewrite_matches_torch_now() -> None:
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_shipped_graph_stays_close_to_torch(name: str) -> None:
     # Weights in half precision move a probability by a third of a percent at most, and never the first label.
-    probabilities = runtime(name).run(pixels(), ("probabilities",))["probabilities"]
+    probabilities = runtime(name).run({"image": pixels()}, ("probabilities",))["probabilities"]
     assert np.abs(probabilities - softmax(golden())).max() < 5e-3
     assert (probabilities.argmax(axis=1) == golden().argmax(axis=1)).all()
 
 
 def test_runtimes_agree() -> None:
     outputs = ("probabilities", "features")
-    first, second = (runtime(name).run(pixels(), outputs) for name in ("openvino", "tensorflow"))
+    first, second = (runtime(name).run({"image": pixels()}, outputs) for name in ("openvino", "tensorflow"))
     assert np.abs(first["probabilities"] - second["probabilities"]).max() < 1e-3
     assert np.abs(first["features"] - second["features"]).max() < 1e-2
     assert first["features"].shape == (len(PHOTOS), 9, 9, 1280)
@@ -117,28 +117,28 @@ def test_runtimes_agree() -> None:
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_asking_for_less_gives_the_same(name: str) -> None:
-    both = runtime(name).run(pixels()[:2], ("features", "probabilities"))
+    both = runtime(name).run({"image": pixels()[:2]}, ("features", "probabilities"))
     for output in ("features", "probabilities"):
-        alone = runtime(name).run(pixels()[:2], (output,))
+        alone = runtime(name).run({"image": pixels()[:2]}, (output,))
         assert list(alone) == [output]
         assert np.abs(alone[output] - both[output]).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_result_does_not_depend_on_the_batch(name: str) -> None:
-    whole = runtime(name).run(pixels(), ("probabilities",))["probabilities"]
-    alone = [runtime(name).run(photo[None], ("probabilities",))["probabilities"][0] for photo in pixels()]
-    doubled = runtime(name).run(np.concatenate([pixels()[::-1]] * 2), ("probabilities",))["probabilities"]
+    whole = runtime(name).run({"image": pixels()}, ("probabilities",))["probabilities"]
+    alone = [runtime(name).run({"image": photo[None]}, ("probabilities",))["probabilities"][0] for photo in pixels()]
+    doubled = runtime(name).run({"image": np.concatenate([pixels()[::-1]] * 2)}, ("probabilities",))["probabilities"]
     assert np.abs(whole - np.stack(alone)).max() < 1e-5
     assert np.abs(whole - doubled[: len(whole)][::-1]).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_threads_share_a_runtime_and_keep_their_results(name: str) -> None:
-    expected = runtime(name).run(pixels(), ("probabilities",))["probabilities"]
+    expected = runtime(name).run({"image": pixels()}, ("probabilities",))["probabilities"]
 
     def work(at: int) -> tuple[int, np.ndarray[Any, Any]]:
-        return at, runtime(name).run(pixels()[at : at + 1], ("probabilities",))["probabilities"]
+        return at, runtime(name).run({"image": pixels()[at : at + 1]}, ("probabilities",))["probabilities"]
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(work, [at % len(PHOTOS) for at in range(40)]))
@@ -147,7 +147,7 @@ def test_threads_share_a_runtime_and_keep_their_results(name: str) -> None:
 
 
 def test_labels_are_what_a_person_sees() -> None:
-    for path, raw in zip(PHOTOS, model().predict(pixels()), strict=True):
+    for path, raw in zip(PHOTOS, model().predict([Query(photo) for photo in pixels()]), strict=True):
         if path.name in SEEN:
             among, names = SEEN[path.name]
             labels = model().render(raw, {"top_k": among, "threshold": 0.0})["labels"]
@@ -155,7 +155,7 @@ def test_labels_are_what_a_person_sees() -> None:
 
 
 def test_options_limit_the_labels() -> None:
-    raw = model().predict(pixels())[[path.name for path in PHOTOS].index("cat.jpg")]
+    raw = model().predict([Query(photo) for photo in pixels()])[[path.name for path in PHOTOS].index("cat.jpg")]
     result = model().render(raw, {"top_k": 3, "threshold": 0.0})
     assert [label["label"] for label in result["labels"]] == ["Egyptian cat", "tiger cat", "tabby"]
     assert result["labels"][0]["wnid"] == "n02124075"
@@ -182,10 +182,11 @@ sys.meta_path.insert(0, Blocked())
 from pathlib import Path
 from core.imaging import decode_image
 from core.settings import load_settings
+from worker.models.base import Query
 from worker.models.load import load_model
 model = load_model(Path(sys.argv[1]), load_settings(runtime="openvino"))
 photo = decode_image(Path(sys.argv[2]).read_bytes(), model.manifest.preprocessing, 10**8)
-print(model.render(model.predict(photo.pixels[None])[0], {})["labels"][0]["label"])
+print(model.render(model.predict([Query(photo.pixels)])[0], {})["labels"][0]["label"])
 """
 
 

@@ -17,6 +17,7 @@ from training.fit import CURVE, METRICS, fit
 from training.text.finish import start
 from training.text.made_up import write_made_up
 from training.train_small import shrink, train_small
+from worker.models.base import Query
 from worker.models.load import load_model
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
@@ -36,7 +37,8 @@ def test_every_task_is_trained_and_served(small: Path) -> None:
         manifest = load_manifest(folder)
         for runtime in ("openvino", "tensorflow"):
             model = load_model(folder, load_settings(runtime=runtime))
-            items = [model.prepare(text) for text in ("a lovely thing", "free entry, claim now " * 40)]  # type: ignore[attr-defined]
+            texts = ("a lovely thing", "free entry, claim now " * 40)
+            items = [Query(model.prepare(text)) for text in texts]  # type: ignore[attr-defined]
             results = [model.render(raw, {}) for raw in model.predict(items)]
             assert all(result["model"] == manifest.id for result in results)
             assert all(sum(label["score"] for label in r["labels"]) == pytest.approx(1, abs=1e-4) for r in results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.errors import ArtefactError
 from core.settings import MODELS_DIR, load_settings
 from worker.models import load
 from worker.models.load import load_model, warm_up
+from worker.runtimes.checked import CheckedRuntime
 
 CLASSES = 3
 
@@ -88,6 +90,8 @@ def test_manifest_that_is_no_manifest(tmp_path: Path, text: str) -> None:
         {"name": "../up"},
         {"graph": "../graph.pb"},
         {"labels": "elsewhere.csv"},
+        {"encoders": {"image": "no-version"}},
+        {"encoders": {"sound": "ears@1.0.0"}},
         {"files": {"../../etc/passwd": "0" * 64}},
         {"files": {"graph.pb": "short"}},
         {"preprocessing": {"medium": "image", "size": [8, 8], "fit": "stretch"}},
@@ -110,6 +114,13 @@ def test_labels_out_of_order(tmp_path: Path) -> None:
     manifest = load_manifest(make(tmp_path, "other"))
     with pytest.raises(ArtefactError, match="labels_invalid"):
         read_labels(folder, manifest)
+
+
+def test_an_artefact_may_do_without_labels_and_stand_on_another(tmp_path: Path) -> None:
+    folder = make(tmp_path, labels=None, encoders={"image": "eye@1.0.0"}, settings={"words": 20})
+    manifest = load_manifest(folder)
+    assert read_labels(folder, manifest) == ()
+    assert (manifest.encoders, manifest.settings) == ({"image": "eye@1.0.0"}, {"words": 20})
 
 
 def test_catalogue_lists_good_and_broken(tmp_path: Path) -> None:
@@ -199,9 +210,10 @@ class FakeRuntime:
     def __init__(self, answer: NDArray[Any] | Exception, fixed: bool = False) -> None:
         self._answer, self._fixed = answer, fixed
 
-    def run(self, batch: NDArray[Any], outputs: Any) -> dict[str, NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Any) -> dict[str, NDArray[Any]]:
         if isinstance(self._answer, Exception):
             raise self._answer
+        (batch,) = feeds.values()
         return {name: self._answer if self._fixed else np.stack([self._answer] * len(batch)) for name in outputs}
 
 
@@ -214,8 +226,8 @@ GOOD = np.array([0.1, 0.2, 0.7], np.float32)
         (FakeRuntime(np.array([0.1, np.nan, 0.7], np.float32)), "not finite"),
         (FakeRuntime(GOOD[:2]), "the manifest says"),
         (FakeRuntime(GOOD.astype(np.float64)), "the manifest says"),
-        (FakeRuntime(GOOD[None], fixed=True), "the manifest says"),
-        (FakeRuntime(RuntimeError("out of memory")), "fails on its own example: out of memory"),
+        (FakeRuntime(GOOD[None], fixed=True), "fed another number"),
+        (FakeRuntime(RuntimeError("out of memory")), "fails on an example: out of memory"),
     ],
 )
 def test_model_that_breaks_its_promise_is_refused(tmp_path: Path, runtime: FakeRuntime, complaint: str) -> None:
@@ -224,9 +236,9 @@ def test_model_that_breaks_its_promise_is_refused(tmp_path: Path, runtime: FakeR
     folder = make(tmp_path)
     manifest = load_manifest(folder)
     with pytest.raises(ArtefactError, match=complaint) as caught:
-        warm_up(ImageClassifier(folder, manifest, runtime), runtime)
+        warm_up(ImageClassifier(folder, manifest, CheckedRuntime(runtime, manifest), {}), {})
     assert caught.value.code == "warm_up_failed"
-    warm_up(ImageClassifier(folder, manifest, FakeRuntime(GOOD)), FakeRuntime(GOOD))
+    warm_up(ImageClassifier(folder, manifest, CheckedRuntime(FakeRuntime(GOOD), manifest), {}), {})
 
 
 def test_labels_must_match_the_scores(tmp_path: Path) -> None:
@@ -235,4 +247,4 @@ def test_labels_must_match_the_scores(tmp_path: Path) -> None:
     outputs = {"probabilities": {"dtype": "float32", "shape": [None, 4]}}
     folder = make(tmp_path, outputs=outputs)
     with pytest.raises(ArtefactError, match="labels_mismatch"):
-        ImageClassifier(folder, load_manifest(folder), FakeRuntime(GOOD))
+        ImageClassifier(folder, load_manifest(folder), FakeRuntime(GOOD), {})

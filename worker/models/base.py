@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts import Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One item of a batch.
+
+    Attributes:
+        value: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
+            own `prepare` made of a text.
+        options: of the job's task, as core/tasks.py has them. Empty at warm-up: every option has a default.
+    """
+
+    value: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Model(Protocol):
     """One warm model. Its methods may be called from several threads at once.
 
+    It is made as `Kind(folder, manifest, runtime, encoders)`: the artefact's folder and manifest, its graph loaded,
+    and the warm models that `manifest.encoders` names, by the same keys.
+
     Attributes:
-        manifest: what it is; `manifest.medium` says what it takes and `manifest.preprocessing` how to prepare it.
+        manifest: what it is; `manifest.medium` says what it takes and `manifest.preprocessing` how that is prepared.
         streams: how many calls of `predict` at a time pay off.
-        outputs: the outputs of its graph that it uses.
     """
 
     manifest: Manifest
     streams: int
-    outputs: tuple[str, ...]
 
-    def example(self) -> Any:
-        """One prepared item: pixels uint8 [height, width, 3], or a `PreparedText`. Warm-up runs on it."""
-        ...
+    def predict(self, queries: Sequence[Query]) -> Sequence[Any]:
+        """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.
 
-    def collate(self, items: Sequence[Any]) -> NDArray[Any]:
-        """Prepared items as one batch [N, ...] that the graph takes."""
-        ...
-
-    def predict(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Raw results for prepared items: as many, in the same order. A result does not depend on its neighbours."""
+        Raises:
+            ItemError: an item cannot be processed; the lane finds out which.
+        """
         ...
 
     def render(self, raw: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,9 +57,24 @@ class TextModel(Model, Protocol):
     """A model that takes texts."""
 
     def prepare(self, text: str) -> Any:
-        """One item for `predict`.
+        """The value of a query for a text.
 
         Raises:
             ItemError: the text cannot be judged.
         """
+        ...
+
+
+@runtime_checkable
+class Encoder(Model, Protocol):
+    """An image model whose graph has outputs that other models stand on.
+
+    Attributes:
+        own: the output of which a row is the raw result of its own task.
+    """
+
+    own: str
+
+    def encode(self, images: Sequence[NDArray[np.uint8]], outputs: Sequence[str]) -> list[dict[str, NDArray[Any]]]:
+        """The wanted outputs of the graph for each image uint8 [height, width, 3], by name, in order."""
         ...

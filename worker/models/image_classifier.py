@@ -1,4 +1,4 @@
-"""Classify images: probabilities over the labels of the artefact."""
+"""Classify images: probabilities over the labels of the artefact, whose graph is also what other models stand on."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from core.artefacts import Manifest, read_labels
 from core.errors import ArtefactError
 from core.imaging import ImageSpec
+from worker.models.base import Model, Query
 from worker.runtimes.base import Runtime
 
 OUTPUT = "probabilities"
 
 
 class ImageClassifier:
-    """One softmax over a fixed vocabulary, from uint8 pixels."""
+    """One softmax over a fixed vocabulary, from uint8 pixels, and whatever else its graph gives."""
 
-    outputs = (OUTPUT,)
+    own = OUTPUT
 
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
         """Read the labels.
 
         Raises:
@@ -32,27 +33,22 @@ class ImageClassifier:
         self.streams = runtime.streams
         self._runtime = runtime
         self._labels = read_labels(folder, manifest)
-        if not isinstance(manifest.preprocessing, ImageSpec):
-            raise ArtefactError("manifest_invalid", f"{manifest.id} classifies images, but does not take any")
-        self._spec = manifest.preprocessing
+        if not isinstance(manifest.preprocessing, ImageSpec) or len(manifest.inputs) != 1 or encoders:
+            raise ArtefactError("manifest_invalid", f"{manifest.id} classifies images, but does not take just those")
+        (self._input,) = manifest.inputs
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
         if manifest.outputs[OUTPUT].shape[1:] != (len(self._labels),):
             raise ArtefactError("labels_mismatch", f"{manifest.id} has {len(self._labels)} labels, not one per score")
 
-    def example(self) -> NDArray[np.uint8]:
-        """A grey gradient, uint8 [height, width, 3]."""
-        width, height = self._spec.size
-        row = np.linspace(0, 255, width).astype(np.uint8)
-        return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
+    def encode(self, images: Sequence[NDArray[np.uint8]], outputs: Sequence[str]) -> list[dict[str, NDArray[Any]]]:
+        """See Encoder; one run of the graph."""
+        found = self._runtime.run({self._input: np.asarray(images)}, outputs)
+        return [{name: found[name][at] for name in outputs} for at in range(len(images))]
 
-    def collate(self, items: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Images uint8 [height, width, 3] as one batch uint8 [N, height, width, 3]; a batch stays what it is."""
-        return np.asarray(items)
-
-    def predict(self, items: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]:
+    def predict(self, queries: Sequence[Query]) -> list[NDArray[np.float32]]:
         """Probabilities, float32 [classes], for each image uint8 [height, width, 3]."""
-        return list(self._runtime.run(self.collate(items), self.outputs)[OUTPUT])
+        return [found[OUTPUT] for found in self.encode([query.value for query in queries], (OUTPUT,))]
 
     def render(self, raw: NDArray[np.float32], options: Mapping[str, Any]) -> dict[str, Any]:
         """The labels that score best.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.artefacts import load_manifest
+from core.artefacts import Manifest, load_manifest
+from core.catalogue import Catalogue
 from core.errors import ArtefactError
+from core.imaging import ImageSpec
 from core.settings import Settings
-from worker.models.base import Model
-from worker.runtimes.base import Runtime
+from worker.models.base import Encoder, Model, Query, TextModel
+from worker.models.standing import encoder_missing, image_feature
+from worker.runtimes.checked import CheckedRuntime
 from worker.runtimes.choose import load_runtime
 
 # Kind in the manifest -> class, imported when the first artefact of that kind is loaded.
@@ -21,53 +26,108 @@ KINDS = {
     "image-classifier": "worker.models.image_classifier.ImageClassifier",
     "text-classifier": "worker.models.text_classifier.TextClassifier",
 }
+EXAMPLE_TEXT = "An example of a text: it was not bad at all, call 0800 123 4567."
+GetEncoder = Callable[[str], Model]
 
 
-def load_model(folder: Path, settings: Settings) -> Model:
+def load_model(folder: Path, settings: Settings, get_encoder: GetEncoder | None = None) -> Model:
     """The artefact in `folder`, verified, loaded and warmed up.
+
+    Args:
+        folder: the artefact.
+        settings: which runtime to use.
+        get_encoder: gives the warm model of a NAME@VERSION that this one stands on; unless given, that is loaded from
+            the folders beside this one.
 
     Raises:
         ArtefactError: it is incomplete or damaged (see `load_manifest`), of an unknown kind (`kind_unknown`), its
-            runtime is missing (`runtime_missing`), or it does not do what its manifest says (`warm_up_failed`).
+            runtime is missing (`runtime_missing`), what it stands on is missing or does not fit (`encoder_missing`,
+            `encoder_mismatch`), or it does not do what its manifest says (`warm_up_failed`).
     """
     manifest = load_manifest(folder)
-    if manifest.kind not in KINDS:
-        raise ArtefactError("kind_unknown", f"{manifest.id} is a {manifest.kind!r}, which this version cannot run")
-    runtime = load_runtime(folder / manifest.graph, settings.runtime)
-    module, _, attribute = KINDS[manifest.kind].rpartition(".")
-    model = cast(Model, getattr(import_module(module), attribute)(folder, manifest, runtime))
-    warm_up(model, runtime)
+    kind = _kind(manifest)
+    get = get_encoder or (lambda model_id: load_encoder(Catalogue(folder.parent), model_id, settings))
+    encoders: dict[str, Model] = {
+        role: _encoder(manifest, model_id, get) for role, model_id in manifest.encoders.items()
+    }
+    runtime = CheckedRuntime(load_runtime(folder / manifest.graph, settings.runtime), manifest)
+    model: Model = kind(folder, manifest, runtime, encoders)
+    warm_up(model, encoders)
+    runtime.trust()
     return model
 
 
-def warm_up(model: Model, runtime: Runtime) -> None:
-    """Run the model on its own example, so that the first user does not wait and a broken graph is never served.
+def load_encoder(catalogue: Catalogue, model_id: str, settings: Settings) -> Model:
+    """The model NAME@VERSION that others stand on.
 
     Raises:
-        ArtefactError: `warm_up_failed`, it raised, or gave results of another number, shape, type, or not finite.
+        ArtefactError: it is not installed, cannot be used, or stands on others itself.
     """
-    for size in (1, 2):
-        try:
-            complaint = _complaint(model, runtime, [model.example()] * size)
-        except ArtefactError:
-            raise
-        except Exception as error:
-            complaint = f"fails on its own example: {error}"
-        if complaint:
-            raise ArtefactError("warm_up_failed", f"{model.manifest.id} {complaint}")
+    installed = catalogue.find(model_id)
+    if installed.manifest is not None and installed.manifest.encoders:
+        raise ArtefactError("encoder_mismatch", f"{model_id} stands on another model itself")
+    return load_model(installed.folder, settings)
 
 
-def _complaint(model: Model, runtime: Runtime, items: list[Any]) -> str | None:
-    """What is wrong with the model's answers to a few examples, or None."""
-    for name, array in runtime.run(model.collate(items), model.outputs).items():
-        spec = model.manifest.outputs[name]
-        wanted = tuple(len(items) if size is None else size for size in spec.shape)
-        if array.shape != wanted or array.dtype != spec.dtype:
-            return f"gives {name} as {array.dtype} {array.shape}, the manifest says {spec.dtype} {wanted}"
-        if not np.isfinite(array).all():
-            return f"gives {name} that is not finite"
-    results = model.predict(items)
-    if len(results) != len(items):
-        return f"gives {len(results)} results for {len(items)} items"
+def _kind(manifest: Manifest) -> Callable[..., Model]:
+    if manifest.kind not in KINDS:
+        raise ArtefactError("kind_unknown", f"{manifest.id} is a {manifest.kind!r}, which this version cannot run")
+    module, _, attribute = KINDS[manifest.kind].rpartition(".")
+    return cast(Callable[..., Model], getattr(import_module(module), attribute))
+
+
+def _encoder(manifest: Manifest, model_id: str, get: GetEncoder) -> Model:
+    try:
+        return get(model_id)
+    except ArtefactError as error:
+        raise encoder_missing(manifest, model_id, str(error)) from error
+
+
+def warm_up(model: Model, encoders: Mapping[str, Model]) -> None:
+    """Run the model on an example, so that the first user does not wait and a broken graph is never served.
+
+    Raises:
+        ArtefactError: `warm_up_failed`, it raised, or gave something else than it should; `encoder_mismatch`.
+    """
+    try:
+        for size in (1, 2):
+            complaint = _complaint(model, [Query(_example(model, encoders))] * size)
+            if complaint:
+                raise ArtefactError("warm_up_failed", f"{model.manifest.id} {complaint}")
+    except ArtefactError:
+        raise
+    except Exception as error:
+        raise ArtefactError("warm_up_failed", f"{model.manifest.id} fails on an example: {error}") from error
+
+
+def _example(model: Model, encoders: Mapping[str, Model]) -> Any:
+    """The value of a query that this model should be able to answer."""
+    spec = model.manifest.preprocessing
+    if not isinstance(spec, ImageSpec):
+        return cast(TextModel, model).prepare(EXAMPLE_TEXT)
+    image = _grey(spec)
+    if "image" not in encoders:
+        return image
+    encoder = encoders["image"]
+    feature = image_feature(model.manifest, encoder.manifest)
+    if not isinstance(encoder, Encoder):
+        raise ArtefactError("encoder_mismatch", f"{encoder.manifest.id} is a {encoder.manifest.kind}, not an encoder")
+    return encoder.encode([image], (feature,))[0][feature]
+
+
+def _grey(spec: ImageSpec) -> NDArray[np.uint8]:
+    """A grey gradient, uint8 [height, width, 3]."""
+    width, height = spec.size
+    row = np.linspace(0, 255, width).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
+
+
+def _complaint(model: Model, queries: list[Query]) -> str | None:
+    """What is wrong with the model's answers to a few examples, or None; the runtime has looked at the numbers."""
+    if isinstance(model, Encoder):
+        model.encode([query.value for query in queries], sorted(model.manifest.outputs))
+    results = model.predict(queries)
+    if len(results) != len(queries):
+        return f"gives {len(results)} results for {len(queries)} items"
     json.dumps([model.render(raw, {}) for raw in results], allow_nan=False)
     return None

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from core.artefacts import Manifest, read_labels
 from core.errors import ArtefactError
 from core.text import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
+from worker.models.base import Model, Query
 from worker.runtimes.base import Runtime
 
 OUTPUT = "probabilities"
-EXAMPLE = "An example of a text: it was not bad at all, call 0800 123 4567."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class JudgedText:
 class TextClassifier:
     """Probabilities over a few labels, from ids of characters, words or n-grams."""
 
-    outputs = (OUTPUT,)
-
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
         """Read the labels.
 
         Raises:
@@ -42,8 +40,9 @@ class TextClassifier:
         self.streams = runtime.streams
         self._runtime = runtime
         self._labels = [label.name for label in read_labels(folder, manifest)]
-        if not isinstance(manifest.preprocessing, TextSpec):
-            raise ArtefactError("manifest_invalid", f"{manifest.id} classifies texts, but does not take any")
+        if not isinstance(manifest.preprocessing, TextSpec) or len(manifest.inputs) != 1 or encoders:
+            raise ArtefactError("manifest_invalid", f"{manifest.id} classifies texts, but does not take just those")
+        (self._input,) = manifest.inputs
         self._spec = manifest.preprocessing
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
@@ -58,23 +57,16 @@ class TextClassifier:
         """
         return prepare_text(text, self._spec)
 
-    def example(self) -> PreparedText:
-        """A short prepared text."""
-        return self.prepare(EXAMPLE)
-
-    def collate(self, items: Sequence[PreparedText]) -> NDArray[np.int32]:
-        """Ids of several texts as the graph takes them, int32 [N, length, ...]; padding changes no result."""
-        ids = [item.ids for item in items]
-        return pad_batch(ids, padded_length(max(map(len, ids))))
-
-    def predict(self, items: Sequence[PreparedText]) -> list[JudgedText]:
+    def predict(self, queries: Sequence[Query]) -> list[JudgedText]:
         """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
+        items: list[PreparedText] = [query.value for query in queries]
         groups: dict[int, list[int]] = {}
         for at, item in enumerate(items):
             groups.setdefault(padded_length(len(item.ids)), []).append(at)
         judged: dict[int, JudgedText] = {}
-        for group in groups.values():
-            found = self._runtime.run(self.collate([items[at] for at in group]), self.outputs)[OUTPUT]
+        for length, group in groups.items():
+            ids = pad_batch([items[at].ids for at in group], length)  # padding changes no result
+            found = self._runtime.run({self._input: ids}, (OUTPUT,))[OUTPUT]
             for at, probabilities in zip(group, found, strict=True):
                 judged[at] = JudgedText(probabilities, items[at].truncated)
         return [judged[at] for at in range(len(items))]

@@ -22,11 +22,13 @@ def load_runtime(graph: Path, wanted: str = "auto") -> Runtime:
     Args:
         graph: the artefact's graph file.
         wanted: "openvino", "tensorflow", or "auto": TensorFlow where it sees a GPU, else OpenVINO, else
-            TensorFlow.
+            TensorFlow. An .onnx file is always OpenVINO's, which alone reads it.
 
     Raises:
         ArtefactError: `runtime_missing`, the runtime is not installed; `graph_unreadable`.
     """
+    if graph.suffix == ".onnx":
+        wanted = "openvino"
     name = choose() if wanted == "auto" else wanted
     module, _, attribute = RUNTIMES[name].rpartition(".")
     try:

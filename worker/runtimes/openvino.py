@@ -1,10 +1,10 @@
-"""Run a graph on the CPU with OpenVINO, which needs neither TensorFlow nor a GPU."""
+"""Run a graph on the CPU with OpenVINO, which needs neither TensorFlow nor a GPU. It reads TensorFlow and ONNX."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -14,6 +14,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import ArtefactError
+from worker.runtimes.base import inputs_wrong
 
 
 class OpenVinoRuntime:
@@ -37,8 +38,11 @@ class OpenVinoRuntime:
         self._threads = cores
         self.streams = cores if cores <= 4 else (cores + 1) // 2
 
-    def run(self, batch: NDArray[Any], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        return self._pool(tuple(outputs)).run(np.ascontiguousarray(batch))
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        pool = self._pool(tuple(outputs))
+        if feeds.keys() != set(pool.inputs):
+            raise inputs_wrong(self._graph, pool.inputs, feeds)
+        return pool.run([np.ascontiguousarray(feeds[name]) for name in pool.inputs])
 
     def _read(self) -> Any:
         try:
@@ -60,7 +64,10 @@ class OpenVinoRuntime:
         missing = [name for name in outputs if name not in known]
         if missing:
             raise ArtefactError("graph_output_missing", f"{self._graph.name} has no output {missing[0]!r}")
-        part = ov.Model([known[name].node for name in outputs], self._model.get_parameters(), "part").clone()
+        wanted = [known[name].node for name in outputs]
+        parameters = _parameters_behind(wanted)
+        part = ov.Model(wanted, parameters, "part").clone()
+        names = tuple(_name(parameter.output(0)) for parameter in parameters)
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": self.streams,
@@ -68,22 +75,41 @@ class OpenVinoRuntime:
             "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would choose bfloat16 and give other results
             "ENABLE_CPU_PINNING": False,  # decoding threads share these cores
         }
-        return _Pool(self._core.compile_model(part, "CPU", settings), outputs, self.streams)
+        return _Pool(self._core.compile_model(part, "CPU", settings), names, outputs, self.streams)
+
+
+def _parameters_behind(results: Iterable[Any]) -> list[Any]:
+    """The parameters that some results are computed from."""
+    seen: dict[str, Any] = {}
+    waiting = list(results)
+    while waiting:
+        node = waiting.pop()
+        if node.get_name() not in seen:
+            seen[node.get_name()] = node
+            waiting.extend(value.get_node() for value in node.input_values())
+    return [node for node in seen.values() if node.get_type_name() == "Parameter"]
+
+
+def _name(port: Any) -> str:
+    """The name of a graph's input as whoever wrote the graph gave it."""
+    names: set[str] = port.get_names() or {port.get_node().get_friendly_name()}
+    return min(names).split(":")[0]
 
 
 class _Pool:
     """As many infer requests as there are streams; a run takes one, waiting for it if need be."""
 
-    def __init__(self, compiled: Any, outputs: tuple[str, ...], size: int) -> None:
+    def __init__(self, compiled: Any, inputs: tuple[str, ...], outputs: tuple[str, ...], size: int) -> None:
+        self.inputs = inputs
         self._outputs = outputs
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(size):
             self._idle.put(compiled.create_infer_request())
 
-    def run(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def run(self, values: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         request = self._idle.get()
         try:
-            request.infer([batch], share_inputs=True)
+            request.infer(list(values), share_inputs=True)
             # A request's buffers are written over by its next run: what leaves here must be a copy.
             return {name: np.array(request.get_output_tensor(at).data) for at, name in enumerate(self._outputs)}
         finally:

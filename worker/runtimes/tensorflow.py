@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ArtefactError
+from worker.runtimes.base import inputs_wrong
 
 
 def gpu_visible() -> bool:
@@ -38,7 +39,7 @@ class TensorFlowRuntime:
         self._tf = tf
         self._graph = graph
         self._lock = threading.Lock()
-        self._functions: dict[tuple[str, ...], Any] = {}
+        self._functions: dict[tuple[str, ...], tuple[tuple[str, ...], Any]] = {}
         self._definition = tf.compat.v1.GraphDef()
         try:
             self._definition.ParseFromString(graph.read_bytes())
@@ -49,12 +50,15 @@ class TensorFlowRuntime:
             _share_memory(tf, gpu)
         self.streams = 1 if gpus else 2  # a GPU runs one batch at a time; on a CPU a second hides the gaps
 
-    def run(self, batch: NDArray[Any], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        tensors = self._function(tuple(outputs))(self._tf.constant(batch))
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        inputs, function = self._function(tuple(outputs))
+        if feeds.keys() != set(inputs):
+            raise inputs_wrong(self._graph, inputs, feeds)
+        tensors = function(*(self._tf.constant(feeds[name]) for name in inputs))
         # numpy() may lend TensorFlow's own memory: the caller gets its own.
         return {name: np.array(tensor.numpy()) for name, tensor in zip(outputs, tensors, strict=True)}
 
-    def _function(self, outputs: tuple[str, ...]) -> Any:
+    def _function(self, outputs: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
         function = self._functions.get(outputs)
         if function is None:
             with self._lock:
@@ -62,16 +66,30 @@ class TensorFlowRuntime:
                 self._functions[outputs] = function
         return function
 
-    def _prune(self, outputs: tuple[str, ...]) -> Any:
-        names = {node.name for node in self._definition.node}
-        inputs = [node.name for node in self._definition.node if node.op == "Placeholder"]
-        missing = [name for name in outputs if name not in names]
+    def _prune(self, outputs: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
+        """The names of the inputs that some outputs are computed from, and the function from those to these."""
+        nodes = {node.name: node for node in self._definition.node}
+        missing = [name for name in outputs if name not in nodes]
         if missing:
             raise ArtefactError("graph_output_missing", f"{self._graph.name} has no output {missing[0]!r}")
+        inputs = tuple(name for name in _behind(outputs, nodes) if nodes[name].op == "Placeholder")
         definition = self._definition
         wrapped = self._tf.compat.v1.wrap_function(lambda: self._tf.compat.v1.import_graph_def(definition, name=""), [])
         element = wrapped.graph.as_graph_element
-        return wrapped.prune([element(f"{name}:0") for name in inputs], [element(f"{name}:0") for name in outputs])
+        ports = ([element(f"{name}:0") for name in names] for names in (inputs, outputs))
+        return inputs, wrapped.prune(*ports)
+
+
+def _behind(outputs: Sequence[str], nodes: Mapping[str, Any]) -> list[str]:
+    """The names of the nodes that some outputs are computed from, themselves included."""
+    seen: dict[str, None] = {}
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen[name] = None
+            waiting.extend(source.lstrip("^").split(":")[0] for source in nodes[name].input)
+    return list(seen)
 
 
 def _share_memory(tf: Any, gpu: Any) -> None:
