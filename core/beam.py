@@ -55,12 +55,13 @@ def beam_search(step: Step, batch: int, search: Search) -> list[list[Hypothesis]
     """
     beams, end = search.beam_size, search.end
     done: list[list[Hypothesis]] = [[] for _ in range(batch)]
-    rows = kept = np.arange(batch)  # the photos that are still searched; and which of the step before they were
-    scores = np.full((batch, beams), -np.inf)
+    rows: NDArray[np.intp] = np.arange(batch)  # the photos still searched; `kept` says which of the step before
+    kept = rows
+    scores: NDArray[np.float64] = np.full((batch, beams), -np.inf)
     scores[:, 0] = 0.0  # all beams are the same at first: only one may go on
-    tokens = np.full((batch, beams), search.start, np.int32)
-    parents = np.zeros((batch, beams), np.intp)
-    history = np.zeros((batch, beams, 0), np.int32)
+    tokens: NDArray[np.int32] = np.full((batch, beams), search.start, np.int32)
+    parents: NDArray[np.intp] = np.zeros((batch, beams), np.intp)
+    history: NDArray[np.int32] = np.zeros((batch, beams, 0), np.int32)
     for position in range(search.max_words + 1):
         words = step(tokens, parents, kept, position)
         if position == search.max_words:
@@ -71,12 +72,15 @@ def beam_search(step: Step, batch: int, search: Search) -> list[list[Hypothesis]
             done[rows[photo]].append(_hypothesis(sentence, float(ranked[photo, rank]), search))
         # At most one beam in two ends here, so of twice as many candidates enough go on.
         alive = np.argsort(chosen == end, axis=1, kind="stable")[:, :beams]
-        scores, parents, tokens = (np.take_along_axis(found, alive, axis=1) for found in (ranked, origins, chosen))
+        scores = np.take_along_axis(ranked, alive, axis=1)
+        parents = np.take_along_axis(origins, alive, axis=1)
+        tokens = np.take_along_axis(chosen, alive, axis=1)
         history = np.concatenate([np.take_along_axis(history, parents[..., None], axis=1), tokens[..., None]], axis=2)
         kept = np.flatnonzero([_goes_on(done[row], scores[at, 0], position, search) for at, row in enumerate(rows)])
         if not len(kept):
             break
-        rows, scores, parents, tokens, history = (found[kept] for found in (rows, scores, parents, tokens, history))
+        rows, scores, history = rows[kept], scores[kept], history[kept]
+        parents, tokens = parents[kept], tokens[kept]
     return [sorted(found, key=lambda one: -one.rank)[: search.candidates] for found in done]
 
 

@@ -83,6 +83,7 @@ class LanguagePlan(_Settings):
         weight_decay: of AdamW.
         shared: weight of a word that is in several lists, whose label is then a share of its counts.
         sentences: how many are made up in each epoch from words drawn by frequency.
+        more: how many words of the longer lists are drawn in each epoch, if there are such lists.
     """
 
     task: Literal["language"] = "language"
@@ -91,6 +92,7 @@ class LanguagePlan(_Settings):
     shared: float
     weight_decay: float
     sentences: int
+    more: int = 0
 
 
 class SpamPlan(_Settings):
@@ -102,22 +104,62 @@ class SpamPlan(_Settings):
     spam_weight: float = Field(description="How much more a spam counts than a ham.")
 
 
+class DecoderNet(_Settings):
+    """A transformer decoder, see `training.vision.decoder`; `drop...` are dropout rates."""
+
+    layers: int
+    dim: int
+    heads: int
+    hidden: int
+    drop: float
+    drop_grid: float
+    drop_attention: float
+
+
+class EncoderPlan(_Settings):
+    """The last layers of the shared encoder, fine-tuned with a captioner behind them.
+
+    Attributes:
+        net: the captioner's decoder.
+        views: of each photo, see `training.vision.augment`.
+        least_count: words said less often are not learnt.
+        most_words: longest caption learnt from.
+        encoder_rate: the encoder's part of the learning rate.
+        warm_up: steps until the learning rate is reached.
+        word_loss: weight of naming the photo's words from the pooled grid.
+        smoothing: of the words' labels.
+        average: momentum of the moving average of the weights.
+    """
+
+    task: Literal["encoder"] = "encoder"
+    net: DecoderNet
+    views: int = Field(ge=1)
+    least_count: int
+    most_words: int
+    encoder_rate: float
+    warm_up: int
+    weight_decay: float
+    word_loss: float
+    smoothing: float
+    average: float = Field(ge=0, lt=1)
+
+
 class Experiment(_Settings):
     """One artefact: what it is called, what it learns from, how.
 
     Attributes:
         name, version, summary: as the manifest has them.
         seed: of everything random.
-        features: how texts become numbers; goes into the artefact.
+        features: how texts become numbers; goes into the artefact. None for photos.
     """
 
     name: str
     version: str
     summary: str
     seed: int
-    features: TextSpec
+    features: TextSpec | None = None
     schedule: Schedule
-    plan: Annotated[SentimentPlan | LanguagePlan | SpamPlan, Field(discriminator="task")]
+    plan: Annotated[SentimentPlan | LanguagePlan | SpamPlan | EncoderPlan, Field(discriminator="task")]
 
 
 def experiment_names() -> list[str]:

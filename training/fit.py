@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from training.curve import write_curve
 from training.progress import Progress
 
-Batch = tuple[NDArray[Any], NDArray[Any]]
+Batch = tuple[NDArray[Any] | dict[str, NDArray[Any]], NDArray[Any]]
 STATE, METRICS, CURVE = "state.npz", "metrics.json", "curve.svg"
 
 
