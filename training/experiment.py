@@ -144,6 +144,23 @@ class EncoderPlan(_Settings):
     average: float = Field(ge=0, lt=1)
 
 
+class CaptionPlan(_Settings):
+    """A captioner, trained for CIDEr-D from where an encoder's run has ended.
+
+    Attributes:
+        encoder: the experiment that it goes on from.
+        views: of each photo.
+        samples: sentences drawn for a photo in a step.
+        average: momentum of the moving average of the weights.
+    """
+
+    task: Literal["caption"] = "caption"
+    encoder: str
+    views: int = Field(ge=1)
+    samples: int = Field(ge=2)
+    average: float = Field(ge=0, lt=1)
+
+
 class Experiment(_Settings):
     """One artefact: what it is called, what it learns from, how.
 
@@ -159,7 +176,7 @@ class Experiment(_Settings):
     seed: int
     features: TextSpec | None = None
     schedule: Schedule
-    plan: Annotated[SentimentPlan | LanguagePlan | SpamPlan | EncoderPlan, Field(discriminator="task")]
+    plan: Annotated[SentimentPlan | LanguagePlan | SpamPlan | EncoderPlan | CaptionPlan, Field(discriminator="task")]
 
 
 def experiment_names() -> list[str]:

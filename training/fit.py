@@ -54,8 +54,7 @@ def fit(job: Fitting, folder: Path, *, stop_after: int | None = None) -> list[di
         One row an epoch: "epoch", "loss", "seconds" and what `measure` gave.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    job.network.optimizer.build(job.network.trainable_variables)
-    rows = _resume(job, folder)
+    rows = restore(job, folder)
     while len(rows) < job.epochs and (stop_after is None or len(rows) < stop_after):
         rows.append(_epoch(job, len(rows)))
         _save(job, folder, rows)
@@ -94,8 +93,9 @@ def _save(job: Fitting, folder: Path, rows: list[dict[str, float]]) -> None:
     os.replace(draft, folder / STATE)  # whole or not at all: an interruption here costs one epoch
 
 
-def _resume(job: Fitting, folder: Path) -> list[dict[str, float]]:
-    """The rows of the epochs that are done, with the state after them restored."""
+def restore(job: Fitting, folder: Path) -> list[dict[str, float]]:
+    """The rows of the epochs that are done in a folder, with the state after them restored; none if there is none."""
+    job.network.optimizer.build(job.network.trainable_variables)
     if not (folder / STATE).exists():
         return []
     with np.load(folder / STATE) as state:

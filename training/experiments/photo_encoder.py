@@ -13,7 +13,7 @@ EXPERIMENT = Experiment(
     schedule=Schedule(epochs=10, batch_size=32, learning_rate=6e-4),
     plan=EncoderPlan(
         net=DecoderNet(layers=2, dim=320, heads=8, hidden=1280, drop=0.3, drop_grid=0.1, drop_attention=0.1),
-        views=5,
+        views=4,
         least_count=5,
         most_words=17,
         encoder_rate=0.15,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.captions import PAD
 from training.experiment import EncoderPlan, Experiment
 from training.fit import Batch, Fitting
+from training.vision.average import averaged
 from training.vision.caption_data import sentences, vocabulary, word_shares
 from training.vision.caption_scores import caption_scores
 from training.vision.datasets import captioned, of_split
@@ -55,25 +56,32 @@ class TwoRates(keras.optimizers.AdamW):  # type: ignore[misc]
 
 
 class EncoderRun:
-    """One training: cached trunk outputs, captions as ids, the networks, and what `fit` needs."""
+    """One training: cached trunk outputs, captions as ids, the networks, and what `fit` needs.
+
+    Attributes:
+        train, validation: the photos.
+        views, seen: what the trunk gives for views of the former, and for the latter.
+        words: the vocabulary.
+        top, decoder: what is trained.
+    """
 
     def __init__(self, experiment: Experiment, data: Path, work: Path) -> None:
         plan = experiment.plan
         assert isinstance(plan, EncoderPlan)
         self._experiment, self._plan = experiment, plan
         photos, images = captioned(data)
-        self._train, self._validation = of_split(photos, "train"), of_split(photos, "val")
-        self._views = cached_trunk(work / "trunk" / "train", images, [p.name for p in self._train], plan.views)
-        self._seen = cached_trunk(work / "trunk" / "val", images, [p.name for p in self._validation], 1)
-        self.words = vocabulary(self._train, plan.least_count)
-        self._read, self._said = sentences(self._train, self.words, CAPTIONS, plan.most_words + 1)
+        self.train, self.validation = of_split(photos, "train"), of_split(photos, "val")
+        self.views = cached_trunk(work / "trunk" / "train", images, [p.name for p in self.train], plan.views)
+        self.seen = cached_trunk(work / "trunk" / "val", images, [p.name for p in self.validation], 1)
+        self.words = vocabulary(self.train, plan.least_count)
+        self._read, self._said = sentences(self.train, self.words, CAPTIONS, plan.most_words + 1)
         self._shares = word_shares(self._said, len(self.words))
         keras.utils.set_random_seed(experiment.seed)
         self.top = tuned_top()
         grid = self.top.output.shape[1:]
         self.decoder = Decoder(plan.net, len(self.words), plan.most_words + 1, grid[0] * grid[1], name="decoder")
         self.network = self._losses(grid)
-        self._optimizer = self._compile()
+        self._compile()
 
     def fitting(self) -> Fitting:
         """What `training.fit` runs."""
@@ -81,10 +89,6 @@ class EncoderRun:
         return Fitting(
             self.network, self._batches, self._steps(), schedule.epochs, self._measure, self._experiment.seed
         )
-
-    def take_average(self) -> None:
-        """Set the weights to their moving average over the last steps, which generalises better than any of them."""
-        self._optimizer.finalize_variable_values(self.network.trainable_variables)
 
     def _losses(self, grid: tuple[int, ...]) -> keras.Model:
         """A network whose output is the loss of each photo, [N]."""
@@ -100,7 +104,7 @@ class EncoderRun:
         inputs = {"trunk": trunk, "read": read, "said": said, "shares": shares}
         return keras.Model(inputs, spoken + plan.word_loss * named)
 
-    def _compile(self) -> Any:
+    def _compile(self) -> None:
         plan, schedule = self._plan, self._experiment.schedule
         steps = self._steps() * schedule.epochs
         rate = keras.optimizers.schedules.CosineDecay(
@@ -111,19 +115,18 @@ class EncoderRun:
             weight_decay=plan.weight_decay, clipnorm=1.0, use_ema=True, ema_momentum=plan.average,
         )  # fmt: skip
         self.network.compile(optimizer, lambda _, loss: ops.mean(loss), jit_compile=False)
-        return optimizer
 
     def _steps(self) -> int:
-        return -(-len(self._train) // self._experiment.schedule.batch_size)
+        return -(-len(self.train) // self._experiment.schedule.batch_size)
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
-        order = random.permutation(len(self._train))
-        views = random.integers(len(self._views), size=len(order))
+        order = random.permutation(len(self.train))
+        views = random.integers(len(self.views), size=len(order))
         size = self._experiment.schedule.batch_size
         for at in range(0, len(order), size):
             chosen = order[at : at + size]
             inputs = {
-                "trunk": self._views.take(views[at : at + size], chosen),
+                "trunk": self.views.take(views[at : at + size], chosen),
                 "read": self._read[chosen],
                 "said": self._said[chosen],
                 "shares": self._shares[chosen],
@@ -132,16 +135,11 @@ class EncoderRun:
 
     def _measure(self) -> dict[str, float]:
         """Scores on the validation photos, with the averaged weights."""
-        variables = self.network.trainable_variables
-        now = [ops.convert_to_numpy(variable) for variable in variables]
-        self.take_average()
-        measured = self._validation[:MEASURED]
-        said = decode_photos(
-            self.decoder, grids(self.top, self._seen, len(measured)), self.words, self._plan.most_words
-        )
+        measured = self.validation[:MEASURED]
+        with averaged(self.network):
+            found = grids(self.top, self.seen, len(measured))
+            said = decode_photos(self.decoder, found, self.words, self._plan.most_words)
         scores = caption_scores(said, [photo.captions for photo in measured])
-        for variable, value in zip(variables, now, strict=True):
-            variable.assign(value)
         return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}
 
 

@@ -1,0 +1,17 @@
+"""Captions: a transformer decoder on the grid of the shared encoder.
+
+    python -m training.run caption_transformer --data DATA --out models/caption-transformer
+
+It goes on from the run of `photo_encoder`, whose work folder has to lie beside its own.
+"""
+
+from training.experiment import CaptionPlan, Experiment, Schedule
+
+EXPERIMENT = Experiment(
+    name="caption-transformer",
+    version="1.0.0",
+    summary="A sentence for a photo.",
+    seed=1,
+    schedule=Schedule(epochs=4, batch_size=32, learning_rate=4e-5),
+    plan=CaptionPlan(encoder="photo_encoder", views=2, samples=5, average=0.99),
+)
