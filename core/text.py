@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ItemError
-from core.text_features import CharGrams, Chars, Features, TokenGrams, WordChars, encode
+from core.text_features import CharGrams, Chars, Features, PieceIds, TokenGrams, WordChars, encode
 
-__all__ = ["CharGrams", "Chars", "PreparedText", "TextSpec", "TokenGrams", "WordChars", "pad_batch", "prepare_text"]
+__all__ = [
+    "CharGrams", "Chars", "PieceIds", "PreparedText", "TextSpec", "TokenGrams", "WordChars", "pad_batch",
+    "prepare_text",
+]  # fmt: skip
 
 MAX_CHARS = 10_000
 # Control characters stand for a space, as does a lone surrogate; marks nobody sees (soft hyphen, zero width, direction)

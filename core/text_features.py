@@ -77,11 +77,22 @@ class TokenGrams(_Part):
     orders: int = Field(ge=1, le=4)
 
 
-Features = Annotated[Chars | WordChars | CharGrams | TokenGrams, Field(discriminator="kind")]
+class PieceIds(_Part):
+    """Word pieces of the vocabulary in a file of the artefact, a piece a line; see core.word_pieces."""
+
+    kind: Literal["word-pieces"] = "word-pieces"
+    vocabulary: str
+    longest: int = Field(ge=3, le=512, description="Most pieces of a text, start and end among them.")
 
 
-def encode(text: str, features: Chars | WordChars | CharGrams | TokenGrams, original: str | None = None) -> Ids:
-    """Ids of a normalised text that is not empty; `original` is the text with its capitals."""
+Features = Annotated[Chars | WordChars | CharGrams | TokenGrams | PieceIds, Field(discriminator="kind")]
+
+
+def encode(text: str, features: Features, original: str | None = None) -> Ids:
+    """Ids of a normalised text that is not empty; `original` is the text with its capitals.
+
+    Word pieces need their vocabulary and are made by the model that has it: ValueError.
+    """
     match features:
         case Chars():
             return char_ids(f" {text} ", features.alphabet)
@@ -91,6 +102,8 @@ def encode(text: str, features: Chars | WordChars | CharGrams | TokenGrams, orig
             return _bag(text, features, original or text)
         case TokenGrams():
             return _token_grams(text, features)
+        case PieceIds():
+            raise ValueError("word pieces are made by core.word_pieces")
 
 
 def char_ids(text: str, alphabet: str) -> Ids:
