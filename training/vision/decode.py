@@ -1,4 +1,4 @@
-"""Captions from a decoder in training, by the search that the worker uses."""
+"""Captions from grids, offline: by the search that the worker uses, with a decoder in training or a written graph."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from core.beam import Search
-from core.captions import CaptionSettings, captions_of
+from core.captions import CaptionSettings, Part, captions_of
+from training.vision.caption_scores import caption_scores
+from training.vision.datasets import Photo
 from training.vision.decoder import Decoder
 
 AT_ONCE = 100
-BEAMS = 3
+BEAMS = 3  # while training; what serves is chosen afterwards
 
 
 class Step(keras.Model):  # type: ignore[misc]
@@ -32,20 +34,43 @@ class Step(keras.Model):  # type: ignore[misc]
         return {"log_probabilities": ops.log_softmax(logits), "entry": entry}
 
 
-def decode_photos(
-    decoder: Decoder, grids: NDArray[np.floating[Any]], words: Sequence[str], most_words: int, beams: int = BEAMS
-) -> list[str]:
-    """The best caption of each photo, from grids [N, rows, columns, features]."""
+def live_parts(decoder: Decoder) -> Part:
+    """A decoder as it is now, called as its exported graph is."""
     step = Step(decoder)
-    settings = CaptionSettings(words="", most_words=most_words, entry=decoder.entry)
-    search = Search(beams, most_words, length_penalty=settings.length_penalty)
 
     def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        if "grid" in feeds:
+            return {"encoded": ops.convert_to_numpy(decoder.encode(feeds["grid"]))}
         found: dict[str, NDArray[Any]] = step.predict_on_batch(feeds)
         return found
 
+    return run
+
+
+def decode_grids(
+    run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
+) -> list[str]:
+    """The best caption of each photo.
+
+    Args:
+        run: the decoder.
+        grids: [N, rows, columns, features].
+        words: its vocabulary.
+        settings: how it searches.
+    """
+    search = Search(settings.beam_size, settings.most_words, length_penalty=settings.length_penalty)
     said: list[str] = []
     for at in range(0, len(grids), AT_ONCE):
-        encoded = ops.convert_to_numpy(decoder.encode(ops.cast(grids[at : at + AT_ONCE], "float32")))
+        encoded = run({"grid": np.asarray(grids[at : at + AT_ONCE], np.float32)}, ("encoded",))["encoded"]
         said += [found[0].text for found in captions_of(run, encoded, words, settings, search)]
     return said
+
+
+def training_scores(
+    decoder: Decoder, grids: NDArray[Any], words: Sequence[str], photos: Sequence[Photo]
+) -> dict[str, float]:
+    """BLEU-1, BLEU-4 and CIDEr of a decoder as it is now, for the curve."""
+    settings = CaptionSettings(words="", most_words=decoder.positions - 1, entry=decoder.entry, beam_size=BEAMS)
+    said = decode_grids(live_parts(decoder), grids, words, settings)
+    scores = caption_scores(said, [photo.captions for photo in photos])
+    return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}

@@ -20,9 +20,8 @@ from training.experiment import EncoderPlan, Experiment
 from training.fit import Batch, Fitting
 from training.vision.average import averaged
 from training.vision.caption_data import sentences, vocabulary, word_shares
-from training.vision.caption_scores import caption_scores
 from training.vision.datasets import captioned, of_split
-from training.vision.decode import decode_photos
+from training.vision.decode import training_scores
 from training.vision.decoder import Decoder
 from training.vision.trunk import CUT, cached_trunk, published
 
@@ -137,10 +136,7 @@ class EncoderRun:
         """Scores on the validation photos, with the averaged weights."""
         measured = self.validation[:MEASURED]
         with averaged(self.network):
-            found = grids(self.top, self.seen, len(measured))
-            said = decode_photos(self.decoder, found, self.words, self._plan.most_words)
-        scores = caption_scores(said, [photo.captions for photo in measured])
-        return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}
+            return training_scores(self.decoder, grids(self.top, self.seen, len(measured)), self.words, measured)
 
 
 def grids(top: keras.Model, views: Any, count: int, view: int = 0) -> NDArray[np.float32]:

@@ -1,0 +1,59 @@
+"""Every number on a captioner's card, computed from the artefact itself and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.artefacts import Metric, load_manifest
+from core.captions import CaptionSettings, read_words
+from training.vision.caption_scores import caption_scores
+from training.vision.datasets import Photo, captioned, of_split
+from training.vision.decode import decode_grids
+from training.vision.offline import encode_photos, encoder_folder, graph_parts
+
+RESAMPLES = 200
+NAMES = ("bleu_1", "bleu_4", "cider")
+
+
+def measure_captions(folder: Path, data: Path) -> list[Metric]:
+    """BLEU and CIDEr on the official test split, with intervals from photos drawn anew (bootstrap)."""
+    photos, images = captioned(data)
+    test = of_split(photos, "test")
+    said = said_of(folder, [images / photo.name for photo in test])
+    scores = caption_scores(said, [photo.captions for photo in test])
+    spread = _bootstrap(said, test)
+    source = f"measured: {len(test)} photos of the Flickr8k test split, pycocoevalcap 1.2, tokens as in the data"
+    return [
+        Metric(
+            name=f"flickr8k_test_{name}",
+            value=round(scores[name], 4),
+            source=source,
+            low=round(spread[name][0], 4),
+            high=round(spread[name][1], 4),
+        )
+        for name in NAMES
+    ]
+
+
+def said_of(folder: Path, paths: Sequence[Path]) -> list[str]:
+    """The captions of photos by a shipped captioner and the encoder that it stands on."""
+    manifest = load_manifest(folder)
+    settings = CaptionSettings.model_validate(manifest.settings)
+    encoder = encoder_folder(folder, manifest)
+    grids = encode_photos(encoder, load_manifest(encoder), paths, "grid")
+    return decode_grids(graph_parts(folder / manifest.graph), grids, read_words(folder / settings.words), settings)
+
+
+def _bootstrap(said: Sequence[str], photos: Sequence[Photo]) -> dict[str, tuple[float, float]]:
+    """The 2.5th and 97.5th percentile of each score over samples of photos with replacement."""
+    random = np.random.default_rng(0)
+    found: dict[str, list[float]] = {name: [] for name in NAMES}
+    for _ in range(RESAMPLES):
+        drawn = random.integers(len(said), size=len(said))
+        scores = caption_scores([said[at] for at in drawn], [photos[at].captions for at in drawn])
+        for name in NAMES:
+            found[name].append(scores[name])
+    return {name: tuple(np.percentile(values, (2.5, 97.5))) for name, values in found.items()}

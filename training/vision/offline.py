@@ -1,0 +1,68 @@
+"""Run photo artefacts offline, exactly as they are shipped: the same decoding of images, the same graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from core.artefacts import Manifest, split_wanted
+from core.captions import Part
+from core.catalogue import Catalogue
+from core.imaging import ImageSpec, decode_image
+from training.progress import Progress
+
+AT_ONCE = 16
+MAX_PIXELS = 10**8
+
+
+def graph_parts(path: Path) -> Part:
+    """A written graph, computed by TensorFlow: from named inputs and wanted outputs to named outputs.
+
+    What runs is the part of the graph between the two.
+    """
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(path.read_bytes())
+    imported = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph, name=""), [])
+    parts: dict[tuple[str, ...], Any] = {}
+
+    def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        key = (*feeds, "", *outputs)
+        if key not in parts:
+            element = imported.graph.as_graph_element
+            parts[key] = imported.prune([element(f"{n}:0") for n in feeds], [element(f"{n}:0") for n in outputs])
+        found = parts[key](*(tf.constant(value) for value in feeds.values()))
+        return {name: np.array(value.numpy()) for name, value in zip(outputs, found, strict=True)}
+
+    return run
+
+
+def encoder_folder(folder: Path, manifest: Manifest, kind: str = "image") -> Path:
+    """The artefact that another stands on: beside it, or in models/.
+
+    Raises:
+        FileNotFoundError: it is in neither.
+    """
+    name, version = split_wanted(manifest.encoders[kind])  # type: ignore[index]
+    for place in (folder.parent, Path("models")):
+        for entry in Catalogue(place).entries():
+            if entry.manifest and (entry.manifest.name, entry.manifest.version) == (name, version):
+                return entry.folder
+    raise FileNotFoundError(f"{manifest.id} stands on {manifest.encoders[kind]}, which is not beside it")  # type: ignore[index]
+
+
+def encode_photos(folder: Path, manifest: Manifest, paths: Sequence[Path], output: str) -> NDArray[np.float32]:
+    """One output of an encoder's artefact for photos, float32 [N, ...]."""
+    spec = manifest.preprocessing
+    assert isinstance(spec, ImageSpec)
+    run, found = graph_parts(folder / manifest.graph), []
+    with Progress(f"{manifest.id}: {output}", -(-len(paths) // AT_ONCE)) as progress:
+        for at in range(0, len(paths), AT_ONCE):
+            pixels = [decode_image(path.read_bytes(), spec, MAX_PIXELS).pixels for path in paths[at : at + AT_ONCE]]
+            found.append(run({"image": np.stack(pixels)}, (output,))[output])
+            progress.step(f"{at}/{len(paths)}")
+    return np.concatenate(found)
