@@ -15,7 +15,6 @@ from pathlib import Path
 
 from training.experiment import Experiment, experiment_names, load_experiment
 
-
 # Task of the plan -> who starts and finishes its runs; imported when it is needed, since Keras is slow to import.
 TASKS = {
     "sentiment": "training.text.finish",

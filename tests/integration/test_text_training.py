@@ -66,10 +66,10 @@ def test_evaluation_agrees_with_the_card_and_catches_a_boast(small: Path) -> Non
 def test_interrupted_and_resumed_ends_at_the_same_place(name: str, tmp_path: Path) -> None:
     write_made_up(tmp_path / "data")
     experiment = shrink(load_experiment(name))
-    whole = start(experiment, tmp_path / "data")
+    whole = start(experiment, tmp_path / "data", tmp_path)
     rows = fit(whole.fitting(), tmp_path / "whole")
-    fit(start(experiment, tmp_path / "data").fitting(), tmp_path / "halves", stop_after=1)
-    resumed = start(experiment, tmp_path / "data")
+    fit(start(experiment, tmp_path / "data", tmp_path).fitting(), tmp_path / "halves", stop_after=1)
+    resumed = start(experiment, tmp_path / "data", tmp_path)
     again = fit(resumed.fitting(), tmp_path / "halves")
     for first, second in zip(rows, again, strict=True):
         assert first["loss"] == pytest.approx(second["loss"], rel=1e-4)
