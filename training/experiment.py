@@ -51,10 +51,11 @@ class SentimentPlan(_Settings):
 
 
 class FeedForward(_Settings):
-    """Linear in the n-grams, with a narrow hidden layer beside it."""
+    """Linear in the n-grams, with a narrow hidden layer beside it, whose table may have fewer buckets."""
 
     kind: Literal["feed-forward"] = "feed-forward"
     dim: int
+    deep_buckets: int
     hidden: int
     drop: float
     gram_drop: float
@@ -161,6 +162,41 @@ class CaptionPlan(_Settings):
     average: float = Field(ge=0, lt=1)
 
 
+class TagPlan(_Settings):
+    """Two towers, for pooled features of photos and for label vectors, learnt from words of captions.
+
+    Attributes:
+        encoder, text: names of the artefacts that it stands on; looked for beside the one that is made, then in models/.
+        template: what is said of a label to the text encoder.
+        views: of each photo, see `training.vision.augment`.
+        words, phrases: least photos of a word, and of two words side by side, to be learnt.
+        components, whiten: of the pooled grid, see `training.vision.tag_nets.fit_front`.
+        size: of an embedding.
+        members: image towers that are trained beside each other and averaged.
+        hidden, label_hidden: widths of the towers' hidden layers.
+        pretended: photos in a step that are told to show a class drawn by chance, so that all classes are learnt.
+    """
+
+    task: Literal["tag"] = "tag"
+    encoder: str
+    text: str
+    template: str
+    views: int = Field(ge=1)
+    words: int
+    phrases: int
+    components: int
+    whiten: float
+    size: int
+    members: int = Field(ge=1)
+    hidden: int
+    drop_in: float
+    drop: float
+    label_hidden: int
+    label_drop: float
+    weight_decay: float
+    pretended: int
+
+
 class Experiment(_Settings):
     """One artefact: what it is called, what it learns from, how.
 
@@ -176,7 +212,9 @@ class Experiment(_Settings):
     seed: int
     features: TextSpec | None = None
     schedule: Schedule
-    plan: Annotated[SentimentPlan | LanguagePlan | SpamPlan | EncoderPlan | CaptionPlan, Field(discriminator="task")]
+    plan: Annotated[
+        SentimentPlan | LanguagePlan | SpamPlan | EncoderPlan | CaptionPlan | TagPlan, Field(discriminator="task")
+    ]
 
 
 def experiment_names() -> list[str]:
