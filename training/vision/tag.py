@@ -1,0 +1,161 @@
+"""Train a tagger: photos and labels in one space, from the words of captions and from what the classifier says.
+
+A label is true of a photo to the part of its captions that say it. Labels of ImageNet's classes are as true as the
+published classifier holds them for; since few photos of captions show most classes, some photos in each step are told
+to show a class that is drawn by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from training.experiment import Experiment, TagPlan
+from training.fit import Batch, Fitting
+from training.scores import Floats, sigmoid
+from training.vision.datasets import captioned, of_split
+from training.vision.label_vectors import LabelVectors
+from training.vision.pooled import PooledFeatures
+from training.vision.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
+from training.vision.tag_nets import Front, Space, each_member, fit_front, image_tower, label_tower
+from training.vision.tag_scores import mean_average_precision, precision_at
+from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
+
+UNKNOWN = -1.0
+FIRST = 5
+AT_ONCE = 500
+
+
+class TagRun:
+    """One training: features, targets, the towers, and what `fit` needs.
+
+    Attributes:
+        space: the network.
+        front: what stands before the image tower.
+        train, validation: the photos.
+    """
+
+    def __init__(self, experiment: Experiment, data: Path, work: Path, encoder: Path, text: Path) -> None:
+        """Read photos, captions and the two encoders' artefacts; what is computed from them is kept below `work`."""
+        plan = experiment.plan
+        assert isinstance(plan, TagPlan)
+        self._experiment, self.plan, self.encoder, self.text = experiment, plan, encoder, text
+        photos, images = captioned(data)
+        self.train, self.validation = of_split(photos, "train"), of_split(photos, "val")
+        self.vectors = LabelVectors(text, work / "texts.npz")
+        self._learn(PooledFeatures(encoder, images, work / "pooled"))
+        keras.utils.set_random_seed(experiment.seed)
+        learnt = self._phrases([*self._said, *self._classes.labels])
+        tower = label_tower(plan, learnt)
+        self.space = self.network = Space(image_tower(plan, self.front), tower, learnt)
+        self.space(np.zeros((1, self.front.width), np.float32))
+        self.space.compile(self._optimizer(), each_member, jit_compile=False)
+
+    def fitting(self) -> Fitting:
+        """What `training.fit` runs."""
+        epochs, seed = self._experiment.schedule.epochs, self._experiment.seed
+        return Fitting(self.space, self._batches, self._steps(), epochs, self._measure, seed)
+
+    def logits(self, labels: list[str]) -> Floats:
+        """Of labels for the validation photos, the members' mean, [photos, labels]."""
+        directions = ops.convert_to_numpy(self.space.label(self._phrases(labels), training=False))
+        found = [
+            ops.convert_to_numpy(self.space.image(self._seen[at : at + AT_ONCE], training=False)).mean(axis=1)
+            for at in range(0, len(self._seen), AT_ONCE)
+        ]
+        logits: Floats = np.concatenate(found) @ directions[:, :-1].T + directions[:, -1]
+        return logits
+
+    def _phrases(self, labels: list[str]) -> NDArray[np.float32]:
+        return self.vectors([self.plan.template.replace("{}", label) for label in labels])
+
+    def _learn(self, features: PooledFeatures) -> None:
+        """Targets and inputs of the training photos, inputs of the validation photos."""
+        plan, censor = self.plan, censor_of(self.train)
+        self._said = caption_labels(self.train, censor, plan.words, plan.phrases)
+        self._shares = shares(count_labels(self.train, self._said), self.train).astype(np.float16)
+        self._classes = read_class_labels(censor)
+        names = [photo.name for photo in self.train]
+        first = features.get("train", names)
+        self.front = fit_front(first, self._phrases(list(self._classes.names)), plan.components, plan.whiten)
+        grid = len(self.front.mean)
+        self._grids, self._probabilities = [], []
+        for number in range(plan.views):
+            pooled = features.get("train", names, number)
+            self._grids.append(_in_parts(self.front.seen, pooled[:, :grid]))
+            self._probabilities.append(pooled[:, grid:].astype(np.float16))
+        seen = features.get("val", [photo.name for photo in self.validation])
+        self._seen = _in_parts(self.front, seen).astype(np.float32)
+
+    def _optimizer(self) -> keras.Optimizer:
+        schedule = self._experiment.schedule
+        rate = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, self._steps() * schedule.epochs)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.plan.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        return optimizer
+
+    def _steps(self) -> int:
+        return max(len(self.train) // self._experiment.schedule.batch_size, 1)
+
+    def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
+        order, size = random.permutation(len(self.train)), self._experiment.schedule.batch_size
+        for step in range(self._steps()):
+            chosen = order[step * size : (step + 1) * size]
+            inputs, targets = self._real(chosen, random)
+            more, told = self._pretended(random)
+            yield np.concatenate([inputs, more]), np.concatenate([targets, told])
+
+    def _real(self, photos: NDArray[np.int_], random: np.random.Generator) -> Batch:
+        views = random.integers(self.plan.views, size=len(photos))
+        grids, probabilities = self._take(self._grids, views, photos), self._take(self._probabilities, views, photos)
+        inputs = np.concatenate([grids, ops.convert_to_numpy(self.front.named(probabilities))], axis=1)
+        return inputs, np.concatenate([self._shares[photos], self._true(probabilities)], axis=1).astype(np.float32)
+
+    def _pretended(self, random: np.random.Generator) -> Batch:
+        """Photos that show what they show and a class besides; of its labels alone something is known."""
+        count = self.plan.pretended
+        photos = random.integers(len(self.train), size=count)
+        views = random.integers(self.plan.views, size=count)
+        part = random.uniform(0.2, 1.0, (count, 1)).astype(np.float32)
+        shown = np.zeros((count, len(self._classes.names)), np.float32)
+        shown[np.arange(count), random.integers(shown.shape[1], size=count)] = 1
+        probabilities = part * shown + (1 - part) * self._take(self._probabilities, views, photos)
+        # Half of them keep nothing of the photo but its average: what it looks like must not matter.
+        grids = self._take(self._grids, views, photos) * random.integers(2, size=(count, 1))
+        unknown = np.full((count, len(self._said)), UNKNOWN, np.float32)
+        inputs = np.concatenate([grids, ops.convert_to_numpy(self.front.named(probabilities))], axis=1)
+        return inputs.astype(np.float32), np.concatenate([unknown, self._true(probabilities)], axis=1)
+
+    def _true(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How true the labels of classes are: the sum of the probabilities of the classes below each."""
+        found: NDArray[np.float32] = np.minimum(probabilities @ self._classes.members, 1.0)
+        return found
+
+    @staticmethod
+    def _take(
+        arrays: list[NDArray[np.float16]], views: NDArray[np.int_], photos: NDArray[np.int_]
+    ) -> NDArray[np.float32]:
+        return np.stack([arrays[v][p] for v, p in zip(views, photos, strict=True)]).astype(np.float32)
+
+    def _measure(self) -> dict[str, float]:
+        """Scores on the validation photos, of labels that were learnt and of labels that were kept away."""
+        learnt, kept = protocol_words(self.train), held_out_words(self.train)
+        scores, unseen = sigmoid(self.logits(learnt)), sigmoid(self.logits(kept))
+        truth = count_labels(self.validation, learnt) >= LEAST_CAPTIONS
+        return {
+            "map": mean_average_precision(scores, truth),
+            "precision_at_5": precision_at(scores, truth, FIRST),
+            "unseen_map": mean_average_precision(unseen, count_labels(self.validation, kept) >= 1),
+        }
+
+
+def _in_parts(front: Front | object, rows: NDArray[np.float32]) -> NDArray[np.float16]:
+    """A function of many rows, a few at a time, in half precision."""
+    assert callable(front)
+    found = [ops.convert_to_numpy(front(rows[at : at + AT_ONCE])) for at in range(0, len(rows), AT_ONCE)]
+    return np.concatenate(found).astype(np.float16)
