@@ -9,12 +9,12 @@ import numpy as np
 
 from core.artefacts import Metric, load_manifest
 from core.captions import CaptionSettings, read_words
-from training.vision.caption_scores import caption_scores
-from training.vision.datasets import Photo, captioned, of_split
+from training.vision.caption_scores import Counts, count
+from training.vision.datasets import captioned, of_split
 from training.vision.decode import decode_grids
 from training.vision.offline import encode_photos, encoder_folder, graph_parts
 
-RESAMPLES = 200
+RESAMPLES = 1000
 NAMES = ("bleu_1", "bleu_4", "cider")
 
 
@@ -23,13 +23,13 @@ def measure_captions(folder: Path, data: Path) -> list[Metric]:
     photos, images = captioned(data)
     test = of_split(photos, "test")
     said = said_of(folder, [images / photo.name for photo in test])
-    scores = caption_scores(said, [photo.captions for photo in test])
-    spread = _bootstrap(said, test)
+    counts = count(said, [photo.captions for photo in test])
+    scores, spread = counts.scores(), bootstrap(counts)
     source = f"measured: {len(test)} photos of the Flickr8k test split, pycocoevalcap 1.2, tokens as in the data"
     return [
         Metric(
             name=f"flickr8k_test_{name}",
-            value=round(scores[name], 4),
+            value=round(float(scores[name]), 4),
             source=source,
             low=round(spread[name][0], 4),
             high=round(spread[name][1], 4),
@@ -47,13 +47,14 @@ def said_of(folder: Path, paths: Sequence[Path]) -> list[str]:
     return decode_grids(graph_parts(folder / manifest.graph), grids, read_words(folder / settings.words), settings)
 
 
-def _bootstrap(said: Sequence[str], photos: Sequence[Photo]) -> dict[str, tuple[float, float]]:
-    """The 2.5th and 97.5th percentile of each score over samples of photos with replacement."""
+def bootstrap(counts: Counts) -> dict[str, tuple[float, float]]:
+    """The 2.5th and 97.5th percentile of each score over samples of photos with replacement (Efron, 1979).
+
+    How rare an n-gram is stays as it is in all photos; only the photos are drawn.
+    """
+    photos = len(counts.cider)
     random = np.random.default_rng(0)
-    found: dict[str, list[float]] = {name: [] for name in NAMES}
-    for _ in range(RESAMPLES):
-        drawn = random.integers(len(said), size=len(said))
-        scores = caption_scores([said[at] for at in drawn], [photos[at].captions for at in drawn])
-        for name in NAMES:
-            found[name].append(scores[name])
-    return {name: tuple(np.percentile(values, (2.5, 97.5))) for name, values in found.items()}
+    weights = random.multinomial(photos, np.full(photos, 1 / photos), size=RESAMPLES).astype(float)
+    found = counts.scores(weights)
+    ends = {name: np.percentile(found[name], (2.5, 97.5)) for name in NAMES}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
