@@ -100,6 +100,8 @@ def normalise(text: str) -> str:
 
 def strip_accents(text: str) -> str:
     """The text as someone types it on a keyboard without accents: "élève" is "eleve", "cœur" is "coeur"."""
+    if text.isascii():
+        return text
     plain = unicodedata.normalize("NFD", text.replace("œ", "oe").replace("æ", "ae").replace("ß", "ss"))
     return unicodedata.normalize("NFC", "".join(char for char in plain if not unicodedata.combining(char)))
 

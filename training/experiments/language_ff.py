@@ -13,13 +13,14 @@ EXPERIMENT = Experiment(
     version="1.0.0",
     summary="English, French or Spanish, by a feed-forward network over n-grams of characters.",
     seed=1,
-    features=TextSpec(needs="latin letters", features=CharGrams(buckets=1 << 17, chars=(1, 2, 3, 4, 5))),
-    schedule=Schedule(epochs=5, batch_size=256, learning_rate=3e-3),
+    features=TextSpec(needs="latin letters", features=CharGrams(buckets=1 << 19, chars=(1, 2, 3, 4, 5, 6))),
+    schedule=Schedule(epochs=4, batch_size=2048, learning_rate=1.2e-2),
     plan=LanguagePlan(
-        net=FeedForward(dim=6, hidden=32, drop=0.3, gram_drop=0.3),
+        net=FeedForward(dim=8, deep_buckets=1 << 17, hidden=32, drop=0.3, gram_drop=0.3),
         without_accents=0.4,
         shared=0.2,
         weight_decay=0.0,
         sentences=15_000,
+        more=300_000,
     ),
 )

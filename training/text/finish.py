@@ -16,7 +16,7 @@ from training.scores import best_threshold, sigmoid, temperature, weigh
 from training.text import language, sentiment, spam
 from training.text.language_data import LANGUAGES, load_language
 from training.text.measure import FOLDS, MEASURES, PRECISION, reviews_path
-from training.text.package import manifest_fields, write_network
+from training.text.package import fold, manifest_fields, write_network
 
 NAMES = {"en": "English", "fr": "French", "es": "Spanish"}
 LICENCES = {
@@ -26,7 +26,7 @@ LICENCES = {
 }
 
 
-def start(experiment: Experiment, data: Path) -> Any:
+def start(experiment: Experiment, data: Path, _work: Path) -> Any:
     """The run of an experiment: an object with `fitting()` and a `network`."""
     plan = experiment.plan
     if plan.task == "sentiment":
@@ -46,6 +46,7 @@ def finish(run: Any, experiment: Experiment, folder: Path, data: Path) -> None:
         folder: the artefact's.
         data: the data folder; the test splits in it are touched here and nowhere before.
     """
+    fold(run.network)
     outputs, more = HEADS[experiment.plan.task](run, experiment, folder)
     licence, source = LICENCES[experiment.plan.task]
     fields = manifest_fields(experiment, outputs, **more, licence=licence, source=source)

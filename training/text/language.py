@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,12 +10,13 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from core.text import CharGrams, TextSpec, WordChars, pad_batch, prepare_text, strip_accents
+from core.text import CharGrams, TextSpec, WordChars, pad_batch, strip_accents
 from training.experiment import Convolutional, Experiment, FeedForward, LanguagePlan, Recurrent
 from training.fit import Batch, Fitting, linear_decay
 from training.text.batches import count, shuffled
 from training.text.language_data import LANGUAGES, LanguageData, made_up_sentences
-from training.text.nets import Bag, ConvPool, PerWord
+from training.text.many import encode_many
+from training.text.nets import Bag, ConvPool, Fewer, PerWord
 
 Ids = NDArray[np.int32]
 AT_ONCE = 1000  # texts judged together while measuring
@@ -34,7 +35,9 @@ def build(plan: LanguagePlan, spec: TextSpec, scale: NDArray[np.float32]) -> ker
     ids = keras.Input((None, *width), dtype="int32", name="ids")
     if isinstance(net, FeedForward):
         wide = Bag(scale, len(LANGUAGES), drop=net.gram_drop, name="wide")(ids)
-        hidden = Bag(scale, net.dim, start=None, drop=net.gram_drop, name="deep")(ids)
+        fewer = Fewer(net.deep_buckets)(ids)
+        deep_scale = np.ones(net.deep_buckets, np.float32)
+        hidden = Bag(deep_scale, net.dim, start=None, drop=net.gram_drop, name="deep")(fewer)
         hidden = layers.Dropout(net.drop)(layers.Dense(net.hidden, activation="relu")(hidden))
         logits = wide + layers.Dense(len(LANGUAGES), name="from_deep")(hidden)
     else:
@@ -67,14 +70,15 @@ class LanguageRun:
         assert isinstance(experiment.plan, LanguagePlan)
         self._experiment, self._plan, self._data = experiment, experiment.plan, data
         texts = [*data.words, *(example.text for example in data.sentences)]
-        self._items = self._encode(texts)
-        self._bare = self._encode(map(strip_accents, texts))
+        self._items, self._bare = self._both_spellings(texts)
         self._targets = np.concatenate([_word_targets(data, self._plan.shared), _one_hot(data.sentences)])
         keras.utils.set_random_seed(experiment.seed)
         self.network = build(self._plan, experiment.features, self._scale())
         schedule = experiment.schedule
         rate = linear_decay(schedule.learning_rate, self._steps() * schedule.epochs)
-        self.network.compile(keras.optimizers.AdamW(rate, weight_decay=self._plan.weight_decay), soft_cross_entropy)
+        self.network.compile(
+            keras.optimizers.AdamW(rate, weight_decay=self._plan.weight_decay or None), soft_cross_entropy
+        )
 
     def fitting(self) -> Fitting:
         schedule = self._experiment.schedule
@@ -83,10 +87,23 @@ class LanguageRun:
         )
 
     def _steps(self) -> int:
-        return count(len(self._items) + self._plan.sentences, self._experiment.schedule.batch_size)
+        return count(len(self._items) + self._plan.sentences + self._more_count(), self._experiment.schedule.batch_size)
 
-    def _encode(self, texts: Iterable[str]) -> list[Ids]:
-        return [prepare_text(text, self._experiment.features).ids for text in texts]
+    def _more_count(self) -> int:
+        return min(self._plan.more, len(self._data.more_words))
+
+    def _encode(self, texts: Sequence[str]) -> list[Ids]:
+        return encode_many(texts, self._experiment.features)
+
+    def _both_spellings(self, texts: Sequence[str]) -> tuple[list[Ids], list[Ids]]:
+        """Ids of texts as they are and without accents, which for most is the same."""
+        items = self._encode(texts)
+        plain = [strip_accents(text) for text in texts]
+        other = [at for at, text in enumerate(texts) if plain[at] != text]
+        bare = list(items)
+        for at, ids in zip(other, self._encode([plain[at] for at in other]), strict=True):
+            bare[at] = ids
+        return items, bare
 
     def _scale(self) -> NDArray[np.float32]:
         """Inverse document frequency of each n-gram among the training texts, about 1 at most."""
@@ -99,10 +116,12 @@ class LanguageRun:
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
         made = made_up_sentences(self._data, self._plan.sentences, random)
-        bare = random.random(len(self._items) + len(made)) < self._plan.without_accents
-        texts = [strip_accents(example.text) if bare[at] else example.text for at, example in enumerate(made)]
-        items = [self._bare[at] if bare[len(made) + at] else item for at, item in enumerate(self._items)]
-        targets = np.concatenate([_one_hot(made), self._targets])
+        drawn = random.choice(len(self._data.more_words), self._more_count(), replace=False)
+        fresh = [*(example.text for example in made), *(self._data.more_words[at] for at in drawn)]
+        bare = random.random(len(fresh) + len(self._items)) < self._plan.without_accents
+        texts = [strip_accents(text) if bare[at] else text for at, text in enumerate(fresh)]
+        items = [self._bare[at] if bare[len(fresh) + at] else item for at, item in enumerate(self._items)]
+        targets = np.concatenate([_one_hot(made), self._data.more_shares[drawn], self._targets])
         yield from shuffled([*self._encode(texts), *items], targets, self._experiment.schedule.batch_size, random)
 
     def _measure(self) -> dict[str, float]:

@@ -13,6 +13,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 SMALL = 1e-6
+LARGEST_BYTE = 127
 FAR_BELOW = -1e4  # under every activation, and still finite in half precision
 
 
@@ -21,12 +22,42 @@ def present(ids: Any) -> Any:
     return ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
 
 
+class ByteTable:
+    """A table in one byte a number, for export: a number is the byte times its absolute value times its column's scale.
+
+    The square gives small numbers, which are most, finer steps than large ones.
+    """
+
+    def __init__(self, table: NDArray[np.float32]) -> None:
+        """`table`: float32 [rows, columns]."""
+        most = np.maximum(np.abs(table).max(axis=0), SMALL)
+        roots = np.sign(table) * np.sqrt(np.abs(table) / most)
+        self.bytes = np.rint(roots * LARGEST_BYTE).astype(np.int8)
+        self.scale = (most / LARGEST_BYTE**2).astype(np.float32)
+
+    def take(self, ids: Any) -> Any:
+        """Rows, float32 [*ids.shape, columns]."""
+        rows = ops.cast(ops.take(self.bytes, ids, axis=0), "float32")
+        return rows * ops.abs(rows) * self.scale
+
+
+class Fewer(layers.Layer):  # type: ignore[misc]
+    """Hashed ids in so many buckets, of ids in more: a small table beside a large one. Padding stays 0."""
+
+    def __init__(self, buckets: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.buckets = buckets
+
+    def call(self, ids: Any) -> Any:
+        return ops.where(ids > 0, ops.mod(ids - 1, self.buckets - 1) + 1, 0)
+
+
 class Bag(layers.Layer):  # type: ignore[misc]
     """Logits that are linear in which ids are there: the sum of their weights over the root of their number.
 
     A weight is trained times a fixed scale of its id (log-count ratio or inverse document frequency), so that Adam's
     equal steps become steps in proportion to what is known about it (Wang and Manning, 2012,
-    https://aclanthology.org/P12-2018/). `fold` multiplies the two, for export.
+    https://aclanthology.org/P12-2018/). `fold` multiplies the two into a `ByteTable`, for export.
     """
 
     def __init__(
@@ -41,7 +72,7 @@ class Bag(layers.Layer):  # type: ignore[misc]
         self._columns = columns
         self._start = start
         self.drop = layers.Dropout(drop)
-        self.folded = False
+        self.folded: ByteTable | None = None
 
     def build(self, shape: Any) -> None:
         buckets = len(self._scale_values)
@@ -54,18 +85,18 @@ class Bag(layers.Layer):  # type: ignore[misc]
 
     def call(self, ids: Any, training: bool = False) -> Any:
         mask = self.drop(present(ids), training=training)
-        weights = ops.take(self.table, ids, axis=0)
-        if not self.folded:
-            weights = weights * ops.take(self.scale, ids, axis=0)
+        if self.folded:
+            weights = self.folded.take(ids)
+        else:
+            weights = ops.take(self.table, ids, axis=0) * ops.take(self.scale, ids, axis=0)
         return ops.sum(weights * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + SMALL) + self.bias
 
     def compute_output_shape(self, shape: Any) -> Any:
         return (shape[0], self._columns)
 
     def fold(self) -> None:
-        """Multiply the scale into the weights; for export, training is over."""
-        self.table.assign(self.table * self.scale)
-        self.folded = True
+        """Multiply the scale into the weights and store them in bytes; for export, training is over."""
+        self.folded = ByteTable(ops.convert_to_numpy(self.table * self.scale))
 
 
 class ConvPool(layers.Layer):  # type: ignore[misc]
@@ -86,10 +117,16 @@ class ConvPool(layers.Layer):  # type: ignore[misc]
             layers.Conv1D(count, width, padding="same", activation="relu") for width, count in filters.items()
         ]
         self.mean = mean
+        self.folded: ByteTable | None = None
+
+    def fold(self) -> None:
+        """Store the embeddings in bytes; for export, training is over."""
+        self.folded = ByteTable(ops.convert_to_numpy(self.embed.embeddings))
 
     def call(self, ids: Any, training: bool = False) -> Any:
         mask = present(ids)
-        embedded = self.drop(self.embed(ids) * mask, training=training)
+        looked_up = self.folded.take(ids) if self.folded else self.embed(ids)
+        embedded = self.drop(looked_up * mask, training=training)
         pooled = []
         for convolution in self.convolutions:
             found = convolution(embedded)

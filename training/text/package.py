@@ -12,7 +12,7 @@ from core.text import TokenGrams, WordChars
 from training.experiment import Experiment
 from training.export import write_graph
 from training.package import write_labels
-from training.text.nets import Bag
+from training.text.nets import Bag, ConvPool
 
 
 def write_network(
@@ -27,13 +27,10 @@ def write_network(
     Args:
         folder: the artefact's; made if need be.
         experiment: what was trained.
-        network: trained; its n-gram weights are folded, so it cannot be trained on.
+        network: trained and folded.
         head: from the network's logits to named outputs, "probabilities" [N, labels] among them.
         labels: key and readable name of each.
     """
-    for layer in network.layers:
-        if isinstance(layer, Bag):
-            layer.fold()
     folder.mkdir(parents=True, exist_ok=True)
     write_graph(
         folder / "graph.pb",
@@ -43,6 +40,13 @@ def write_network(
         input_name="ids",
     )
     write_labels(folder / "labels.csv", "key", labels)
+
+
+def fold(network: keras.Model) -> None:
+    """Store the large tables of a trained network in bytes: it is calibrated as it is shipped, and learns no more."""
+    for layer in network.layers:
+        if isinstance(layer, Bag | ConvPool):
+            layer.fold()
 
 
 def inner_shape(experiment: Experiment) -> tuple[int, ...]:
