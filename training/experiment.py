@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.text import TextSpec
 
+KEPT = "experiment.json"
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -233,3 +235,15 @@ def load_experiment(name: str) -> Experiment:
     experiment = import_module(f"training.experiments.{name}").EXPERIMENT
     assert isinstance(experiment, Experiment)
     return experiment
+
+
+def keep_experiment(experiment: Experiment, work: Path) -> None:
+    """Write down in a work folder what the run in it is a run of."""
+    work.mkdir(parents=True, exist_ok=True)
+    (work / KEPT).write_text(experiment.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def kept_experiment(work: Path, name: str) -> Experiment:
+    """What the run in a work folder is a run of; the experiment of that name where nothing is written down."""
+    path = work / KEPT
+    return Experiment.model_validate_json(path.read_bytes()) if path.exists() else load_experiment(name)

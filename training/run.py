@@ -3,8 +3,8 @@
     python -m training.run EXPERIMENT --data DATA --out FOLDER [--work FOLDER]
 
 Interrupted and started again with the same work folder, it goes on after the last whole epoch and ends at the same
-place. The work folder gets the state, metrics.json and curve.svg. KERAS_BACKEND=jax trains on JAX; exporting and
-measuring needs TensorFlow.
+place. The work folder gets the state, metrics.json and curve.svg. KERAS_BACKEND=jax trains on JAX; the
+same command without it then exports and measures, which needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from training.experiment import Experiment, experiment_names, load_experiment
+from training.experiment import Experiment, experiment_names, keep_experiment, load_experiment
 
 # Task of the plan -> who starts and finishes its runs; imported when it is needed, since Keras is slow to import.
 TASKS = {
@@ -27,12 +27,18 @@ TASKS = {
 
 def run(experiment: Experiment, data: Path, out: Path, work: Path) -> None:
     """Train an experiment and write its artefact."""
+    import keras
+
     from training.fit import fit
 
+    keep_experiment(experiment, work)
     part = import_module(TASKS[experiment.plan.task])
     training = part.start(experiment, data, work)
     fit(training.fitting(), work)
-    part.finish(training, experiment, out, data)
+    if keras.backend.backend() == "tensorflow":
+        part.finish(training, experiment, out, data)
+    else:
+        print(f"trained; the same command with KERAS_BACKEND=tensorflow writes {out}")
 
 
 def main() -> None:
@@ -44,7 +50,6 @@ def main() -> None:
     arguments = parser.parse_args()
     work = arguments.work or Path("runs") / arguments.experiment
     run(load_experiment(arguments.experiment), arguments.data, arguments.out, work)
-    print(f"{arguments.out}: done")
 
 
 if __name__ == "__main__":

