@@ -1,0 +1,148 @@
+"""From a trained tagger to its artefact: calibrate, write the graph and the named vocabularies, measure, write card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from core.artefacts import load_manifest
+from core.tags import NAMED, write_directions
+from training.card import write_card
+from training.experiment import Experiment
+from training.export import load_graph, write_parts
+from training.package import write_manifest
+from training.scores import Floats, weigh
+from training.vision.datasets import read_open_images
+from training.vision.tag import TagRun
+from training.vision.tag_data import count_labels
+from training.vision.words import photo_labels
+
+OPEN_IMAGES = "open_images_v6_labels.csv"
+LICENCE = "weights: see the card; learnt from a research data set, on top of encoders under Apache-2.0"
+SOURCE = (
+    "Flickr8k's training captions (Hodosh 2013); labels of ImageNet, WordNet 3.0 and Open Images V6 (CC-BY-4.0, Google)"
+)
+AT_ONCE = 1000
+
+
+def start(experiment: Experiment, data: Path, work: Path) -> TagRun:
+    """The run of an experiment."""
+    plan = experiment.plan
+    assert plan.task == "tag"
+    return TagRun(experiment, data, work, installed(plan.encoder, work), installed(plan.text, work))
+
+
+def installed(name: str, work: Path) -> Path:
+    """The folder of an artefact to stand on: in the work folder, in models/ beside it, or in models/ here.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for place in (work, work.parent.parent / "models", Path("models")):
+        if (place / name / "manifest.json").is_file():
+            return place / name
+    raise FileNotFoundError(f"there is no artefact {name} in {work} or models/; make it first, see training/README.md")
+
+
+def calibration(run: TagRun) -> tuple[float, float]:
+    """Factor and constant that make logits of the labels of "photos" chances that one caption or more says the label.
+
+    By logistic regression on the validation photos (Platt, 1999), over the labels that their captions can say.
+    """
+    labels = [label for label in photo_labels() if label.isascii() and label.islower() and " " not in label]
+    said = count_labels(run.validation, labels) >= 1
+    told = said.any(axis=0)
+    logits = run.logits([label for label, some in zip(labels, told, strict=True) if some])
+    factor, constant = weigh(logits.ravel()[:, None], said[:, told].ravel())
+    return float(factor), float(constant)
+
+
+def finish(run: TagRun, experiment: Experiment, folder: Path, data: Path) -> None:
+    """Write the artefact of a run that is trained.
+
+    Args:
+        run: what `start` gave.
+        experiment: what it is a run of.
+        folder: the artefact's.
+        data: the data folder; the test split in it is touched here and nowhere before.
+    """
+    from training.vision.tag_measure import measure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_graph(run, folder / "graph.pb", *calibration(run))
+    vocabularies = {name: _write_vocabulary(run, folder, name, data) for name in NAMED}
+    files = ["graph.pb", *(file for where in vocabularies.values() for file in where.values())]
+    settings = {"size": run.plan.size, "template": run.plan.template, "vocabularies": vocabularies}
+    fields = {**_fields(run, experiment), "settings": settings}
+    write_manifest(folder, {**fields, "metrics": []}, files)
+    metrics = measure(folder, data)
+    write_card(folder, experiment.name, metrics)
+    rows = [metric.model_dump(exclude_none=True) for metric in metrics]
+    write_manifest(folder, {**fields, "metrics": rows}, [*files, "README.md"])
+
+
+def _write_graph(run: TagRun, path: Path, factor: float, constant: float) -> None:
+    """Both towers as one graph of two parts; calibration is part of the directions."""
+    front, image, label = run.front, run.space.image, run.space.label
+
+    def call(given: Mapping[str, Any]) -> dict[str, Any]:
+        embedding = ops.mean(image(front(given["pooled"]), training=False), axis=1)
+        direction = label(given["label"], training=False) * factor
+        biased = ops.concatenate([direction[:, :-1], direction[:, -1:] + constant], axis=-1)
+        return {"embedding": embedding, "direction": biased}
+
+    pooled = len(front.mean) + len(front.classes)
+    write_parts(path, call, {"pooled": ("float32", (None, pooled)), "label": ("float32", (None, _text_size(run)))})
+
+
+def _text_size(run: TagRun) -> int:
+    return int(run.front.classes.shape[1])
+
+
+def _write_vocabulary(run: TagRun, folder: Path, name: str, data: Path) -> dict[str, str]:
+    """The files of a named vocabulary: its labels, and their directions by the graph that is already there."""
+    labels = photo_labels() if name == "photos" else _open_images(data)
+    where = {"labels": f"{name}.txt", "directions": f"{name}.npz"}
+    (folder / where["labels"]).write_text("\n".join(labels) + "\n", encoding="utf-8")
+    write_directions(folder / where["directions"], _directions(run, folder, labels))
+    return where
+
+
+def _directions(run: TagRun, folder: Path, labels: list[str]) -> Floats:
+    vectors = run.vectors([run.plan.template.replace("{}", label) for label in labels])
+    tower = load_graph(folder / "graph.pb", ["direction"], "label")
+    return np.concatenate([tower(vectors[at : at + AT_ONCE])[0] for at in range(0, len(vectors), AT_ONCE)])
+
+
+def _open_images(data: Path) -> list[str]:
+    """The names of Open Images' classes, each once, in the order of the file."""
+    return list(dict.fromkeys(name for _, name in read_open_images(data / OPEN_IMAGES)))
+
+
+def _fields(run: TagRun, experiment: Experiment) -> dict[str, Any]:
+    """The manifest's fields but for settings and metrics."""
+    encoder, text = load_manifest(run.encoder), load_manifest(run.text)
+    return {
+        "name": experiment.name,
+        "version": experiment.version,
+        "task": "tag",
+        "kind": "tagger",
+        "summary": experiment.summary,
+        "graph": "graph.pb",
+        "preprocessing": encoder.preprocessing.model_dump(mode="json"),
+        "inputs": {
+            "pooled": encoder.outputs["pooled"].model_dump(mode="json"),
+            "label": {"dtype": "float32", "shape": [None, _text_size(run)]},
+        },
+        "outputs": {
+            "embedding": {"dtype": "float32", "shape": [None, run.plan.size]},
+            "direction": {"dtype": "float32", "shape": [None, run.plan.size + 1]},
+        },
+        "encoders": {"image": encoder.id, "text": text.id},
+        "licence": LICENCE,
+        "source": SOURCE,
+    }
