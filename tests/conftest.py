@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pycurl  # noqa: F401  # before TensorFlow, which brings an older libcurl along: whoever is first wins
 import pytest
 
 from core.ids import new_id

@@ -36,16 +36,34 @@ def write_graph(
     Returns:
         The size of the file in bytes.
     """
+    return write_parts(path, lambda tensors: call(tensors[input_name]), {input_name: (dtype, shape)})
+
+
+def write_parts(
+    path: Path,
+    call: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    inputs: Mapping[str, tuple[str, tuple[int | None, ...]]],
+) -> int:
+    """As `write_graph`, for a graph of several inputs: from some of them to some outputs it may be used in parts.
+
+    Args:
+        path: the file to write.
+        call: from named tensors, all the inputs, to named tensors, all the outputs.
+        inputs: by name, type and shape.
+
+    Returns:
+        The size of the file in bytes.
+    """
     names: list[str] = []
 
-    def named(value: Any) -> list[Any]:
+    def named(*values: Any) -> list[Any]:
         # The identity names the output and makes it an end of the graph, which is how OpenVINO finds outputs.
-        outputs = call(value)
+        outputs = call(dict(zip(inputs, values, strict=True)))
         names.extend(outputs)
         return [tf.identity(tensor, name=name) for name, tensor in outputs.items()]
 
-    spec = tf.TensorSpec(shape, dtype, name=input_name)
-    frozen = convert_variables_to_constants_v2(tf.function(named).get_concrete_function(spec))
+    specs = [tf.TensorSpec(shape, dtype, name=name) for name, (dtype, shape) in inputs.items()]
+    frozen = convert_variables_to_constants_v2(tf.function(named).get_concrete_function(*specs))
     graph = tf.compat.v1.graph_util.extract_sub_graph(frozen.graph.as_graph_def(), names)
     data = halve_constants(graph).SerializeToString(deterministic=True)
     return path.write_bytes(data)

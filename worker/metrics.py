@@ -23,10 +23,13 @@ class Metrics:
         self.reaped = Counter("tagline_leases_reaped", "Chunks taken back from silent workers.", registry=registry)
         self.stage = Histogram(
             "tagline_stage_seconds",
-            "Seconds an item (fetch, decode), a batch (infer) or a chunk (store) spends in a stage.",
+            "Seconds an item (fetch, decode) or a chunk (store) spends in a stage.",
             ["stage"],
             buckets=SECONDS,
             registry=registry,
+        )
+        self.infer = Histogram(
+            "tagline_infer_seconds", "Seconds of a model batch.", ["model"], buckets=SECONDS, registry=registry
         )
         self.batch_items = Histogram(
             "tagline_batch_items", "Items in a model batch.", ["model"], buckets=FILLS, registry=registry

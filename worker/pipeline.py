@@ -1,5 +1,5 @@
-"""The way of one chunk: claim, fetch, decode, infer, store. A text needs no fetching and is prepared where images are
-decoded.
+"""The way of one chunk: claim, fetch, decode, encode, infer, store. A text needs no fetching and is prepared where
+images are decoded.
 
 A worker has several chunks in hand on as many threads, so while the model runs a batch of one, the images of the
 next are decoded and those of a third are fetched.
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Mapping
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, cast
@@ -19,23 +18,17 @@ from typing import Any, cast
 import structlog
 
 from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
-from core.imaging import ImageSpec, decode_image
+from core.imaging import decode_image
 from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
-from worker.models.base import Query, TextModel
+from worker.inference import encode, image_spec, infer, infer_text
+from worker.models.base import TextModel
 from worker.warm import WarmModel, model_unavailable
+from worker.watch import Interrupted, Watch
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
-
-CHUNK_TIMEOUT_S = 900.0  # no stage may take this long; if one does, its items fail instead of hanging for ever
-DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this time
-POLL_S = 0.25
-
-
-class Interrupted(Exception):
-    """The chunk is not going to be finished here: it was lost, or the worker stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,46 +85,6 @@ def _process(shop: Workshop, claim: Claim) -> list[ItemResult]:
     return [_collect(claim, warm, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)]
 
 
-class Watch:
-    """Waits for a chunk's futures, and gives up when the chunk is lost, the worker stops or time is up."""
-
-    def __init__(self, shop: Workshop, claim: Claim) -> None:
-        self._shop = shop
-        self._claim = claim
-        self._deadline = monotonic() + CHUNK_TIMEOUT_S
-        self._drained: float | None = None
-        self.window = threading.BoundedSemaphore(shop.settings.chunk_window)
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the worker was asked to stop."""
-        return self._shop.stopping.is_set()
-
-    def check(self) -> None:
-        """Raises whatever speaks against going on."""
-        if self._shop.leases.lost(self._claim):
-            raise LeaseLost(self._claim.chunk_id)
-        if self.stopping:
-            self._drained = self._drained or monotonic() + DRAIN_S
-            if monotonic() > self._drained:
-                raise Interrupted
-        if monotonic() > self._deadline:
-            raise ItemError("worker_timeout", "The worker gave up on this item.", permanent=False)
-
-    def enter_window(self) -> None:
-        """Wait for a place among the chunk's images in memory."""
-        while not self.window.acquire(timeout=POLL_S):
-            self.check()
-
-    def result(self, future: Future[Any]) -> Any:
-        """What the future holds."""
-        while not future.done():
-            wait((future,), timeout=POLL_S)
-            if not future.done():
-                self.check()
-        return future.result()
-
-
 def _start_text(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem) -> Future[Prepared]:
     """Set a text on its way: prepared on a decoding thread, then queued for each model."""
     try:
@@ -144,8 +97,7 @@ def _start_text(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], ite
 
 def _prepare(claim: Claim, warm: Mapping[str, WarmModel], text: str) -> Prepared:
     items = {task: cast(TextModel, one.model).prepare(text) for task, one in warm.items()}
-    queries = {task: Query(items[task], claim.options.get(task, {})) for task in warm}
-    return Prepared(None, {task: one.lane.submit(queries[task], claim.priority) for task, one in warm.items()})
+    return Prepared(None, infer_text(claim, warm, items))
 
 
 def _start_image(
@@ -182,18 +134,17 @@ def _start_image(
 
 def _decode(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Prepared:
     media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
-    spec = next(iter(warm.values())).model.manifest.preprocessing
-    assert isinstance(spec, ImageSpec)
     try:
         with shop.metrics.timed("decode"):
-            image = decode_image(blob, spec, shop.settings.image_max_pixels)
+            specs = {image_spec(one) for one in warm.values()}
+            images = {spec: decode_image(blob, spec, shop.settings.image_max_pixels) for spec in specs}
     except ItemError as error:
         failed: Future[Any] = Future()
         failed.set_exception(error)
         return Prepared(media, dict.fromkeys(warm, failed))
-    queries = {task: Query(image.pixels, claim.options.get(task, {})) for task in warm}
-    raw = {task: model.lane.submit(queries[task], claim.priority) for task, model in warm.items()}
-    return Prepared({**media, **image.media}, raw)
+    media |= next(iter(images.values())).media
+    photo = {spec: image.pixels for spec, image in images.items()}
+    return Prepared(media, infer(claim, warm, photo, encode(claim, warm, photo)))
 
 
 def _collect(

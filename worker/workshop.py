@@ -35,13 +35,17 @@ class Workshop:
     stopping: threading.Event
 
 
-def open_workshop(settings: Settings) -> Workshop:
+def open_workshop(settings: Settings, metrics: Metrics | None = None) -> Workshop:
     """Load the models and start beating; after this the worker may take its first chunk.
+
+    Args:
+        settings: of this process.
+        metrics: to count with; those of the process unless given.
 
     Raises:
         ArtefactError: a default model cannot serve.
     """
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     database = Database(settings.sql_url, pool_size=settings.worker_concurrency + 4)
     models = WarmModels(settings, metrics)
     models.load_defaults()

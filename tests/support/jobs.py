@@ -20,12 +20,13 @@ def make_job(
     chunk: int = 4,
     priority: Priority = Priority.INTERACTIVE,
     refs: list[str] | None = None,
+    tasks: tuple[str, ...] = ("classify",),
     **more: Any,
 ) -> str:
     """A queued job of `items` URLs in chunks of `chunk`; returns its id."""
     refs = refs or [f"http://photos.example/{n}.jpg" for n in range(items)]
     inputs = [InputItem(seq, f"photo-{seq}", "url", ref) for seq, ref in enumerate(refs)]
-    job = NewJob(new_id(), tenant, ("classify",), "image", priority, **more)
+    job = NewJob(new_id(), tenant, tasks, "image", priority, **more)
     with database.write() as session:
         return create_job(session, job, cut_chunks(inputs, chunk), ttl_hours=24).id
 

@@ -23,8 +23,11 @@ from worker.runtimes.choose import load_runtime
 
 # Kind in the manifest -> class, imported when the first artefact of that kind is loaded.
 KINDS = {
+    "captioner": "worker.models.captioner.Captioner",
     "image-classifier": "worker.models.image_classifier.ImageClassifier",
+    "tagger": "worker.models.tagger.Tagger",
     "text-classifier": "worker.models.text_classifier.TextClassifier",
+    "text-encoder": "worker.models.text_encoder.TextEncoder",
 }
 EXAMPLE_TEXT = "An example of a text: it was not bad at all, call 0800 123 4567."
 GetEncoder = Callable[[str], Model]

@@ -1,0 +1,160 @@
+"""A job with several image tasks: each photo passes each encoder once, and a model's failure is its item's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
+
+pytest.importorskip("tensorflow")
+
+from core.captions import Caption
+from core.imaging import ImageSpec, decode_image
+from core.settings import Settings, load_settings
+from db.engine import Database
+from db.results import stream_results
+from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
+from tests.support.jobs import make_job
+from tests.support.photos import photo_server
+from worker.metrics import Metrics
+from worker.models.base import Encoder, Query
+from worker.models.captioner import Captioner
+from worker.models.load import KINDS, load_model
+from worker.pipeline import run_batch
+from worker.workshop import Workshop, close_workshop, open_workshop
+
+NAMES = ("cat", "coffee", "rocket", "flower")
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+
+
+@pytest.fixture(scope="module")
+def photos() -> Iterator[str]:
+    with photo_server() as url:
+        yield url
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """An encoder that classifies, and two captioners on top of it, one doing as if it tagged."""
+    folder = tmp_path / "models"
+    write_encoder(folder)
+    write_captioner(folder)
+    write_captioner(folder, name="labels", seed=5, task="tag")
+    set_defaults(folder, classify="eye", caption="teller", tag="labels")
+    return folder
+
+
+@contextmanager
+def worker(settings: Settings) -> Iterator[tuple[Workshop, CollectorRegistry]]:
+    """A worker's insides in this process, with counters of its own."""
+    registry = CollectorRegistry()
+    shop = open_workshop(settings, Metrics(registry))
+    try:
+        yield shop, registry
+    finally:
+        close_workshop(shop)
+
+
+@pytest.fixture
+def settings(database_url: str, photos: str, models: Path, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        data_dir=tmp_path / "data",
+        models_dir=models,
+        allow_hosts=(photos.split("/")[2],),
+        runtime="openvino",
+    )
+
+
+def passed(registry: CollectorRegistry, model: str) -> float:
+    """Items that went through a model's lane."""
+    return registry.get_sample_value("tagline_batch_items_sum", {"model": model}) or 0.0
+
+
+def run_job(shop: Workshop, tenant: str, photos: str, tasks: tuple[str, ...], **more: Any) -> list[dict[str, Any]]:
+    refs = [f"{photos}/{NAMES[n % 4]}.jpg?n={n}" for n in range(20)]
+    job = make_job(shop.database, tenant, refs=refs, chunk=8, tasks=tasks, **more)
+    while run_batch(shop, "image"):
+        pass
+    return list(stream_results(shop.database, job))
+
+
+def seen(models: Path, name: str) -> dict[str, NDArray[Any]]:
+    """What the encoder makes of a sample photo."""
+    eye = load_model(models / "eye@1.0.0", load_settings(runtime="openvino"))
+    assert isinstance(eye, Encoder)
+    pixels = decode_image((SAMPLES / f"{name}.jpg").read_bytes(), ImageSpec(size=(SIDE, SIDE)), 10**8).pixels
+    return eye.encode([pixels], ("grid", "probabilities"))[0]
+
+
+def test_three_tasks_one_pass(settings: Settings, database: Database, tenant: str, photos: str) -> None:
+    options = {"caption": {"beam_size": 2, "max_words": 6}, "classify": {"top_k": 2}, "tag": {}}
+    with worker(settings) as (shop, registry):
+        rows = run_job(shop, tenant, photos, ("classify", "caption", "tag"), options=options)
+        assert passed(registry, "eye@1.0.0") == 20
+        assert passed(registry, "teller@1.0.0") == 20
+        assert passed(registry, "labels@1.0.0") == 20
+        rows += run_job(shop, tenant, photos, ("caption",), options=options)
+        assert passed(registry, "eye@1.0.0") == 40
+        assert passed(registry, "labels@1.0.0") == 20
+    assert {row["state"] for row in rows} == {"succeeded"}
+    for row in rows[:20]:
+        assert len(row["outputs"]["classify"]["labels"]) == 2
+        assert set(row["outputs"]) == {"classify", "caption", "tag"}
+    assert [row["outputs"]["caption"] for row in rows[:20]] == [row["outputs"]["caption"] for row in rows[20:]]
+
+
+def test_what_is_served_is_what_the_models_give(
+    settings: Settings, database: Database, tenant: str, photos: str, models: Path
+) -> None:
+    with worker(settings) as (shop, _):
+        rows = run_job(shop, tenant, photos, ("classify", "caption"))
+    teller = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
+    for row, name in zip(rows, NAMES, strict=False):
+        expected = seen(models, name)
+        assert row["outputs"]["caption"] == teller.render(teller.predict([Query(expected["grid"])])[0], {})
+        best = row["outputs"]["classify"]["labels"][0]["score"]
+        assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
+
+
+def test_models_on_two_encoders(settings: Settings, database: Database, tenant: str, photos: str, models: Path) -> None:
+    """Two encoders: each sees each photo once."""
+    write_encoder(models, name="other", seed=9)
+    write_captioner(models, "2.0.0", encoder="other@1.0.0")
+    with worker(settings) as (shop, registry):
+        rows = run_job(shop, tenant, photos, ("classify", "caption", "tag"))
+        assert passed(registry, "eye@1.0.0") == passed(registry, "other@1.0.0") == 20
+    assert {row["outputs"]["caption"]["model"] for row in rows} == {"teller@2.0.0"}
+
+
+class Choosy(Captioner):
+    """A captioner that cannot bear some grids."""
+
+    hated: ClassVar[list[NDArray[np.float32]]] = []
+
+    def predict(self, queries: Sequence[Query]) -> list[list[Caption]]:
+        if any(np.allclose(query.value, grid, atol=1e-4) for query in queries for grid in self.hated):
+            raise RuntimeError("it chokes")
+        return super().predict(queries)
+
+
+def test_a_head_that_fails_on_a_photo_fails_that_item_alone(
+    settings: Settings, database: Database, tenant: str, photos: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "choosy", f"{__name__}.Choosy")
+    write_captioner(models, "2.0.0", kind="choosy")
+    with worker(settings) as (shop, registry):
+        monkeypatch.setattr(Choosy, "hated", [seen(models, "cat")["grid"]])
+        rows = run_job(shop, tenant, photos, ("classify", "caption"))
+        assert passed(registry, "eye@1.0.0") == 20
+    for at, row in enumerate(rows):
+        if NAMES[at % 4] == "cat":
+            assert row["error"]["code"] == "inference_failed"
+        else:
+            assert row["outputs"]["caption"]["model"] == "teller@2.0.0"

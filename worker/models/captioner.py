@@ -1,0 +1,99 @@
+"""Caption images: sentences decoded from an encoder's grid, a word at a time for the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from core.artefacts import Manifest
+from core.beam import Search
+from core.captions import Caption, CaptionSettings, captions_of, read_words
+from core.errors import ArtefactError, ItemError
+from core.tasks import CaptionOptions
+from worker.models.base import Model, Query
+from worker.models.standing import image_feature
+from worker.runtimes.base import Runtime
+
+DIGITS = 6
+
+
+class Captioner:
+    """A decoder in two parts: what it remembers of a photo, and one word for every beam of every photo."""
+
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
+        """Read the vocabulary.
+
+        Raises:
+            ArtefactError: `manifest_invalid`, its settings or its vocabulary are unusable; `encoder_missing` or
+                `encoder_mismatch`.
+        """
+        self.manifest = manifest
+        self.streams = runtime.streams
+        self._runtime = runtime
+        if "image" not in encoders:
+            raise ArtefactError("encoder_missing", f"{manifest.id} names no image encoder to stand on")
+        self._feature = image_feature(manifest, encoders["image"].manifest)
+        try:
+            self._settings = CaptionSettings.model_validate(manifest.settings)
+            self._words = read_words(folder / self._settings.words)
+        except (ValidationError, OSError, ValueError) as error:
+            raise ArtefactError("manifest_invalid", f"{manifest.id}: settings or vocabulary: {error}") from error
+        spec = manifest.outputs.get("log_probabilities")
+        if spec is None or spec.shape[-1] != len(self._words) or self._settings.words not in manifest.files:
+            raise ArtefactError("manifest_invalid", f"{manifest.id}: its vocabulary is not that of its graph")
+
+    def predict(self, queries: Sequence[Query]) -> list[list[Caption]]:
+        """For each grid of the encoder the sentences of a beam search, best first; as many as there are beams at most.
+
+        All photos are encoded in one run. Those that ask for the same search are decoded together; what a photo is
+        told depends on nothing else in the batch.
+        """
+        grids = np.stack([query.value for query in queries])
+        encoded = self._runtime.run({self._feature: grids}, ("encoded",))["encoded"]
+        groups: dict[Search, list[int]] = {}
+        for at, query in enumerate(queries):
+            groups.setdefault(self._search(query.options), []).append(at)
+        found: dict[int, list[Caption]] = {}
+        for search, group in groups.items():
+            captions = captions_of(self._runtime.run, encoded[group], self._words, self._settings, search)
+            found.update(zip(group, captions, strict=True))
+        return [found[at] for at in range(len(queries))]
+
+    def render(self, raw: Sequence[Caption], options: Mapping[str, Any]) -> dict[str, Any]:
+        """The best sentence, and how sure the model is of its words.
+
+        Args:
+            raw: what `predict` gave for one photo.
+            options: `candidates`, how many sentences to list.
+
+        Returns:
+            {"text", "score", "model": "NAME@VERSION"}, and "candidates": [{"text", "score"}, ...], best first, if more
+            than one is asked for.
+
+        Raises:
+            ItemError: `inference_failed`, the search found no sentence.
+        """
+        if not raw:
+            raise ItemError("inference_failed", "The model found no sentence for this image.")
+        sentences = [{"text": caption.text, "score": round(caption.score, DIGITS)} for caption in raw]
+        result = {**sentences[0], "model": self.manifest.id}
+        wanted = _read(options).candidates
+        return {**result, "candidates": sentences[:wanted]} if wanted > 1 else result
+
+    def _search(self, options: Mapping[str, Any]) -> Search:
+        """The search that a job's options ask for; how many candidates it shows makes no difference to it."""
+        asked = _read(options)
+        return Search(
+            beam_size=asked.beam_size,
+            max_words=min(asked.max_words, self._settings.most_words),
+            candidates=asked.beam_size,
+            length_penalty=self._settings.length_penalty,
+        )
+
+
+def _read(options: Mapping[str, Any]) -> CaptionOptions:
+    return CaptionOptions.model_validate(dict(options))
