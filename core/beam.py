@@ -48,7 +48,8 @@ class Hypothesis:
 def beam_search(step: Step, batch: int, search: Search) -> list[list[Hypothesis]]:
     """Search all photos of a batch side by side; a photo that is finished leaves, and its neighbours never matter.
 
-    A photo is finished when it has as many sentences as it has beams, or no open beam can still beat them.
+    A photo is finished when it has as many sentences as it has beams and no open beam, were it to end now at no cost,
+    would be among the best of them.
 
     Returns:
         For each photo up to `candidates` sentences, best first.
@@ -91,7 +92,12 @@ def _best(
     photos, _, vocabulary = words.shape
     total = (scores[:, :, None] + words).reshape(photos, -1)
     count = min(count, total.shape[1])
-    found = np.sort(np.argpartition(-total, count - 1, axis=1)[:, :count], axis=1)  # equal scores: the first counts
+    found = np.argpartition(-total, count - 1, axis=1)[:, :count]
+    least = np.take_along_axis(total, found, axis=1).min(axis=1)
+    # Which of equal scores a partition takes depends on the processor; the first count.
+    for photo in np.flatnonzero(((total >= least[:, None]).sum(axis=1) > count) & np.isfinite(least)):
+        found[photo] = np.argsort(-total[photo], kind="stable")[:count]
+    found = np.sort(found, axis=1)
     values = np.take_along_axis(total, found, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     found = np.take_along_axis(found, order, axis=1)
@@ -103,7 +109,10 @@ def _hypothesis(tokens: tuple[int, ...], score: float, search: Search) -> Hypoth
 
 
 def _goes_on(done: list[Hypothesis], best: float, position: int, search: Search) -> bool:
-    """Whether a photo is not finished: too few sentences, or an open beam that may still become one of the best."""
+    """Whether a photo is not finished: too few sentences, or an open beam that would be one of the best if it ended.
+
+    With a length penalty a much longer sentence might still rank higher; the search does not wait for those.
+    """
     if position == search.max_words:
         return False
     if len(done) < search.beam_size:
