@@ -46,11 +46,14 @@ def read_captions(path: Path, split: str = "train") -> list[Photo]:
         return list(_grouped(_token_lines(path), split))
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as file:
-        raw = json.load(file)
+        try:
+            raw = json.load(file)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}: not JSON: {error}") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("images"), list):
         raise ValueError(f"{path}: neither Karpathy's nor COCO's layout: it has no list 'images'")
     if "annotations" in raw:
-        return list(_coco(raw, split))
+        return list(_grouped(_coco(raw, path), split))
     return [_karpathy(entry, path, at) for at, entry in enumerate(raw["images"])]
 
 
@@ -66,14 +69,18 @@ def _karpathy(entry: dict[str, Any], path: Path, at: int) -> Photo:
             for sentence in entry["sentences"]
         )
         return Photo(entry["filename"], SPLITS.get(entry["split"], entry["split"]), captions)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: image {at} lacks {error}") from None
 
 
-def _coco(raw: dict[str, Any], split: str) -> Iterator[Photo]:
-    names = {image["id"]: image["file_name"] for image in raw["images"]}
-    pairs = ((names[found["image_id"]], tokenise(found["caption"])) for found in raw["annotations"])
-    yield from _grouped(pairs, split)
+def _coco(raw: dict[str, Any], path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    at = 0
+    try:
+        names = {image["id"]: image["file_name"] for image in raw["images"]}
+        for at, found in enumerate(raw["annotations"]):  # noqa: B007
+            yield names[found["image_id"]], tokenise(found["caption"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: annotation {at} has no photo or no caption: {error}") from None
 
 
 def _token_lines(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -116,11 +123,16 @@ def of_split(photos: Iterable[Photo], split: str) -> list[Photo]:
 
 
 def read_open_images(path: Path) -> list[tuple[str, str]]:
-    """Open Images' classes from a CSV LabelName,DisplayName: id and name of each, in order."""
+    """Open Images' classes from a CSV LabelName,DisplayName: id and name of each, in order.
+
+    Raises:
+        ValueError: a line has more or fewer columns; it says where.
+    """
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    if rows and rows[0][:2] == ["LabelName", "DisplayName"]:
+        rows = list(enumerate(csv.reader(file), 1))
+    if rows and rows[0][1][:2] == ["LabelName", "DisplayName"]:
         rows = rows[1:]
-    if any(len(row) != 2 for row in rows):
-        raise ValueError(f"{path}: every line is LabelName,DisplayName")
-    return [(key, name) for key, name in rows]
+    for number, row in rows:
+        if len(row) != 2:
+            raise ValueError(f"{path}:{number}: every line is LabelName,DisplayName")
+    return [(key, name) for _, (key, name) in rows]
