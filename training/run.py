@@ -22,6 +22,7 @@ TASKS = {
     "spam": "training.text.finish",
     "encoder": "training.vision.finish",
     "caption": "training.vision.finish",
+    "tag": "training.vision.tag_finish",
 }
 
 

@@ -7,8 +7,9 @@ to show a class that is drawn by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 
 from training.experiment import Experiment, TagPlan
 from training.fit import Batch, Fitting
-from training.scores import Floats, sigmoid
+from training.scores import Floats
 from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
 from training.vision.pooled import PooledFeatures
 from training.vision.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
-from training.vision.tag_nets import Front, Space, each_member, fit_front, image_tower, label_tower
+from training.vision.tag_nets import Space, each_member, fit_front, image_tower, label_tower
 from training.vision.tag_scores import mean_average_precision, precision_at
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
@@ -145,17 +146,15 @@ class TagRun:
     def _measure(self) -> dict[str, float]:
         """Scores on the validation photos, of labels that were learnt and of labels that were kept away."""
         learnt, kept = protocol_words(self.train), held_out_words(self.train)
-        scores, unseen = sigmoid(self.logits(learnt)), sigmoid(self.logits(kept))
-        truth = count_labels(self.validation, learnt) >= LEAST_CAPTIONS
-        return {
-            "map": mean_average_precision(scores, truth),
-            "precision_at_5": precision_at(scores, truth, FIRST),
-            "unseen_map": mean_average_precision(unseen, count_labels(self.validation, kept) >= 1),
-        }
+        scores, truth = self.logits(learnt), count_labels(self.validation, learnt) >= LEAST_CAPTIONS
+        found = {"map": mean_average_precision(scores, truth), "precision_at_5": precision_at(scores, truth, FIRST)}
+        if kept:
+            shown = count_labels(self.validation, kept) >= 1
+            found["unseen_map"] = mean_average_precision(self.logits(kept), shown)
+        return found
 
 
-def _in_parts(front: Front | object, rows: NDArray[np.float32]) -> NDArray[np.float16]:
+def _in_parts(function: Callable[[Any], Any], rows: NDArray[np.float32]) -> NDArray[np.float16]:
     """A function of many rows, a few at a time, in half precision."""
-    assert callable(front)
-    found = [ops.convert_to_numpy(front(rows[at : at + AT_ONCE])) for at in range(0, len(rows), AT_ONCE)]
+    found = [ops.convert_to_numpy(function(rows[at : at + AT_ONCE])) for at in range(0, len(rows), AT_ONCE)]
     return np.concatenate(found).astype(np.float16)

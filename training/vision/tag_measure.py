@@ -15,7 +15,7 @@ from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
 from training.vision.offline import encode_photos, encoder_folder, graph_parts
 from training.vision.tag_data import count_labels
-from training.vision.tag_scores import mean_average_precision, precision_at, with_interval
+from training.vision.tag_scores import Truth, mean_average_precision, precision_at, with_interval
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
 FIRST = 5
@@ -56,21 +56,20 @@ def measure(folder: Path, data: Path) -> list[Metric]:
     embeddings = tagger.embed([images / photo.name for photo in test])
     learnt, kept = protocol_words(train), held_out_words(train)
     scores, truth = tagger.own(learnt).scores(embeddings), count_labels(test, learnt) >= LEAST_CAPTIONS
-    unseen, shown = tagger.own(kept).scores(embeddings), count_labels(test, kept) >= 1
-    protocol = (
-        f"measured: {len(learnt)} words, said by 2 or more captions, on {len(test)} photos of the Flickr8k test split"
-    )
-    held_out = (
-        f"measured: {len(kept)} words that no training caption or label had in any form, said by 1 caption or more"
-    )
-    chance = Metric(name="flickr8k_unseen_words_chance", value=round(float(shown.mean()), 4), source=held_out)
+    source = f"measured: {len(learnt)} words, said by 2 captions or more, {len(test)} photos of the Flickr8k test split"
     return [
-        with_interval("flickr8k_map", mean_average_precision, scores, truth, protocol),
-        with_interval("flickr8k_precision_at_5", lambda s, t: precision_at(s, t, FIRST), scores, truth, protocol),
-        with_interval("flickr8k_unseen_words_map", mean_average_precision, unseen, shown, held_out),
-        chance,
+        with_interval("flickr8k_map", mean_average_precision, scores, truth, source),
+        with_interval("flickr8k_precision_at_5", lambda s, t: precision_at(s, t, FIRST), scores, truth, source),
+        *(_unseen(tagger.own(kept).scores(embeddings), count_labels(test, kept) >= 1) if kept else ()),
         *_default_vocabulary(tagger.named("photos"), embeddings, [photo.captions for photo in test]),
     ]
+
+
+def _unseen(scores: Embeddings, shown: Truth) -> list[Metric]:
+    """How labels are ranked that were kept from training, and how they would be by chance."""
+    source = f"measured: {scores.shape[1]} words kept from training in every form, said by 1 caption or more"
+    chance = Metric(name="flickr8k_unseen_words_chance", value=round(float(shown.mean()), 4), source=source)
+    return [with_interval("flickr8k_unseen_words_map", mean_average_precision, scores, shown, source), chance]
 
 
 def _default_vocabulary(

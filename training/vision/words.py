@@ -11,7 +11,7 @@ from pathlib import Path
 from training.vision.datasets import Photo
 
 LEAST_CAPTIONS = 2  # of a photo's five that must say a word before the protocol believes it
-LEAST_PHOTOS = 50  # of the training split, before a word is asked for at all
+LEAST_PHOTOS = 50  # of the training split, before a word is asked for at all; fewer where there are few photos
 ONE_IN = 5  # of the words that could be held out
 SUFFIXES = re.compile(r"('s|ing|ings|ed|er|ers|es|s|y|ies|ied|ier)$")
 # Words that no photo shows: articles, prepositions, pronouns, conjunctions, forms of "to be". With them left out,
@@ -43,10 +43,15 @@ def photo_labels() -> list[str]:
     return PHOTO_LABELS.read_text(encoding="utf-8").splitlines()
 
 
+def least_photos(train: Sequence[Photo]) -> int:
+    """How many training photos must have a word that is measured."""
+    return min(LEAST_PHOTOS, len(train) // 20 + 1)
+
+
 def protocol_words(train: Sequence[Photo]) -> list[str]:
     """The words that are measured: said by 2 or more captions of 50 or more training photos; sorted."""
-    counts = photos_with(train, LEAST_CAPTIONS)
-    return sorted(word for word, count in counts.items() if count >= LEAST_PHOTOS and says_something(word))
+    counts, least = photos_with(train, LEAST_CAPTIONS), least_photos(train)
+    return sorted(word for word, count in counts.items() if count >= least and says_something(word))
 
 
 def held_out_words(train: Sequence[Photo]) -> list[str]:
@@ -56,11 +61,11 @@ def held_out_words(train: Sequence[Photo]) -> list[str]:
     thousand to measure on.
     """
     measured, wanted = protocol_words(train), set(photo_labels())
-    counts = photos_with(train, 1)
+    counts, least = photos_with(train, 1), least_photos(train)
     return sorted(
         word
         for word, count in counts.items()
-        if count >= LEAST_PHOTOS
+        if count >= least
         and word in wanted
         and hashlib.sha256(word.encode()).digest()[0] % ONE_IN == 0
         and not any(same_family(word, other) for other in measured)

@@ -1,0 +1,36 @@
+"""Tags out of any vocabulary.
+
+python -m training.run tag_open --data DATA --out models/tag-open
+
+Needs models/efficientnet-lite2 and models/minilm-l6. On two cores: features of the photos ten minutes, once; training
+five minutes; vectors of 22,000 labels and the test split five more.
+"""
+
+from training.experiment import Experiment, Schedule, TagPlan
+
+EXPERIMENT = Experiment(
+    name="tag-open",
+    version="1.0.0",
+    summary="Labels of any vocabulary, your own included, ranked for a photo by how likely people are to name them.",
+    seed=1,
+    schedule=Schedule(epochs=30, batch_size=256, learning_rate=1e-3),
+    plan=TagPlan(
+        encoder="efficientnet-lite2",
+        text="minilm-l6",
+        template="{}",
+        views=4,
+        words=3,
+        phrases=10,
+        components=384,
+        whiten=0.5,
+        size=160,
+        members=3,
+        hidden=512,
+        drop_in=0.2,
+        drop=0.5,
+        label_hidden=256,
+        label_drop=0.2,
+        weight_decay=0.02,
+        pretended=64,
+    ),
+)
