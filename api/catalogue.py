@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from flask import Blueprint, Response
@@ -21,13 +22,14 @@ blueprint = Blueprint("catalogue", __name__)
 @blueprint.get("/v1/tasks")
 @describe(Operation("List the tasks", "catalogue", {200: Answer("Every task and its options.", TaskList)}))
 def tasks() -> Response:
+    warm = services().warm_models()
     found = [
         {
             "name": spec.name,
             "medium": spec.medium,
             "summary": spec.summary,
             "options": spec.options.model_json_schema(),
-            "default_model": _default_model(spec.name),
+            "default_model": _default_model(spec.name, warm),
         }
         for spec in TASKS.values()
     ]
@@ -44,11 +46,12 @@ def tasks() -> Response:
 )
 def models() -> Response:
     entries = services().catalogue.entries()
+    warm = services().warm_models()
     usable: list[dict[str, Any]] = []
     broken: list[dict[str, str]] = []
     for entry in entries:
         try:
-            usable.append(_model_view(*_described(entry)))
+            usable.append(_model_view(*_described(entry), warm))
         except ArtefactError as error:
             broken.append({"folder": entry.folder.name, "code": error.code, "reason": error.message})
     return answer({"data": usable, "broken": broken})
@@ -68,7 +71,7 @@ def model(name: str) -> Response:
         if entry.manifest and name in (entry.manifest.name, entry.manifest.id):
             manifest, labels = _described(entry)
             listed = [{"key": label.key, "name": label.name} for label in labels]
-            return answer({**_model_view(manifest, labels), "labels": listed})
+            return answer({**_model_view(manifest, labels, services().warm_models()), "labels": listed})
     raise NotFound("model_not_found", f"There is no model {name[:100]!r}; GET /v1/models lists them.")
 
 
@@ -78,20 +81,23 @@ def _described(entry: Installed) -> tuple[Manifest, tuple[Label, ...]]:
     return entry.manifest, read_labels(entry.folder, entry.manifest)
 
 
-def _default_model(task: str) -> str | None:
+def _default_model(task: str, warm: Collection[str]) -> str | None:
+    """NAME@VERSION that a job is promised now unless it names another."""
     try:
-        manifest = services().catalogue.resolve(task).manifest
+        manifest = services().catalogue.resolve(task, None, warm).manifest
     except ArtefactError:
         return None
     return manifest.id if manifest else None
 
 
-def _model_view(manifest: Manifest, labels: tuple[Label, ...]) -> dict[str, Any]:
+def _model_view(manifest: Manifest, labels: tuple[Label, ...], warm: Collection[str]) -> dict[str, Any]:
     plain = manifest.model_dump(include={"name", "version", "task", "kind", "summary", "licence", "source", "bytes"})
     return {
         "id": manifest.id,
         **plain,
-        "default": _default_model(manifest.task) == manifest.id,
+        "default": _default_model(manifest.task, warm) == manifest.id,
+        "warm": manifest.id in warm,
+        "encoders": dict(manifest.encoders),
         "label_count": len(labels),
         "metrics": [metric.model_dump() for metric in manifest.metrics],
     }

@@ -160,6 +160,8 @@ class ModelView(_Answer):
     kind: str
     summary: str
     default: bool = Field(description="Used for its task unless a job names another.")
+    warm: bool = Field(description="A live worker has it loaded.")
+    encoders: dict[str, str] = Field(description="NAME@VERSION of the models that it stands on.")
     label_count: int
     metrics: list[MetricView]
     licence: str

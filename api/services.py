@@ -14,6 +14,7 @@ from core.catalogue import Catalogue
 from core.settings import Settings
 from core.uploads import UploadStore, open_upload_store
 from db.engine import Database
+from db.workers import warm_models
 
 KEY = "tagline"
 
@@ -29,6 +30,11 @@ class Services:
     uploads: UploadStore
     waiting: WaitingRoom
     metrics: ApiMetrics
+
+    def warm_models(self) -> frozenset[str]:
+        """NAME@VERSION of the models that live workers have warm."""
+        with self.database.read() as session:
+            return warm_models(session)
 
 
 def make_services(settings: Settings) -> Services:

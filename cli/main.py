@@ -9,6 +9,7 @@ import click
 # name: (module, attribute), in the order of the help text
 COMMANDS = {
     "up": ("cli.up", "up"),
+    "reload": ("cli.reload", "reload"),
     "submit": ("cli.submit", "submit"),
     "status": ("cli.jobs", "status"),
     "results": ("cli.results", "results"),

@@ -49,6 +49,7 @@ class Service:
 
     Attributes:
         death_signal: what it gets when the supervisor dies.
+        reloads: SIGHUP makes it load what is new.
         before_start: called with the number of failures in a row.
     """
 
@@ -58,6 +59,7 @@ class Service:
     log: LogFile
     cwd: Path
     death_signal: int = signal.SIGKILL
+    reloads: bool = False
     before_start: Callable[[int], None] = field(default=lambda failures: None)
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0

@@ -60,9 +60,11 @@ class Stack:
         """API, worker and scheduler."""
         api = self._service("api", processes.api_command(self.host, self.port))
         api.death_signal = signal.SIGTERM  # so that the web server ends its own child, too
+        worker = self._service("worker", processes.worker_command(self.settings))
+        worker.reloads = True
         return [
             api,
-            self._service("worker", processes.worker_command(self.settings)),
+            worker,
             self._service("scheduler", processes.scheduler_command()),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -34,11 +35,25 @@ class Supervisor:
         self._asked = 0  # how often we were asked to stop
         self._tidy_at = 0.0
         self._guest = 0  # a process that is ours, though no service
+        self._terminal: int | None = None
+        self._reload = False  # whether we were asked to
 
     def listen(self) -> None:
-        """Take SIGTERM, SIGINT and SIGHUP as the wish to stop; a second one hurries."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        """Take SIGTERM and SIGINT as the wish to stop; a second one hurries.
+
+        SIGHUP is handed on to the services that reload at it, unless it says that our terminal is gone: then it, too,
+        means to stop.
+        """
+        self._terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
+        signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        if self._terminal is not None and not os.isatty(self._terminal):
+            self._ask(number, frame)
+        else:
+            self._reload = True
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked += 1
@@ -87,6 +102,9 @@ class Supervisor:
         """
         if self._asked:
             raise Stopped
+        if self._reload:
+            self._reload = False
+            self._hand_on_reload()
         for service in self._services:
             how = service.died()
             if how:
@@ -100,6 +118,12 @@ class Supervisor:
             self._tidy_at = time.monotonic() + _HOUSEKEEPING_S
             for service in self._services:
                 service.log.keep_small()
+
+    def _hand_on_reload(self) -> None:
+        for service in self._services:
+            if service.reloads and service.running:
+                service.signal(signal.SIGHUP)
+                note(f"{service.name} was asked to load what is new; see {service.log.path}")
 
     def _mourn(self, service: Service, how: str) -> None:
         self._end_adopted()  # what it left behind may hold its port

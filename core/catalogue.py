@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,15 +59,26 @@ class Catalogue:
             raise ArtefactError("defaults_invalid", f"{DEFAULTS} must map each task to NAME or NAME@VERSION")
         return raw
 
-    def resolve(self, task: str, wanted: str | None = None) -> Installed:
+    def resolve(self, task: str, wanted: str | None = None, warm: Collection[str] = ()) -> Installed:
         """The artefact that a request means.
 
         Args:
             task: the task it shall do.
             wanted: "NAME" (its newest usable version), "NAME@VERSION", or None for the task's default.
+            warm: NAME@VERSION of models that have proved themselves. Where several versions are usable, the newest
+                of these is meant, and one that nobody has run yet only if there is none.
 
         Returns:
             An entry whose `manifest` is not None.
+
+        Raises:
+            ArtefactError: as `candidates`.
+        """
+        found = self.candidates(task, wanted)
+        return next((entry for entry in found if entry.manifest and entry.manifest.id in warm), found[0])
+
+    def candidates(self, task: str, wanted: str | None = None) -> list[Installed]:
+        """The artefacts that a request could mean, newest version first; at least one.
 
         Raises:
             ArtefactError: `model_default_missing`, `model_unknown`, `model_wrong_task`, or why the one
@@ -81,10 +93,10 @@ class Catalogue:
         matching = [e for e in named if e.manifest and version in (None, e.manifest.version)]
         if not matching:
             raise self._absent(wanted, name, entries)
-        for entry in matching:
-            if entry.manifest and entry.manifest.task == task:
-                return entry
-        raise ArtefactError("model_wrong_task", f"{wanted} does not do {task!r}")
+        found = [entry for entry in matching if entry.manifest and entry.manifest.task == task]
+        if not found:
+            raise ArtefactError("model_wrong_task", f"{wanted} does not do {task!r}")
+        return found
 
     def find(self, wanted: str) -> Installed:
         """The artefact NAME@VERSION, or the newest of NAME, whatever it does.

@@ -24,6 +24,12 @@ def sign_off(session: Session, name: str) -> None:
     session.execute(delete(Worker).where(Worker.name == name))
 
 
+def warm_models(session: Session) -> frozenset[str]:
+    """NAME@VERSION of every model that a worker seen within the last 30 seconds has warm."""
+    alive = session.scalars(select(Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS))
+    return frozenset(model for models in alive for model in models)
+
+
 def count_alive(session: Session) -> int:
     """The number of workers seen within the last 30 seconds."""
     return session.execute(

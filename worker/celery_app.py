@@ -11,6 +11,7 @@ from prometheus_client import start_http_server
 from core.broker import make_celery
 from core.logs import configure_logging
 from core.settings import load_settings
+from worker.reload import Reloader
 from worker.tasks import register_tasks
 from worker.workshop import Workshop, close_workshop, open_workshop
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 settings = load_settings()
 app = make_celery(settings)
 _open: list[Workshop] = []
+_reloader = Reloader()
 
 
 @signals.setup_logging.connect
@@ -29,6 +31,7 @@ def _logging(**_: Any) -> None:
 def _start(**_: Any) -> None:
     # Before the first message is taken; never in worker_process_init, which is killed after four seconds.
     configure_logging(settings, "worker")  # Celery sets logging up only after this
+    _reloader.listen()  # while the models are loaded, SIGHUP would end the process
     try:
         shop = open_workshop(settings)
     except Exception as error:
@@ -37,8 +40,14 @@ def _start(**_: Any) -> None:
         raise SystemExit(1) from error
     _open.append(shop)
     register_tasks(app, shop)
+    _reloader.start(shop)
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
+
+
+@signals.worker_ready.connect
+def _ready(**_: Any) -> None:
+    _reloader.listen()  # again: meanwhile Celery has made SIGHUP restart the whole process
 
 
 @signals.worker_shutting_down.connect
@@ -49,5 +58,6 @@ def _drain(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _stop(**_: Any) -> None:
+    _reloader.stop()
     while _open:
         close_workshop(_open.pop())

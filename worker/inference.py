@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.imaging import ImageSpec
 from db.claims import Claim
+from worker.lanes import Look, WarmModel
 from worker.models.base import Query
-from worker.warm import Look, WarmModel
 
 Pixels = NDArray[np.uint8]
 Row = NDArray[Any]

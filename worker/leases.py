@@ -84,11 +84,12 @@ class Leases:
     def _keep(self) -> None:
         while not self._stop.wait(min(self._lease_s / 3, BEAT_S)):
             try:
-                self._beat()
+                self.beat()
             except Exception as error:  # the database is away: the leases lapse, and fencing does the rest
                 log.error("could not renew the leases: %s", error)
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Show that the worker lives and what it has warm, and renew what is held."""
         with self._lock:
             held = list(self._held.items())
         with self._database.write() as session:

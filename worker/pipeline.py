@@ -23,8 +23,9 @@ from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
 from worker.inference import encode, image_spec, infer, infer_text
+from worker.lanes import WarmModel
 from worker.models.base import TextModel
-from worker.warm import WarmModel, model_unavailable
+from worker.warm import model_unavailable
 from worker.watch import Interrupted, Watch
 from worker.workshop import Workshop
 

@@ -4,80 +4,64 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from core.artefacts import Manifest
 from core.catalogue import Catalogue, Installed
 from core.errors import ArtefactError, ItemError
-from core.imaging import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.batching import Lane
+from worker.lanes import WarmModel, open_lanes
 from worker.metrics import Metrics
-from worker.models.base import Encoder, Model
 from worker.models.load import load_model
-from worker.models.standing import image_feature
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What an encoder is asked: pixels uint8 [height, width, 3], and the names of the outputs that are needed."""
-
-    pixels: NDArray[np.uint8]
-    outputs: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class WarmEncoder:
-    """An encoder that is ready; its lane takes `Look`s and gives the outputs asked for, by name."""
-
-    id: str
-    spec: ImageSpec
-    lane: Lane
-
-
-@dataclass(frozen=True, slots=True)
-class WarmModel:
-    """A model that is ready, and the way into it.
-
-    Attributes:
-        lane: takes `Query`s and gives raw results; None where the encoder's output is the raw result.
-        stands_on: the encoder whose output is the value of its queries, and the name of that output; None if it takes
-            pixels or texts.
-        encoder: itself as an encoder, if it is one.
-    """
-
-    model: Model
-    lane: Lane | None
-    stands_on: tuple[WarmEncoder, str] | None = None
-    encoder: WarmEncoder | None = None
-
-
 class WarmModels:
-    """Every model of the models folder that has been asked for, by NAME@VERSION."""
+    """Every model of the models folder that has been asked for, by NAME@VERSION.
+
+    A model stays warm until the worker stops: jobs may have been promised it.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._catalogue = Catalogue(settings.models_dir)
-        self._warm: dict[str, WarmModel] = {}
+        self._warm: dict[str, WarmModel] = {}  # replaced, never changed: whoever reads it needs no lock
+        self._defaults: dict[str, str] = {}  # task: NAME@VERSION
         self._lock = threading.RLock()  # loading a model may load what it stands on
 
     def load_defaults(self) -> None:
-        """Warm the default model of every task.
+        """Warm the default model of every task: its newest version that works.
 
         Raises:
-            ArtefactError: one of them cannot serve; a worker that cannot do its work must not start.
+            ArtefactError: a task has none; a worker that cannot do its work must not start.
         """
-        for task in self._catalogue.defaults():
-            self.get(task, None)
+        self._report_broken()
+        self._defaults = {task: self._newest(task, wanted) for task, wanted in self._catalogue.defaults().items()}
+
+    def reload(self) -> None:
+        """Warm what is new in the models folder, then let it take over; what cannot serve changes nothing.
+
+        New are other defaults, and newer versions of any model that is warm. Never raises. Batches under way and jobs
+        that were promised another version go on with that.
+        """
+        self._report_broken()
+        try:
+            defaults = self._catalogue.defaults()
+        except ArtefactError as error:
+            log.error("the defaults stay as they are: %s", error, extra={"code": error.code})
+            defaults = dict(self._defaults)
+        for task, wanted in defaults.items():
+            self._defaults = {
+                **self._defaults,
+                task: self._try_newest(task, wanted) or self._defaults.get(task, wanted),
+            }
+        for task, name in {(one.model.manifest.task, one.model.manifest.name) for one in self._warm.values()}:
+            if task in TASKS and defaults.get(task, "").split("@")[0] != name:
+                self._try_newest(task, name)
+        log.info("models are reloaded", extra={"defaults": self._defaults, "warm": self.names()})
 
     def get(self, task: str, wanted: str | None) -> WarmModel:
         """The model for a task, loaded now if it is asked for the first time.
@@ -85,9 +69,10 @@ class WarmModels:
         Raises:
             ArtefactError: there is no such model, or it cannot serve.
         """
+        wanted = wanted or self._defaults.get(task)
         if wanted in self._warm:  # jobs carry the NAME@VERSION that they were promised
             return self._warm[wanted]
-        return self._ready(self._catalogue.resolve(task, wanted))
+        return self._ready(self._catalogue.resolve(task, wanted, self._warm))
 
     def names(self) -> list[str]:
         """NAME@VERSION of the models that are warm."""
@@ -100,19 +85,61 @@ class WarmModels:
         for lane in [one.lane for one in self._warm.values() if one.lane]:
             lane.close()
 
+    def _newest(self, task: str, wanted: str) -> str:
+        """NAME@VERSION of the newest version that works, warm now; those that do not are logged.
+
+        Raises:
+            ArtefactError: none of them works; of the newest.
+        """
+        failures: list[ArtefactError] = []
+        for installed in self._catalogue.candidates(task, wanted):
+            assert installed.manifest is not None
+            try:
+                self._ready(installed)
+            except ArtefactError as error:
+                log.error("a model is refused: %s", error, extra={"model": installed.manifest.id, "code": error.code})
+                failures.append(error)
+            else:
+                return installed.manifest.id
+        raise failures[0]
+
+    def _try_newest(self, task: str, wanted: str) -> str | None:
+        try:
+            return self._newest(task, wanted)
+        except ArtefactError as error:
+            log.error("nothing new for a task: %s", error, extra={"task": task, "code": error.code})
+            return None
+
+    def _report_broken(self) -> None:
+        """Say which folders hold no usable artefact, or something else under the id of a model that is warm."""
+        for entry in self._catalogue.entries():
+            if entry.error:
+                log.error("a model is refused: %s", entry.error, extra={"code": entry.error.code})
+            elif entry.manifest and self._differs(entry.manifest):
+                reason = f"{entry.folder.name} is not the {entry.manifest.id} that runs; give it a new version"
+                log.error("a model is refused: version_reused: %s", reason, extra={"code": "version_reused"})
+
+    def _differs(self, manifest: Manifest) -> bool:
+        """Whether another artefact of the same NAME@VERSION is warm."""
+        return manifest.id in self._warm and self._warm[manifest.id].model.manifest != manifest
+
     def _ready(self, installed: Installed) -> WarmModel:
         assert installed.manifest is not None
         model_id = installed.manifest.id
         with self._lock:
             if model_id not in self._warm:
-                self._warm[model_id] = self._load(installed)
+                warm = self._load(installed)
+                self._warm = {**self._warm, model_id: warm}
             return self._warm[model_id]
 
     def _load(self, installed: Installed) -> WarmModel:
         started = monotonic()
+        manifest = installed.manifest
+        assert manifest is not None
         model = load_model(installed.folder, self._settings, lambda model_id: self._encoder(model_id).model)
-        warm = self._with_lanes(model)
-        log.info("model is warm", extra={"model": model.manifest.id, "seconds": round(monotonic() - started, 2)})
+        below = manifest.encoders.get("image")
+        warm = open_lanes(model, self._settings, self._metrics, self._encoder(below) if below else None)
+        log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
         return warm
 
     def _encoder(self, model_id: str) -> WarmModel:
@@ -127,40 +154,6 @@ class WarmModels:
         if installed.manifest is not None and installed.manifest.encoders:
             raise ArtefactError("encoder_mismatch", f"{model_id} stands on another model itself")
         return self._ready(installed)
-
-    def _with_lanes(self, model: Model) -> WarmModel:
-        manifest = model.manifest
-        if isinstance(model, Encoder) and isinstance(manifest.preprocessing, ImageSpec):
-            lane = self._lane(model, lambda looks: _encode(model, looks))
-            itself = WarmEncoder(manifest.id, manifest.preprocessing, lane)
-            return WarmModel(model, None, (itself, model.own), itself)
-        if manifest.task not in TASKS:  # only other models use it
-            return WarmModel(model, None)
-        lane = self._lane(model, model.predict)
-        if "image" not in manifest.encoders:
-            return WarmModel(model, lane)
-        below = self._encoder(manifest.encoders["image"])
-        assert below.encoder is not None  # or the model would not have been warmed up
-        return WarmModel(model, lane, (below.encoder, image_feature(manifest, below.model.manifest)))
-
-    def _lane(self, model: Model, predict: Callable[[Sequence[Any]], Sequence[Any]]) -> Lane:
-        name = model.manifest.id
-        fills = self._metrics.batch_items.labels(name)
-        seconds = self._metrics.infer.labels(name)
-
-        def observe(items: int, took: float) -> None:
-            fills.observe(items)
-            seconds.observe(took)
-
-        size = self._settings.batch_size
-        return Lane(predict, batch_size=size, streams=model.streams, name=name, observe=observe)
-
-
-def _encode(model: Encoder, looks: Sequence[Look]) -> list[dict[str, NDArray[Any]]]:
-    """One run for all; it gives what any of the photos needs, and each keeps what it asked for."""
-    outputs = sorted(set().union(*(look.outputs for look in looks)))
-    rows = model.encode([look.pixels for look in looks], outputs)
-    return [{name: row[name] for name in look.outputs} for look, row in zip(looks, rows, strict=True)]
 
 
 def model_unavailable(error: ArtefactError) -> ItemError:

@@ -103,7 +103,7 @@ def _read_json(services: Services, submission: Submission, spool: Spool) -> Draf
     if isinstance(given, dict) and submission.query:
         given = {**fields_of_query(submission.query), **given}
     request = read_request(given)
-    draft = make_draft(request, services.catalogue)
+    draft = make_draft(request, services.catalogue, services.warm_models())
     parsed = [parse_input(v, seq, draft.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
     _check_uploads(services, submission.caller, parsed)
     spool.fill(cut_chunks(_counted(parsed, settings.max_inputs), settings.chunk_size))
@@ -115,7 +115,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Dr
     fields = fields_of_query(submission.query)
     if "tasks" not in fields:
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
-    draft = make_draft(read_fields(fields), services.catalogue)
+    draft = make_draft(read_fields(fields), services.catalogue, services.warm_models())
     items = PARSERS[submission.content_type](submission.body.blocks(), draft.medium)
     spool.fill(cut_chunks(_counted(items, settings.max_inputs), settings.chunk_size))
     if not spool.items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -81,8 +82,13 @@ def _field_error(found: dict[str, Any]) -> RequestError:
     return RequestError(CODES.get(found["type"], "field_invalid"), text, where=where)
 
 
-def make_draft(fields: JobFields, catalogue: Catalogue) -> Draft:
+def make_draft(fields: JobFields, catalogue: Catalogue, warm: Collection[str]) -> Draft:
     """Check what the fields mean.
+
+    Args:
+        fields: of the submission.
+        catalogue: the models there are.
+        warm: those that a live worker has warm; a job is not promised a version that nobody has run yet.
 
     Raises:
         RequestError: with a JSON pointer into the submission.
@@ -99,7 +105,7 @@ def make_draft(fields: JobFields, catalogue: Catalogue) -> Draft:
         medium=specs[0].medium,
         queue=specs[0].queue,
         options=_options(specs, fields.options),
-        models=_models(specs, fields.models, catalogue),
+        models=_models(specs, fields.models, catalogue, warm),
         priority=Priority[fields.priority.upper()] if fields.priority else None,
         name=fields.name,
         metadata=fields.metadata,
@@ -128,18 +134,20 @@ def _options(specs: list[TaskSpec], given: dict[str, Any]) -> dict[str, dict[str
     return {spec.name: spec.parse_options(given.get(spec.name, {}), f"/options/{spec.name}") for spec in specs}
 
 
-def _models(specs: list[TaskSpec], given: dict[str, str], catalogue: Catalogue) -> dict[str, str]:
+def _models(
+    specs: list[TaskSpec], given: dict[str, str], catalogue: Catalogue, warm: Collection[str]
+) -> dict[str, str]:
     _only_asked_for(specs, given, "models")
-    return {spec.name: _pin(spec.name, given.get(spec.name), catalogue) for spec in specs}
+    return {spec.name: _pin(spec.name, given.get(spec.name), catalogue, warm) for spec in specs}
 
 
-def _pin(task: str, wanted: str | None, catalogue: Catalogue) -> str:
+def _pin(task: str, wanted: str | None, catalogue: Catalogue, warm: Collection[str]) -> str:
     """NAME@VERSION of the model a task shall use: what is accepted today runs the same tomorrow."""
     where = f"/models/{task}"
     if wanted == "":
         raise RequestError("model_unknown", "Name a model, or leave the field out.", where=where)
     try:
-        manifest = catalogue.resolve(task, wanted).manifest
+        manifest = catalogue.resolve(task, wanted, warm).manifest
     except ArtefactError as error:
         if error.code not in ("model_unknown", "model_wrong_task"):
             raise

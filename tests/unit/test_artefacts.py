@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,43 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.artefacts import describe_files, load_manifest, read_labels, split_wanted
+from core.artefacts import load_manifest, read_labels, split_wanted
 from core.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.settings import MODELS_DIR, load_settings
+from tests.support.manifests import make
 from worker.models import load
 from worker.models.load import load_model, warm_up
 from worker.runtimes.checked import CheckedRuntime
-
-CLASSES = 3
-
-
-def make(models: Path, name: str = "toy", version: str = "1.0.0", folder: str | None = None, **fields: Any) -> Path:
-    """A small artefact whose graph is rubbish: enough for everything but running it."""
-    where = models / (folder or name)
-    where.mkdir(parents=True)
-    (where / "graph.pb").write_bytes(b"not a graph")
-    (where / "labels.csv").write_text("index,wnid,label\n0,n0,ant\n1,n1,bee\n2,n2,cat\n")
-    manifest = {
-        "schema_version": 1,
-        "name": name,
-        "version": version,
-        "task": "classify",
-        "kind": "image-classifier",
-        "summary": "A toy.",
-        "graph": "graph.pb",
-        "labels": "labels.csv",
-        "preprocessing": {"medium": "image", "size": [8, 8]},
-        "inputs": {"image": {"dtype": "uint8", "shape": [None, 8, 8, 3]}},
-        "outputs": {"probabilities": {"dtype": "float32", "shape": [None, CLASSES]}},
-        "metrics": [],
-        "licence": "CC0-1.0",
-        "source": "made here",
-        **describe_files(where, ["graph.pb", "labels.csv"]),
-        **fields,
-    }
-    (where / "manifest.json").write_text(json.dumps(manifest))
-    return where
 
 
 def refusal(folder: Path) -> str:

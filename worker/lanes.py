@@ -1,0 +1,91 @@
+"""The ways into warm models: a lane for each encoder, and one for each model that does more than read its output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.imaging import ImageSpec
+from core.settings import Settings
+from core.tasks import TASKS
+from worker.batching import Lane
+from worker.metrics import Metrics
+from worker.models.base import Encoder, Model
+from worker.models.standing import image_feature
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an encoder is asked: pixels uint8 [height, width, 3], and the names of the outputs that are needed."""
+
+    pixels: NDArray[np.uint8]
+    outputs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmEncoder:
+    """An encoder that is ready; its lane takes `Look`s and gives the outputs asked for, by name."""
+
+    id: str
+    spec: ImageSpec
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class WarmModel:
+    """A model that is ready, and the way into it.
+
+    Attributes:
+        lane: takes `Query`s and gives raw results; None where the encoder's output is the raw result.
+        stands_on: the encoder whose output is the value of its queries, and the name of that output; None if it takes
+            pixels or texts.
+        encoder: itself as an encoder, if it is one.
+    """
+
+    model: Model
+    lane: Lane | None
+    stands_on: tuple[WarmEncoder, str] | None = None
+    encoder: WarmEncoder | None = None
+
+
+def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: WarmModel | None) -> WarmModel:
+    """A model that has been warmed up, with its lanes running.
+
+    Args:
+        model: what was loaded.
+        settings: how large a batch may be.
+        metrics: told of every batch.
+        below: the image encoder that the model stands on, if it names one.
+    """
+
+    def lane(predict: Callable[[Sequence[Any]], Sequence[Any]]) -> Lane:
+        name = model.manifest.id
+        fills, seconds = metrics.batch_items.labels(name), metrics.infer.labels(name)
+
+        def observe(items: int, took: float) -> None:
+            fills.observe(items)
+            seconds.observe(took)
+
+        return Lane(predict, batch_size=settings.batch_size, streams=model.streams, name=name, observe=observe)
+
+    manifest = model.manifest
+    if isinstance(model, Encoder) and isinstance(manifest.preprocessing, ImageSpec):
+        itself = WarmEncoder(manifest.id, manifest.preprocessing, lane(lambda looks: _encode(model, looks)))
+        return WarmModel(model, None, (itself, model.own), itself)
+    if manifest.task not in TASKS:  # only other models use it
+        return WarmModel(model, None)
+    if below is None:
+        return WarmModel(model, lane(model.predict))
+    assert below.encoder is not None  # or the model would not have been warmed up
+    return WarmModel(model, lane(model.predict), (below.encoder, image_feature(manifest, below.model.manifest)))
+
+
+def _encode(model: Encoder, looks: Sequence[Look]) -> list[dict[str, NDArray[Any]]]:
+    """One run for all; it gives what any of the photos needs, and each keeps what it asked for."""
+    outputs = sorted(set().union(*(look.outputs for look in looks)))
+    rows = model.encode([look.pixels for look in looks], outputs)
+    return [{name: row[name] for name in look.outputs} for look, row in zip(looks, rows, strict=True)]

@@ -1,0 +1,44 @@
+"""Takes SIGHUP as the wish to load what is new in the models folder, and does so on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from queue import SimpleQueue
+
+from worker.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Reloads the models of a worker when it is asked to, once for each time it is asked.
+
+    It may be asked before the worker is open: then that is made up for.
+    """
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[bool] = SimpleQueue()  # a signal handler may put into it, whatever it interrupts
+        self._thread: threading.Thread | None = None
+
+    def listen(self) -> None:
+        """Take SIGHUP, from whoever has it; call from the main thread."""
+        signal.signal(signal.SIGHUP, lambda number, frame: self._asked.put(True))
+
+    def start(self, shop: Workshop) -> None:
+        """Begin answering."""
+        self._thread = threading.Thread(target=self._serve, args=(shop,), name="reload", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more; a reload under way is not waited for."""
+        self._asked.put(False)
+
+    def _serve(self, shop: Workshop) -> None:
+        while self._asked.get():
+            try:
+                shop.models.reload()
+                shop.leases.beat()  # now: the API promises a version as soon as a live worker says that it has it
+            except Exception:
+                log.exception("the reload failed; the models stay as they are")
