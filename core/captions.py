@@ -29,7 +29,8 @@ class CaptionSettings(BaseModel):
         words: the file of its vocabulary, a word a line; ids 0 to 3 are padding, start, end and unknown.
         most_words: the longest sentence that the graph's cache has room for.
         entry: numbers that the cache keeps of a word.
-        beam_size, length_penalty: what was best on the validation split.
+        beam_size: beams that its card's numbers are of; what the task has unless a job asks for another number.
+        length_penalty: what was best on the validation split.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

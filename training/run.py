@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from training.experiment import Experiment, experiment_names, keep_experiment, load_experiment
+from training.layout import data_of
 
 # Task of the plan -> who starts and finishes its runs; imported when it is needed, since Keras is slow to import.
 TASKS = {
@@ -33,6 +34,7 @@ def run(experiment: Experiment, data: Path, out: Path, work: Path) -> None:
     from training.fit import fit
 
     keep_experiment(experiment, work)
+    data = data_of(experiment.plan.task, data)
     part = import_module(TASKS[experiment.plan.task])
     training = part.start(experiment, data, work)
     fit(training.fitting(), work)
