@@ -154,6 +154,7 @@ class CaptionPlan(_Settings):
         encoder: the experiment that it goes on from.
         views: of each photo.
         samples: sentences drawn for a photo in a step.
+        drop: the decoder's dropout, less than before: the sentences were drawn without any.
         average: momentum of the moving average of the weights.
     """
 
@@ -161,6 +162,7 @@ class CaptionPlan(_Settings):
     encoder: str
     views: int = Field(ge=1)
     samples: int = Field(ge=2)
+    drop: float = Field(ge=0, lt=1)
     average: float = Field(ge=0, lt=1)
 
 
@@ -168,7 +170,7 @@ class TagPlan(_Settings):
     """Two towers, for pooled features of photos and for label vectors, learnt from words of captions.
 
     Attributes:
-        encoder, text: names of the artefacts that it stands on; looked for beside the one that is made, then in models/.
+        encoder, text: names of the artefacts that it stands on; looked for beside the new one, then in models/.
         template: what is said of a label to the text encoder.
         views: of each photo, see `training.vision.augment`.
         words, phrases: least photos of a word, and of two words side by side, to be learnt.

@@ -5,7 +5,7 @@ Polyak and Juditsky, 1992; Keras keeps it in the optimiser (`use_ema`), so it is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import keras
@@ -28,3 +28,16 @@ def averaged(network: keras.Model) -> Iterator[None]:
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
+
+
+def take_better(network: keras.Model, scores: Callable[[], dict[str, float]]) -> None:
+    """Set the weights to their average, unless `scores` on the validation split are better without.
+
+    A short run's average still remembers where it began.
+    """
+    plain = sum(scores().values())
+    with averaged(network):
+        average = sum(scores().values())
+    print(f"validation: sum of the scores {average:.4f} with averaged weights, {plain:.4f} with the last ones")
+    if average >= plain:
+        take_average(network)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.captions import END, PAD, START, UNKNOWN
 from training.experiment import CaptionPlan, Experiment, kept_experiment
 from training.fit import Batch, Fitting, restore
-from training.vision.average import averaged, take_average
+from training.vision.average import averaged, take_better
 from training.vision.cider_d import CiderD
 from training.vision.decode import Step, training_scores
 from training.vision.encoder import EncoderRun, grids
@@ -50,8 +50,9 @@ class CaptionRun:
         self.before = before = EncoderRun(self.encoder, data, trained)
         if not restore(before.fitting(), trained):
             raise FileNotFoundError(f"train {plan.encoder} first: {trained} has no state")
-        take_average(before.network)
+        take_better(before.network, before.scores)
         self.words, self.decoder = before.words, before.decoder
+        self.decoder.set_drop(plan.drop)
         self._grids = cached_grids(work / "grids", before, plan.views)
         self.seen = grids(before.top, before.seen, len(before.validation))
         ids, most = {word: at for at, word in enumerate(self.words)}, self.decoder.positions - 1
@@ -133,10 +134,13 @@ class CaptionRun:
                 break
         return read, said
 
+    def scores(self) -> dict[str, float]:
+        """Scores on the first validation photos, with the weights as they are."""
+        return training_scores(self.decoder, self.seen[:MEASURED], self.words, self.before.validation[:MEASURED])
+
     def _measure(self) -> dict[str, float]:
-        """Scores on the validation photos, with the averaged weights."""
         with averaged(self.network):
-            return training_scores(self.decoder, self.seen[:MEASURED], self.words, self.before.validation[:MEASURED])
+            return self.scores()
 
 
 def draw(log_probabilities: NDArray[np.float32], random: np.random.Generator) -> Ids:

@@ -51,6 +51,11 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             block.build((None, None, dim))
         self.built = True
 
+    def set_drop(self, rate: float) -> None:
+        """Drop less, or more, from now on; a network that is compiled already does not notice."""
+        for drop in (self.drop, *(drop for block in self.blocks for drop in block.drops)):
+            drop.rate = rate
+
     def encode(self, grid: Any, training: bool = False) -> Any:
         """Keys and values that the words attend to: grid [N, rows, columns, features] to [N, cells, entry]."""
         cells = ops.reshape(grid, (-1, self.cells, grid.shape[-1]))

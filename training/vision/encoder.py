@@ -132,11 +132,14 @@ class EncoderRun:
             }
             yield inputs, np.zeros(len(chosen), np.float32)
 
-    def _measure(self) -> dict[str, float]:
-        """Scores on the validation photos, with the averaged weights."""
+    def scores(self) -> dict[str, float]:
+        """Scores on the first validation photos, with the weights as they are."""
         measured = self.validation[:MEASURED]
+        return training_scores(self.decoder, grids(self.top, self.seen, len(measured)), self.words, measured)
+
+    def _measure(self) -> dict[str, float]:
         with averaged(self.network):
-            return training_scores(self.decoder, grids(self.top, self.seen, len(measured)), self.words, measured)
+            return self.scores()
 
 
 def grids(top: keras.Model, views: Any, count: int, view: int = 0) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from training.experiment import Experiment
-from training.vision.average import take_average
+from training.vision.average import take_better
 from training.vision.captioner import CaptionRun
 from training.vision.encoder import EncoderRun
 from training.vision.package_captioner import package_captioner
@@ -20,7 +20,7 @@ def start(experiment: Experiment, data: Path, work: Path) -> Any:
 
 
 def finish(run: Any, experiment: Experiment, folder: Path, data: Path) -> None:
-    """Write the artefact of a run that is trained, with the average of its weights.
+    """Write the artefact of a run that is trained, with the average of its weights if that is better.
 
     Args:
         run: what `start` gave.
@@ -28,7 +28,7 @@ def finish(run: Any, experiment: Experiment, folder: Path, data: Path) -> None:
         folder: the artefact's.
         data: the data folder; the test split in it is touched here and nowhere before.
     """
-    take_average(run.network)
+    take_better(run.network, run.scores)
     if isinstance(run, EncoderRun):
         package_encoder(run.top, experiment, folder)
     else:
