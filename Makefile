@@ -31,7 +31,7 @@ demo: env
 models: env
 	$(BIN)/python -m training.convert_efficientnet_lite
 
-# Recomputes every number of the text models' cards: make evaluate DATA=folder (training/README.md says what it holds)
+# Recomputes every number of every card: make evaluate DATA=folder (training/README.md says what it holds)
 evaluate: env
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
