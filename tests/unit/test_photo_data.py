@@ -109,7 +109,7 @@ def test_made_up_photos_are_always_the_same(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_made_up_photos(tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(files) == 1 + sum(SPLITS.values())
+    assert len(files) == 2 + sum(SPLITS.values())
     assert all((tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes() for path in files)
 
 

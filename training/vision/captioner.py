@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.captions import END, PAD, START, UNKNOWN
 from training.experiment import CaptionPlan, Experiment, kept_experiment
-from training.fit import Batch, Fitting, restore
+from training.fit import STATE, Batch, Fitting, restore
 from training.vision.average import averaged, take_better
 from training.vision.cider_d import CiderD
 from training.vision.decode import Step, training_scores
@@ -46,10 +46,11 @@ class CaptionRun:
         assert isinstance(plan, CaptionPlan)
         self._experiment, self._plan = experiment, plan
         trained = work.parent / plan.encoder
+        if not (trained / STATE).exists():
+            raise FileNotFoundError(f"train {plan.encoder} first: {trained} has no state")
         self.encoder = kept_experiment(trained, plan.encoder)
         self.before = before = EncoderRun(self.encoder, data, trained)
-        if not restore(before.fitting(), trained):
-            raise FileNotFoundError(f"train {plan.encoder} first: {trained} has no state")
+        restore(before.fitting(), trained)
         take_better(before.network, before.scores)
         self.words, self.decoder = before.words, before.decoder
         self.decoder.set_drop(plan.drop)

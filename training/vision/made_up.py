@@ -14,22 +14,27 @@ SIDE = 96
 COLOURS = {"red": "#d22", "green": "#2a2", "blue": "#24d", "yellow": "#dd2"}
 SHAPES = ("circle", "square", "triangle", "bar")
 GROUNDS = {"white": "#fff", "black": "#111", "grey": "#888"}
-SPLITS = {"train": 24, "val": 8, "test": 8}
+SPLITS = {"train": 52, "val": 8, "test": 8}  # 50 photos or more make a word worth measuring, see `words`
 SAID = (
     "a {size} {colour} {shape} on a {ground} ground",
     "the {shape} is {colour}",
-    "there is a {colour} {shape}",
+    "a picture with a {colour} {shape}",
     "a {shape} in front of something {ground}",
     "a picture of one {colour} {shape}",
 )
+LABELS = ("Circle", "Square", "Triangle", "Bar", "Picture", "Traffic light", "Tomato", "Dog", "Car", "Person")
 
 
 def write_made_up_photos(folder: Path, seed: int = 0) -> None:
-    """Write dataset.json and images/: pictures of one shape each, with five captions, in three splits."""
+    """Write dataset.json and images/, pictures of one shape each, with five captions, in three splits; and
+    open_images_v6_labels.csv.
+    """
     random = Random(seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     entries = list(_entries(folder / "images", random))
     (folder / "dataset.json").write_text(json.dumps({"dataset": "made up", "images": entries}), encoding="utf-8")
+    rows = "".join(f"/m/{at:02},{label}\n" for at, label in enumerate(LABELS))
+    (folder / "open_images_v6_labels.csv").write_text(f"LabelName,DisplayName\n{rows}", encoding="utf-8")
 
 
 def _entries(images: Path, random: Random) -> Iterator[dict[str, Any]]:
