@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,22 @@ def test_made_up_sentences_are_of_learnt_words(data: Path) -> None:
     made = made_up_sentences(words, 30, np.random.default_rng(0))
     assert [sum(example.label == language for example in made) for language in LANGUAGES] == [10, 10, 10]
     assert {piece for example in made for piece in example.text.split()} <= set(words.words)
+
+
+def test_longer_lists_are_learnt_from_but_no_test_word_is(data: Path, tmp_path: Path) -> None:
+    words = load_language(data)
+    hidden = sorted({strip_accents(example.text) for example in (*words.validation, *words.test)})
+    assert words.more_words
+    assert np.allclose(words.more_shares.sum(axis=1), 1)
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    for language in LANGUAGES:
+        lines = f"{hidden[0]} 9\n{hidden[1].upper()} 9\n{hidden[2]}'s 9\nbonjour-{hidden[3]} 9\nnewcomer 9\n"
+        (tmp_path / "words_more" / f"{language}.txt").write_text(lines, encoding="utf-8")
+    assert load_language(tmp_path).more_words == ("newcomer",)
+    shutil.rmtree(tmp_path / "words_more")
+    without = load_language(tmp_path)
+    assert without.more_words == ()
+    assert (without.test, without.validation, without.words) == (words.test, words.validation, words.words)
 
 
 def test_messages_are_in_one_fold_only(data: Path) -> None:

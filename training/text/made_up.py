@@ -23,16 +23,17 @@ WORDS, REVIEWS, MESSAGES, SENTENCES = 400, 400, 300, 60
 
 
 def write_made_up(folder: Path, seed: int = 0) -> None:
-    """Write imdb_reviews.jsonl.gz's layout (unzipped, as aclImdb/), sms_spam.tsv, words/ and sentences.tsv."""
+    """Write aclImdb/, sms_spam.tsv, words/, words_more/ and sentences.tsv."""
     random = Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     _reviews(folder / "aclImdb", random)
     write_tagged(folder / "sms_spam.tsv", list(_messages(random)))
-    (folder / "words").mkdir(exist_ok=True)
-    for language, syllables in SYLLABLES.items():
-        words = {"".join(random.choices(syllables, k=random.randint(2, 5))) for _ in range(WORDS)}
-        lines = [f"{word} {random.randint(100, 9999)}\n" for word in sorted(words)]
-        (folder / "words" / f"{language}.txt").write_text("".join(lines), encoding="utf-8")
+    for name in ("words", "words_more"):
+        (folder / name).mkdir(exist_ok=True)
+        for language, syllables in SYLLABLES.items():
+            words = {"".join(random.choices(syllables, k=random.randint(2, 5))) for _ in range(WORDS)}
+            lines = [f"{word} {random.randint(100, 9999)}\n" for word in sorted(words)]
+            (folder / name / f"{language}.txt").write_text("".join(lines), encoding="utf-8")
     write_tagged(folder / "sentences.tsv", list(_sentences(random)))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.text import CharGrams, TextSpec, normalise, prepare_text
+from core.text import LATIN_LETTER, CharGrams, TextSpec, normalise, prepare_text
 from core.text_features import grams
 
 Ids = NDArray[np.int32]
@@ -28,8 +28,15 @@ def encode_many(texts: Sequence[str], spec: TextSpec) -> list[Ids]:
         return [prepare_text(text, spec).ids for text in texts]
     found: list[Ids] = []
     for at in range(0, len(texts), AT_ONCE):
-        found += _char_grams([normalise(text) for text in texts[at : at + AT_ONCE]], features)
+        found += _char_grams([_clean(text, spec) for text in texts[at : at + AT_ONCE]], features)
     return found
+
+
+def _clean(text: str, spec: TextSpec) -> str:
+    clean = normalise(text[: spec.max_chars])
+    if not clean or (spec.needs == "latin letters" and not LATIN_LETTER.search(clean)):
+        prepare_text(text, spec)  # raises the error that says why
+    return clean
 
 
 def _char_grams(texts: Sequence[str], features: CharGrams) -> list[Ids]:
