@@ -23,21 +23,7 @@ from worker.models.base import Model, Query
 from worker.models.load import load_model
 from worker.models.tagger import OwnVocabularies
 
-OWN = [
-    "a red dog",
-    "grass!",
-    "Dog",
-    "dog",
-    " dog ",
-    "\u200b",
-    "\U0001f600",
-    "a" * 100,
-    "",
-    "\n",
-    "\x00",
-    "猫",
-    "\ud800",
-]
+OWN = ["a red dog", "grass!", "Dog", "dog", " dog ", "\u200b", "\U0001f600", "a" * 100, "\n", "猫"]
 OPTIONS: tuple[Mapping[str, Any], ...] = (
     {},
     {"vocabulary": "open-images", "top_k": 2},
@@ -92,7 +78,6 @@ def test_the_answer_is_what_was_asked_for(model: Model) -> None:
 
 
 def test_labels_of_a_caller_that_read_the_same_are_one_and_what_cannot_be_read_is_none(model: Model) -> None:
-    # What the API lets through: no label of one NUL or of nothing; the model takes those too.
     found = tagged(model, queries(1, {"vocabulary": OWN, "top_k": 1000}))[0]["labels"]
     assert {label["label"] for label in found} == {"a red dog", "grass!", "Dog", "\U0001f600", "a" * 100, "猫"}
     assert tagged(model, queries(1, {"vocabulary": ["\u200b", " "]}))[0]["labels"] == []

@@ -75,7 +75,7 @@ def held_out_words(train: Sequence[Photo]) -> list[str]:
 def stem(word: str) -> str:
     """A word without its endings, roughly: what "climb", "climber" and "climbing" have in common."""
     previous = ""
-    while word != previous and len(word) > 4:
+    while word != previous and len(word) > 3:
         previous = word
         shorter = SUFFIXES.sub("", word)
         word = shorter if len(shorter) > 2 else word

@@ -1,0 +1,126 @@
+"""What a tagger learns from: targets by hand, and nothing of the words that are kept away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.vision.datasets import Photo
+from training.vision.tag_data import caption_labels, count_labels, read_class_labels, shares
+from training.vision.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
+from training.vision.words import (
+    Censor,
+    held_out_words,
+    photo_labels,
+    photos_with,
+    protocol_words,
+    same_family,
+    says_something,
+    stem,
+)
+
+PHOTOS = [
+    Photo("a.jpg", "train", (("a", "black", "dog", "runs"), ("the", "black", "dog"), ("a", "dog", "'s", "fountain"))),
+    Photo("b.jpg", "train", (("two", "dogs", "at", "fountains"), ("a", "cat"))),
+]
+
+
+def test_function_words_numbers_and_signs_say_nothing() -> None:
+    assert [word for word in ("dog", "the", "t-shirt", "'s", "x", "3", "down", "outside") if says_something(word)] == [
+        "dog", "t-shirt", "outside",
+    ]  # fmt: skip
+
+
+def test_words_are_counted_by_photos_not_by_captions() -> None:
+    assert photos_with(PHOTOS, 1)["dog"] == 1
+    assert photos_with(PHOTOS, 2) == {"a": 1, "dog": 1, "black": 1}
+    assert protocol_words(PHOTOS) == ["black", "dog"]
+
+
+def test_labels_are_as_true_as_captions_say_them() -> None:
+    labels = caption_labels(PHOTOS, Censor(()), words=1, phrases=1)
+    assert labels[0] in ("dog", "fountain", "dogs", "black", "runs", "two", "cat", "fountains")
+    assert {"black dog", "dog runs"} <= set(labels)
+    assert not {"the black", "a", "dog 's"} & set(labels)
+    counts = count_labels(PHOTOS, ["dog", "black dog", "cat", "red"])
+    assert counts.tolist() == [[3, 2, 0, 0], [0, 0, 1, 0]]
+    assert shares(counts, PHOTOS)[1, 2] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "related"),
+    [
+        ("climb", "climbing", True),
+        ("climber", "climbed", True),
+        ("running", "runs", True),
+        ("puppies", "puppy", True),
+        ("skateboard", "skateboarder", True),
+        ("surf", "windsurfing", True),
+        ("leaves", "leaf", False),  # not by their letters: neither is held out
+        ("dog", "cat", False),
+        ("car", "carry", True),  # rather yes than no
+        ("hat", "that", False),
+    ],
+)
+def test_forms_of_a_word(one: str, other: str, related: bool) -> None:
+    assert same_family(one, other) == same_family(other, one) == related, (stem(one), stem(other))
+
+
+def test_a_censor_takes_a_word_out_in_all_its_forms() -> None:
+    censor = Censor(["fountain"])
+    labels = caption_labels(PHOTOS, censor, words=1, phrases=1)
+    assert "dog" in labels
+    assert not any("fountain" in label for label in labels)
+    assert not censor.allows("Water-fountains")
+    assert censor.clean(("a", "fountain", "and", "fountains", "dog")) == ("a", "and", "dog")
+    assert not any("fountain" in label for label in read_class_labels(censor).labels)
+
+
+def test_words_that_are_held_out_can_be_labels_and_are_related_to_no_measured_word() -> None:
+    words = [label for label in photo_labels() if " " not in label and label.islower() and says_something(label)]
+    captions = tuple((word,) for word in words)
+    train = [Photo(f"{at}.jpg", "train", captions) for at in range(60)]
+    train += [Photo(f"dog{at}.jpg", "train", (("dog",), ("dog",))) for at in range(60)]
+    kept = held_out_words(train)
+    assert len(words) / 8 < len(kept) < len(words) / 3
+    assert set(kept) <= set(words)
+    assert not any(same_family(word, "dog") for word in kept)
+    assert kept == held_out_words(train[::-1])
+
+
+def test_every_class_has_its_labels_and_those_above() -> None:
+    classes = read_class_labels()
+    assert len(classes.names) == 1000
+    true = {name for name, member in zip(classes.labels, classes.members[207], strict=True) if member}
+    assert {"golden retriever", "dog", "animal"} <= true
+    assert classes.members.sum(axis=1).min() >= 1
+    assert len(set(classes.labels)) == len(classes.labels)
+
+
+def test_the_vocabulary_photos_is_in_order_and_without_repetition() -> None:
+    labels = photo_labels()
+    assert labels == sorted(set(labels), key=str.lower)
+    assert 2000 < len(labels) < 5000
+    assert all(label == label.strip() and len(label) <= 40 for label in labels)
+
+
+def test_average_precision_by_hand() -> None:
+    scores = np.array([[0.9, 0.1, 0.3], [0.8, 0.2, 0.3], [0.7, 0.3, 0.3]])
+    truth = np.array([[True, True, False], [False, False, False], [True, False, False]])
+    found = average_precisions(scores, truth)
+    assert found[0] == pytest.approx((1 + 2 / 3) / 2)
+    assert found[1] == pytest.approx(1 / 3)
+    assert np.isnan(found[2])
+    assert mean_average_precision(scores, truth) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
+    assert precision_at(scores, truth, 1) == pytest.approx(2 / 3)
+
+
+def test_an_interval_holds_its_value() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((200, 3)) < 0.3
+    scores = truth + random.normal(size=truth.shape)
+    metric = with_interval("map", mean_average_precision, scores, truth, "made up")
+    assert metric.low is not None
+    assert metric.high is not None
+    assert metric.low < metric.value < metric.high
+    assert metric.high - metric.low < 0.2
