@@ -32,6 +32,8 @@ class Model(Protocol):
     It is made as `Kind(folder, manifest, runtime, encoders)`: the artefact's folder and manifest, its graph loaded,
     and the warm models that `manifest.encoders` names, by the same keys.
 
+    A class with `needs_runtime = False` loads what it runs itself and is given None for the graph.
+
     Attributes:
         manifest: what it is; `manifest.medium` says what it takes and `manifest.preprocessing` how that is prepared.
         streams: how many calls of `predict` at a time pay off.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ KINDS = {
     "text-classifier": "worker.models.text_classifier.TextClassifier",
     "text-encoder": "worker.models.text_encoder.TextEncoder",
 }
+PLUG_INS = "tagline.models"  # the group of entry points in which other packages offer kinds of their own
 EXAMPLE_TEXT = "An example of a text: it was not bad at all, call 0800 123 4567."
 GetEncoder = Callable[[str], Model]
 
@@ -43,9 +45,10 @@ def load_model(folder: Path, settings: Settings, get_encoder: GetEncoder | None 
             the folders beside this one.
 
     Raises:
-        ArtefactError: it is incomplete or damaged (see `load_manifest`), of an unknown kind (`kind_unknown`), its
-            runtime is missing (`runtime_missing`), what it stands on is missing or does not fit (`encoder_missing`,
-            `encoder_mismatch`), or it does not do what its manifest says (`warm_up_failed`).
+        ArtefactError: it is incomplete or damaged (see `load_manifest`), of an unknown kind (`kind_unknown`) or of one
+            whose package cannot be imported (`kind_broken`), its runtime is missing (`runtime_missing`), what it stands
+            on is missing or does not fit (`encoder_missing`, `encoder_mismatch`), or it does not do what its manifest
+            says (`warm_up_failed`).
     """
     manifest = load_manifest(folder)
     kind = _kind(manifest)
@@ -53,8 +56,12 @@ def load_model(folder: Path, settings: Settings, get_encoder: GetEncoder | None 
     encoders: dict[str, Model] = {
         role: _encoder(manifest, model_id, get) for role, model_id in manifest.encoders.items()
     }
+    if not getattr(kind, "needs_runtime", True):
+        model: Model = kind(folder, manifest, None, encoders)
+        warm_up(model, encoders)
+        return model
     runtime = CheckedRuntime(load_runtime(folder / manifest.graph, settings.runtime), manifest)
-    model: Model = kind(folder, manifest, runtime, encoders)
+    model = kind(folder, manifest, runtime, encoders)
     warm_up(model, encoders)
     runtime.trust()
     return model
@@ -73,10 +80,18 @@ def load_encoder(catalogue: Catalogue, model_id: str, settings: Settings) -> Mod
 
 
 def _kind(manifest: Manifest) -> Callable[..., Model]:
-    if manifest.kind not in KINDS:
-        raise ArtefactError("kind_unknown", f"{manifest.id} is a {manifest.kind!r}, which this version cannot run")
-    module, _, attribute = KINDS[manifest.kind].rpartition(".")
-    return cast(Callable[..., Model], getattr(import_module(module), attribute))
+    """The class for an artefact's kind: our own, or another package's."""
+    if manifest.kind in KINDS:
+        module, _, attribute = KINDS[manifest.kind].rpartition(".")
+        return cast(Callable[..., Model], getattr(import_module(module), attribute))
+    offered = entry_points(group=PLUG_INS)
+    for point in offered.select(name=manifest.kind):
+        try:
+            return cast(Callable[..., Model], point.load())
+        except Exception as error:  # whatever another package does when it is imported
+            raise ArtefactError("kind_broken", f"{manifest.id}: {point.value} cannot be imported: {error}") from error
+    known = ", ".join(sorted({*KINDS, *offered.names}))
+    raise ArtefactError("kind_unknown", f"{manifest.id} is a {manifest.kind!r}; there is {known}")
 
 
 def _encoder(manifest: Manifest, model_id: str, get: GetEncoder) -> Model:
