@@ -16,17 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from cli.client import Client
+from cli.demo_report import print_photos, print_texts
 from cli.demo_servers import photo_server, webhook_receiver
 from cli.health import why_not_ready
 from cli.inputs import upload
 from cli.local_s3 import local_s3
 from cli.progress import watch_job
-from cli.results import outcome
 from cli.service import start_child
 from cli.stack import free_port
 from cli.submit import submit_json
@@ -37,6 +34,15 @@ from core.signing import new_secret
 from core.states import JobState
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+OPTIONS: dict[str, dict[str, Any]] = {"classify": {"top_k": 3}, "tag": {"top_k": 8}}
+TEXTS = (
+    "A lovely, funny film with a cast that never puts a foot wrong.",
+    "Two hours of my life that I will not get back; dull from start to end.",
+    "WINNER!! Claim your free prize now, call 0906 170 1461. Cost 150p/min",
+    "Running late, see you at the station at half past",
+    "Le train de nuit pour Marseille part dans une heure.",
+    "¿Dónde está la biblioteca? Quisiera devolver estos libros.",
+)
 _BUCKET = "photos"
 _HOST = "127.0.0.1"
 _READY_S, _STOP_S, _WEBHOOK_S = 120.0, 20.0, 30.0
@@ -52,7 +58,7 @@ _PLAIN = dict.fromkeys(
 
 @click.command("demo")
 def demo() -> None:
-    """Start everything, label some photos, show the result, stop everything."""
+    """Start everything, caption and label some photos, judge some texts, show the results, stop everything."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     photos = sorted(SAMPLES.glob("*.jpg"))
     if len(photos) < 3:
@@ -79,7 +85,7 @@ def demo() -> None:
     say(f"Everything has stopped again; nothing is left. That took {time.monotonic() - began:.0f} s.")
     say("`make up` starts a service that stays, on http://127.0.0.1:8000, and prints its key.")
     if failed:
-        raise Failure("not every photo was labelled")
+        raise Failure("not everything was labelled")
 
 
 def _show(
@@ -91,19 +97,46 @@ def _show(
     *,
     s3: bool,
 ) -> bool:
-    """Run one job and show what came of it; True if something failed."""
+    """Run a job of photos and one of texts, and show what came of them; True if something failed."""
+    tasks = _tasks(client)
     inputs = _inputs(client, photos, photos_url, s3=s3)
-    request = {"tasks": ["classify"], "inputs": inputs, "options": {"classify": {"top_k": 3}}, "name": "demo"}
-    job = submit_json(client, {**request, "webhook": {"url": hook_url}})
-    job = watch_job(client, job)
-    rows = client.call("GET", f"/v1/jobs/{job['id']}/results")["data"]
-    Console().print(_table(rows))
+    job, rows = _run(client, tasks["image"], inputs, {"url": hook_url})
+    print_photos(rows)
+    failed = _failed(job)
+    if tasks["text"]:
+        texts = {str(number): text for number, text in enumerate(TEXTS, 1)}
+        inputs = [{"id": number, "text": text} for number, text in texts.items()]
+        job, rows = _run(client, tasks["text"], inputs)
+        print_texts(rows, texts)
+        failed |= _failed(job)
     try:
         message = received.get(timeout=_WEBHOOK_S)
     except queue.Empty:
         warn("no webhook has arrived")
         return True
     say(f"A webhook has arrived, its signature is right: {clean(str(message.get('type', 'job finished')))}")
+    return failed
+
+
+def _tasks(client: Client) -> dict[str, list[str]]:
+    """What can be asked for here, by what it takes: every task that has a model."""
+    every = client.call("GET", "/v1/tasks")["data"]
+    ready = [task for task in every if task["default_model"]]
+    return {medium: [task["name"] for task in ready if task["medium"] == medium] for medium in ("image", "text")}
+
+
+def _run(
+    client: Client, tasks: list[str], inputs: list[dict[str, str]], webhook: dict[str, str] | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One job that asks for all the tasks at once; the finished job and its results."""
+    options = {task: OPTIONS[task] for task in tasks if task in OPTIONS}
+    request = {"tasks": tasks, "inputs": inputs, "options": options, "name": "demo"}
+    job = submit_json(client, {**request, "webhook": webhook} if webhook else request)
+    job = watch_job(client, job)
+    return job, client.call("GET", f"/v1/jobs/{job['id']}/results")["data"]
+
+
+def _failed(job: dict[str, Any]) -> bool:
     return bool(job["state"] != JobState.COMPLETED or job["counts"]["failed"])
 
 
@@ -184,15 +217,6 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise Failure(f"the service did not start ({problem}):\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.1)
-
-
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("photo", "from", "best labels"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(clean(row["id"]), "/".join(row["input"]), outcome(row))
-    return table
 
 
 if __name__ == "__main__":

@@ -127,14 +127,20 @@ def test_a_reader_that_leaves_is_no_error(service: Up) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_shows_labels_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "TAGLINE_REDIS_URL": "redis://nobody.invalid/0"}
+def test_the_demo_shows_every_task_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = {
+        **os.environ, "TMPDIR": str(tmp_path), "TAGLINE_REDIS_URL": "redis://nobody.invalid/0", "COLUMNS": "80",
+    }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for word in ("Egyptian cat", "espresso", "upload", "url", "s3", "its signature is right", "/docs", "demo-"):
         assert word in done.stdout
+    shown = {"classify": "classes", "caption": "caption", "tag": "tags", "sentiment": "positive", "spam": "ham"}
+    for task in json.loads((SAMPLES.parent / "models" / "defaults.json").read_text()):
+        assert shown.get(task, task) in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert list(tmp_path.iterdir()) == []
 
 
