@@ -120,3 +120,32 @@ def test_a_taken_port_is_said_before_anything_is_started(up: Up) -> None:
         assert up.start().wait(timeout=60) == 2
     assert f"cannot listen on 127.0.0.1:{up.port}" in up.said()
     assert {path.name for path in up.data.iterdir()} == {"lock"}
+
+
+@pytest.mark.slow
+def test_reload_serves_a_new_model_without_a_restart(up: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorflow")
+    from tests.support.artefacts import set_defaults, write_encoder
+
+    models = tmp_path / "models"
+    write_encoder(models)
+    set_defaults(models, classify="eye")
+    monkeypatch.setenv("TAGLINE_MODELS_DIR", str(models))
+    up.start_and_wait()
+    before = up.pids("worker")
+    job = up.submit(40)
+    write_encoder(models, "1.1.0", seed=2)
+    asked = subprocess.run(
+        [sys.executable, "-m", "cli.main", "reload", "--data", str(up.data)], capture_output=True, text=True, timeout=60
+    )
+    assert asked.returncode == 0, asked.stderr
+
+    def default() -> str:
+        shown = up.client.call("GET", "/v1/models")["data"]
+        return next(model["id"] for model in shown if model["default"])
+
+    until(lambda: default() == "eye@1.1.0", what="the new default")
+    assert up.submit(1)["models"] == {"classify": "eye@1.1.0"}
+    assert job["models"] == {"classify": "eye@1.0.0"}
+    _all_done(up, job, 40)
+    assert up.pids("worker") == before
