@@ -39,7 +39,8 @@ def test_candidates_and_beams() -> None:
     [
         ("photos", True), ("open-images", True), ("birds", False), ("", False), ([], False), (["a"], True),
         ([""], False), (["a" * 100], True), (["a" * 101], False), (["a"] * 1000, True), (["a"] * 1001, False),
-        (["a\0b"], False), (["\n"], True), ([1], False), ([["a"]], False), (None, False), ({}, False), (7, False), (["a", None], False),
+        (["a\0b"], False), (["\n"], True),
+        ([1], False), ([["a"]], False), (None, False), ({}, False), (7, False), (["a", None], False),
     ],
 )  # fmt: skip
 def test_vocabularies(vocabulary: Any, good: bool) -> None:
