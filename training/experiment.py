@@ -177,7 +177,8 @@ class TagPlan(_Settings):
         components, whiten: of the pooled grid, see `training.vision.tag_nets.fit_front`.
         size: of an embedding.
         members: image towers that are trained beside each other and averaged.
-        hidden, label_hidden: widths of the towers' hidden layers.
+        hidden: width of an image tower's hidden layer.
+        reach, doubt: of the label tower, see `training.vision.tag_nets.fit_label_tower`.
         pretended: photos in a step that are told to show a class drawn by chance, so that all classes are learnt.
     """
 
@@ -195,8 +196,8 @@ class TagPlan(_Settings):
     hidden: int
     drop_in: float
     drop: float
-    label_hidden: int
-    label_drop: float
+    reach: float
+    doubt: float
     weight_decay: float
     pretended: int
 

@@ -23,12 +23,13 @@ from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
 from training.vision.pooled import PooledFeatures
 from training.vision.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
-from training.vision.tag_nets import Space, each_member, fit_front, image_tower, label_tower
+from training.vision.tag_nets import LabelTower, Space, each_member, fit_front, fit_label_tower, image_tower
 from training.vision.tag_scores import mean_average_precision, precision_at
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
 UNKNOWN = -1.0
 FIRST = 5
+PRETENDED_PHOTOS = 20
 AT_ONCE = 500
 
 
@@ -51,9 +52,8 @@ class TagRun:
         self.vectors = LabelVectors(text, work / "texts.npz")
         self._learn(PooledFeatures(encoder, images, work / "pooled"))
         keras.utils.set_random_seed(experiment.seed)
-        learnt = self._phrases([*self._said, *self._classes.labels])
-        tower = label_tower(plan, learnt)
-        self.space = self.network = Space(image_tower(plan, self.front), tower, learnt)
+        self._learnt = self._phrases([*self._said, *self._classes.labels])
+        self.space = self.network = Space(image_tower(plan, self.front), len(self._learnt), plan.size)
         self.space(np.zeros((1, self.front.width), np.float32))
         self.space.compile(self._optimizer(), each_member, jit_compile=False)
 
@@ -64,13 +64,19 @@ class TagRun:
 
     def logits(self, labels: list[str]) -> Floats:
         """Of labels for the validation photos, the members' mean, [photos, labels]."""
-        directions = ops.convert_to_numpy(self.space.label(self._phrases(labels), training=False))
+        directions = ops.convert_to_numpy(self.label_tower()(self._phrases(labels)))
         found = [
             ops.convert_to_numpy(self.space.image(self._seen[at : at + AT_ONCE], training=False)).mean(axis=1)
             for at in range(0, len(self._seen), AT_ONCE)
         ]
         logits: Floats = np.concatenate(found) @ directions[:, :-1].T + directions[:, -1]
         return logits
+
+    def label_tower(self) -> LabelTower:
+        """The tower for labels that explains the directions as they are now."""
+        values = [ops.convert_to_numpy(value) for value in (self.space.directions, self.space.biases)]
+        directions = np.concatenate([values[0], values[1][:, None]], axis=1)
+        return fit_label_tower(self._learnt, directions, self._shown, self.plan.reach, self.plan.doubt)
 
     def _phrases(self, labels: list[str]) -> NDArray[np.float32]:
         return self.vectors([self.plan.template.replace("{}", label) for label in labels])
@@ -79,7 +85,8 @@ class TagRun:
         """Targets and inputs of the training photos, inputs of the validation photos."""
         plan, censor = self.plan, censor_of(self.train)
         self._said = caption_labels(self.train, censor, plan.words, plan.phrases)
-        self._shares = shares(count_labels(self.train, self._said), self.train).astype(np.float16)
+        said = shares(count_labels(self.train, self._said), self.train)
+        self._shares = said.astype(np.float16)
         self._classes = read_class_labels(censor)
         names = [photo.name for photo in self.train]
         first = features.get("train", names)
@@ -90,6 +97,9 @@ class TagRun:
             pooled = features.get("train", names, number)
             self._grids.append(_in_parts(self.front.seen, pooled[:, :grid]))
             self._probabilities.append(pooled[:, grid:].astype(np.float16))
+        # A class that is pretended is as good as taught by a few photos.
+        taught = np.full(len(self._classes.labels), PRETENDED_PHOTOS, np.float32)
+        self._shown = np.concatenate([said.sum(axis=0), taught])
         seen = features.get("val", [photo.name for photo in self.validation])
         self._seen = _in_parts(self.front, seen).astype(np.float32)
 
@@ -146,11 +156,12 @@ class TagRun:
     def _measure(self) -> dict[str, float]:
         """Scores on the validation photos, of labels that were learnt and of labels that were kept away."""
         learnt, kept = protocol_words(self.train), held_out_words(self.train)
-        scores, truth = self.logits(learnt), count_labels(self.validation, learnt) >= LEAST_CAPTIONS
+        logits = self.logits([*learnt, *kept])
+        scores, truth = logits[:, : len(learnt)], count_labels(self.validation, learnt) >= LEAST_CAPTIONS
         found = {"map": mean_average_precision(scores, truth), "precision_at_5": precision_at(scores, truth, FIRST)}
         if kept:
             shown = count_labels(self.validation, kept) >= 1
-            found["unseen_map"] = mean_average_precision(self.logits(kept), shown)
+            found["unseen_map"] = mean_average_precision(logits[:, len(learnt) :], shown)
         return found
 
 

@@ -87,11 +87,11 @@ def finish(run: TagRun, experiment: Experiment, folder: Path, data: Path) -> Non
 
 def _write_graph(run: TagRun, path: Path, factor: float, constant: float) -> None:
     """Both towers as one graph of two parts; calibration is part of the directions."""
-    front, image, label = run.front, run.space.image, run.space.label
+    front, image, label = run.front, run.space.image, run.label_tower()
 
     def call(given: Mapping[str, Any]) -> dict[str, Any]:
         embedding = ops.mean(image(front(given["pooled"]), training=False), axis=1)
-        direction = label(given["label"], training=False) * factor
+        direction = label(given["label"]) * factor
         biased = ops.concatenate([direction[:, :-1], direction[:, -1:] + constant], axis=-1)
         return {"embedding": embedding, "direction": biased}
 

@@ -17,6 +17,29 @@ RARE = -4.0  # most labels are not true of most photos
 
 
 @dataclass(frozen=True, slots=True)
+class Bytes:
+    """A matrix that is shipped in eight bits an element, with a scale for each column.
+
+    Attributes:
+        table: int8 [rows, columns].
+        scale: [columns].
+    """
+
+    table: NDArray[np.int8]
+    scale: Floats
+
+    @classmethod
+    def of(cls, matrix: Floats) -> Bytes:
+        """The nearest such matrix."""
+        scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / 127
+        return cls(np.rint(matrix / scale).astype(np.int8), scale.astype(np.float32))
+
+    def after(self, rows: Any) -> Any:
+        """The product of rows [N, rows] with the matrix, [N, columns]."""
+        return ops.matmul(rows, ops.cast(self.table, "float32")) * self.scale
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
     """What happens to pooled features before anything is learnt from captions.
 
@@ -33,17 +56,17 @@ class Front:
 
     mean: Floats
     scale: Floats
-    basis: Floats
+    basis: Bytes
     classes: Floats
     centre: Floats
 
     @property
     def width(self) -> int:
-        return self.basis.shape[1] + self.classes.shape[1]
+        return len(self.basis.scale) + self.classes.shape[1]
 
     def seen(self, grid: Any) -> Any:
         """Components of pooled grids: [N, grid] to [N, components]."""
-        return ops.matmul((grid - self.mean) / self.scale, self.basis)
+        return self.basis.after((grid - self.mean) / self.scale)
 
     def named(self, probabilities: Any) -> Any:
         """Mean class vectors: [N, classes] to [N, text]."""
@@ -72,8 +95,11 @@ def fit_front(pooled: Floats, classes: Floats, components: int, whiten: float) -
     basis /= (standard @ basis).std()
     named = probabilities @ classes
     gain = 1 / named.std(axis=0).mean()
-    arrays = (mean, scale, basis, classes * gain, named.mean(axis=0) * gain)
-    return Front(*(np.ascontiguousarray(array, np.float32) for array in arrays))
+    return Front(_single(mean), _single(scale), Bytes.of(basis), _single(classes * gain), _single(named.mean(0) * gain))
+
+
+def _single(array: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(array, np.float32)
 
 
 def principal(rows: Floats, count: int, passes: int = 3) -> tuple[Floats, Floats]:
@@ -93,7 +119,7 @@ def principal(rows: Floats, count: int, passes: int = 3) -> tuple[Floats, Floats
 def image_tower(plan: TagPlan, front: Front) -> keras.Model:
     """From what the front gives, [N, width], to the embeddings of several members, [N, members, size]."""
     given = keras.Input((front.width,), name="front")
-    named = given[:, front.basis.shape[1] :]
+    named = given[:, len(front.basis.scale) :]
     found = []
     for member in range(plan.members):
         x = layers.Dropout(plan.drop_in)(given)
@@ -104,36 +130,72 @@ def image_tower(plan: TagPlan, front: Front) -> keras.Model:
     return keras.Model(given, layers.Concatenate(axis=1)(found) if len(found) > 1 else found[0], name="image")
 
 
-def label_tower(plan: TagPlan, vectors: Floats) -> keras.Model:
-    """From vectors of labels [L, text] to directions with a bias behind each, [L, size + 1].
-
-    Args:
-        plan: sizes.
-        vectors: of the labels that are learnt; they say what is usual.
-    """
-    given = keras.Input((vectors.shape[1],), name="label")
-    usual, gain = vectors.mean(axis=0), 1 / vectors.std(axis=0).mean()
-    x = (given - usual) * gain
-    deep = layers.Dense(plan.label_hidden, activation="gelu", name="label_hidden")(layers.Dropout(plan.label_drop)(x))
-    deep = layers.Dense(plan.size + 1, name="label_deep")(layers.Dropout(plan.label_drop)(deep))
-    flat = layers.Dense(plan.size + 1, use_bias=False, name="label_flat")(layers.Dropout(plan.label_drop)(x))
-    found = deep + flat
-    scaled = found[:, :-1] / plan.size**0.5
-    return keras.Model(given, ops.concatenate([scaled, found[:, -1:] + RARE], axis=-1), name="label")
-
-
 class Space(keras.Model):  # type: ignore[misc]
-    """Both towers over a fixed list of labels: front [N, width] to logits [N, members, labels]."""
+    """The image tower over a fixed list of labels: front [N, width] to logits [N, members, labels].
 
-    def __init__(self, image: keras.Model, label: keras.Model, vectors: Floats) -> None:
+    Each label has a direction of its own here, with a bias behind it; `label_tower` finds out what they have to do
+    with what the labels mean.
+    """
+
+    def __init__(self, image: keras.Model, labels: int, size: int) -> None:
         super().__init__()
-        self.image, self.label = image, label
-        self._vectors = vectors
+        self.image = image
+        scale = keras.initializers.RandomNormal(stddev=size**-0.5, seed=0)
+        self.directions = self.add_weight(shape=(labels, size), initializer=scale, name="directions")
+        self.biases = self.add_weight(shape=(labels,), initializer=keras.initializers.Constant(RARE), name="bias")
 
     def call(self, front: Any, training: bool = False) -> Any:
-        directions = self.label(self._vectors, training=training)
         embeddings = self.image(front, training=training)
-        return ops.matmul(embeddings, ops.transpose(directions[:, :-1])) + directions[:, -1]
+        return ops.matmul(embeddings, ops.transpose(self.directions)) + self.biases
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTower:
+    """From the vector of any label to a direction with a bias behind it: kernel ridge regression on those learnt.
+
+    A label's direction is the usual one and a sum over the labels that were learnt, more of those whose vectors are
+    near: what a Gaussian process expects (Rasmussen and Williams, 2006, chapter 2) whose observations, the directions
+    learnt, are the surer the more photos show them.
+
+    Attributes:
+        anchors: vectors of the labels that were learnt, [text, labels].
+        usual: [size + 1].
+        parts: [labels, size + 1].
+        reach: how far, in cosines, a label speaks for others.
+    """
+
+    anchors: Bytes
+    usual: Floats
+    parts: Floats
+    reach: float
+
+    def __call__(self, vectors: Any) -> Any:
+        """Vectors of length 1, [L, text], to [L, size + 1]."""
+        return self.usual + ops.matmul(kernel(vectors, self.anchors, self.reach), self.parts)
+
+
+def kernel(vectors: Any, anchors: Bytes, reach: float) -> Any:
+    """How alike vectors of length 1 are, from 0 to 1: [N, text] and [text, M] to [N, M]."""
+    return ops.exp((anchors.after(vectors) - 1) / reach)
+
+
+def fit_label_tower(vectors: Floats, directions: Floats, shown: Floats, reach: float, doubt: float) -> LabelTower:
+    """The tower that explains the directions learnt.
+
+    Args:
+        vectors: of the labels, [labels, text]; of length 1.
+        directions: with biases behind them, [labels, size + 1].
+        shown: how many photos show each label, [labels].
+        reach: see LabelTower.
+        doubt: how much a direction is doubted that one photo alone has taught, against how much directions differ.
+    """
+    trust = shown / (shown + doubt)
+    usual = (trust[:, None] * directions).sum(axis=0) / trust.sum()
+    anchors = Bytes.of(vectors.T)
+    alike = ops.convert_to_numpy(kernel(vectors, anchors, reach)).astype(np.float64)
+    alike[np.diag_indices_from(alike)] += doubt / np.maximum(shown, 1e-3) + 1e-4
+    parts = np.linalg.solve(alike, directions - usual)
+    return LabelTower(anchors, _single(usual), _single(parts), reach)
 
 
 def each_member(targets: Any, logits: Any) -> Any:
