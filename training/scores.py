@@ -61,11 +61,32 @@ def weigh(logits: Floats, labels: NDArray[np.bool_], ridge: float = 1e-3, steps:
     return weights
 
 
-def temperature(logits: Floats, labels: NDArray[np.int_]) -> float:
-    """The factor of the logits under which the right labels are likeliest; searched on a fine grid."""
-    factors = np.exp(np.linspace(np.log(0.1), np.log(10), 400))
-    losses = [-np.log(softmax(logits * factor)[np.arange(len(labels)), labels] + 1e-12).mean() for factor in factors]
-    return float(factors[int(np.argmin(losses))])
+def factor_and_shifts(logits: Floats, labels: NDArray[np.int_], ridge: float = 1e-3, steps: int = 50) -> Floats:
+    """The factor of all logits and the shift of each under which the right labels are likeliest.
+
+    A temperature, and what it takes when labels are more frequent than training had them; part of the vector scaling of
+    Guo et al., 2017, arXiv:1706.04599.
+
+    Args:
+        logits: [N, labels].
+        labels: int [N].
+
+    Returns:
+        float64 [1 + labels]: the factor, then the shifts; found by Newton's method.
+    """
+    found = np.append(1.0, np.zeros(logits.shape[1]))
+    slopes = np.zeros((*logits.shape, len(found)))
+    slopes[:, :, 0] = logits
+    slopes[:, :, 1:] = np.eye(logits.shape[1])
+    right = np.eye(logits.shape[1])[labels]
+    for _ in range(steps):
+        chance = softmax(found[0] * logits + found[1:])
+        slope = np.einsum("nck,nc->k", slopes, chance - right) + ridge * (found - np.append(1.0, found[1:] * 0))
+        mean = np.einsum("nck,nc->nk", slopes, chance)
+        curve = np.einsum("nck,nc,ncl->kl", slopes, chance, slopes) - mean.T @ mean
+        found = found - np.linalg.solve(curve + ridge * np.eye(len(found)), slope)
+    result: Floats = found
+    return result
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.text import normalise, strip_accents
-from training.scores import best_threshold, calibration_error, proportion, temperature, weigh
+from training.scores import best_threshold, calibration_error, factor_and_shifts, proportion, weigh
 from training.text.datasets import (
     Example,
     read_aclimdb,
@@ -138,5 +138,6 @@ def test_calibration_finds_the_scale() -> None:
     labels = random.random(20_000) < 1 / (1 + np.exp(-(0.5 * logits + 1)))
     assert weigh(logits[:, None], labels) == pytest.approx([0.5, 1.0], abs=0.06)
     columns = np.stack([np.zeros(20_000), logits], axis=1)
-    drawn = (random.random(20_000) < 1 / (1 + np.exp(-0.5 * logits))).astype(int)
-    assert temperature(columns, drawn) == pytest.approx(0.5, abs=0.05)
+    drawn = (random.random(20_000) < 1 / (1 + np.exp(-0.5 * logits - 1))).astype(int)
+    factor, first, second = factor_and_shifts(columns, drawn)
+    assert (factor, second - first) == pytest.approx((0.5, 1.0), abs=0.06)

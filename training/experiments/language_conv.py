@@ -15,12 +15,13 @@ EXPERIMENT = Experiment(
     summary="English, French or Spanish, by a convolutional network over characters.",
     seed=1,
     features=TextSpec(needs="latin letters", features=Chars(alphabet=ALPHABET)),
-    schedule=Schedule(epochs=16, batch_size=256, learning_rate=2e-3),
+    schedule=Schedule(epochs=5, batch_size=1024, learning_rate=4e-3),
     plan=LanguagePlan(
         net=Convolutional(dim=32, filters={2: 64, 3: 128, 4: 192, 5: 192, 6: 128}, hidden=128, drop=0.3),
         without_accents=0.4,
         shared=0.2,
         weight_decay=0.0,
         sentences=15_000,
+        more=200_000,
     ),
 )

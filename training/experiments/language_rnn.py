@@ -15,12 +15,13 @@ EXPERIMENT = Experiment(
     summary="English, French or Spanish, by a recurrent network over the characters of each word.",
     seed=1,
     features=TextSpec(needs="latin letters", features=WordChars(alphabet=ALPHABET, width=16)),
-    schedule=Schedule(epochs=14, batch_size=256, learning_rate=4e-3),
+    schedule=Schedule(epochs=4, batch_size=1024, learning_rate=8e-3),
     plan=LanguagePlan(
-        net=Recurrent(dim=32, units=96, drop=0.2),
+        net=Recurrent(dim=32, units=80, drop=0.2),
         without_accents=0.4,
         shared=0.2,
         weight_decay=0.0,
         sentences=6_000,
+        more=200_000,
     ),
 )

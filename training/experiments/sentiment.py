@@ -10,10 +10,10 @@ from training.experiment import ConvMember, Experiment, Schedule, SentimentPlan
 
 EXPERIMENT = Experiment(
     name="sentiment-ngram-conv",
-    version="1.0.0",
+    version="1.1.0",
     summary="Positive or negative, with a calibrated score; learnt from English film reviews.",
     seed=1,
-    features=TextSpec(features=TokenGrams(words=1 << 15, buckets=1 << 20, orders=3)),
+    features=TextSpec(features=TokenGrams(words=1 << 15, buckets=1 << 22, orders=3)),
     schedule=Schedule(epochs=4, batch_size=64, learning_rate=1e-3),
     plan=SentimentPlan(
         members=(
@@ -22,7 +22,7 @@ EXPERIMENT = Experiment(
         ),
         start=0.0,
         gram_drop=0.3,
-        least_count=1,
+        least_count=2,
         validation=0.08,
     ),
 )

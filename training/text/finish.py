@@ -12,7 +12,7 @@ from keras import ops
 from training.card import write_card
 from training.experiment import Experiment
 from training.package import write_manifest
-from training.scores import best_threshold, sigmoid, temperature, weigh
+from training.scores import best_threshold, factor_and_shifts, sigmoid, weigh
 from training.text import language, sentiment, spam
 from training.text.language_data import LANGUAGES, load_language
 from training.text.measure import FOLDS, MEASURES, PRECISION, reviews_path
@@ -73,10 +73,11 @@ def _sentiment(
 
 
 def _language(run: language.LanguageRun, experiment: Experiment, folder: Path) -> tuple[dict[str, int], dict[str, Any]]:
-    factor = temperature(*run.validation_logits())
+    factor, *shifts = (float(value) for value in factor_and_shifts(*run.validation_logits()))
+    shift = np.array(shifts, np.float32)
 
     def head(logits: Any) -> Mapping[str, Any]:
-        return {"probabilities": ops.softmax(logits * factor)}
+        return {"probabilities": ops.softmax(logits * factor + shift)}
 
     write_network(folder, experiment, run.network, head, [(NAMES[code], code) for code in LANGUAGES])
     return {"probabilities": len(LANGUAGES)}, {}
