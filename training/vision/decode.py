@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from core.beam import Search
-from core.captions import CaptionSettings, Part, captions_of
+from core.captions import Caption, CaptionSettings, Part, captions_of
 from training.vision.caption_scores import caption_scores
 from training.vision.datasets import Photo
 from training.vision.decoder import Decoder
@@ -41,8 +41,8 @@ def live_parts(decoder: Decoder) -> Part:
     def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         if "grid" in feeds:
             return {"encoded": ops.convert_to_numpy(decoder.encode(feeds["grid"]))}
-        found: dict[str, NDArray[Any]] = step.predict_on_batch(feeds)
-        return found
+        found = step.predict_on_batch(feeds)
+        return {name: np.array(found[name]) for name in outputs}  # JAX lends its arrays to be read only
 
     return run
 
@@ -50,7 +50,14 @@ def live_parts(decoder: Decoder) -> Part:
 def decode_grids(
     run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
 ) -> list[str]:
-    """The best caption of each photo.
+    """The best caption of each photo; see `best_captions`."""
+    return [caption.text for caption in best_captions(run, grids, words, settings)]
+
+
+def best_captions(
+    run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
+) -> list[Caption]:
+    """The best caption of each photo, and its score.
 
     Args:
         run: the decoder.
@@ -59,10 +66,10 @@ def decode_grids(
         settings: how it searches.
     """
     search = Search(settings.beam_size, settings.most_words, length_penalty=settings.length_penalty)
-    said: list[str] = []
+    said: list[Caption] = []
     for at in range(0, len(grids), AT_ONCE):
         encoded = run({"grid": np.asarray(grids[at : at + AT_ONCE], np.float32)}, ("encoded",))["encoded"]
-        said += [found[0].text for found in captions_of(run, encoded, words, settings, search)]
+        said += [found[0] for found in captions_of(run, encoded, words, settings, search)]
     return said
 
 
