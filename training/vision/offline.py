@@ -57,12 +57,19 @@ def encoder_folder(folder: Path, manifest: Manifest, kind: str = "image") -> Pat
 
 def encode_photos(folder: Path, manifest: Manifest, paths: Sequence[Path], output: str) -> NDArray[np.float32]:
     """One output of an encoder's artefact for photos, float32 [N, ...]."""
+    return encode_photos_once(folder, manifest, paths, (output,))[output]
+
+
+def encode_photos_once(
+    folder: Path, manifest: Manifest, paths: Sequence[Path], outputs: Sequence[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Several outputs of an encoder's artefact for photos, each float32 [N, ...], by name."""
     spec = manifest.preprocessing
     assert isinstance(spec, ImageSpec)
     run, found = graph_parts(folder / manifest.graph), []
-    with Progress(f"{manifest.id}: {output}", -(-len(paths) // AT_ONCE)) as progress:
+    with Progress(f"{manifest.id}: {', '.join(outputs)}", -(-len(paths) // AT_ONCE)) as progress:
         for at in range(0, len(paths), AT_ONCE):
             pixels = [decode_image(path.read_bytes(), spec, MAX_PIXELS).pixels for path in paths[at : at + AT_ONCE]]
-            found.append(run({"image": np.stack(pixels)}, (output,))[output])
+            found.append(run({"image": np.stack(pixels)}, outputs))
             progress.step(f"{at}/{len(paths)}")
-    return np.concatenate(found)
+    return {name: np.concatenate([batch[name] for batch in found]) for name in outputs}

@@ -35,7 +35,10 @@ class OfflineTagger:
 
     def embed(self, paths: Sequence[Path]) -> Embeddings:
         """Embeddings of photos, float32 [N, size]."""
-        pooled = encode_photos(self._encoder, load_manifest(self._encoder), paths, "pooled")
+        return self.place(encode_photos(self._encoder, load_manifest(self._encoder), paths, "pooled"))
+
+    def place(self, pooled: NDArray[np.float32]) -> Embeddings:
+        """Embeddings of what the encoder gives for photos, float32 [N, width] to [N, size]."""
         return self._run({"pooled": pooled}, ("embedding",))["embedding"]
 
     def own(self, labels: Sequence[str]) -> Vocabulary:
