@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env demo up test lint models train-small evaluate bench lock clean
+.PHONY: env demo up test lint train-small evaluate bench lock clean
 
 env: .venv/.installed
 
@@ -27,9 +27,6 @@ up: env
 
 demo: env
 	$(BIN)/tagline demo
-
-models: env
-	$(BIN)/python -m training.convert_efficientnet_lite
 
 # Recomputes every number of every card: make evaluate DATA=folder (training/README.md says what it holds)
 evaluate: env

