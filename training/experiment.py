@@ -221,6 +221,12 @@ class Experiment(_Settings):
         SentimentPlan | LanguagePlan | SpamPlan | EncoderPlan | CaptionPlan | TagPlan, Field(discriminator="task")
     ]
 
+    @property
+    def text(self) -> TextSpec:
+        """The features of an experiment on texts."""
+        assert self.features is not None
+        return self.features
+
 
 def experiment_names() -> list[str]:
     """Every file in training/experiments."""

@@ -73,7 +73,7 @@ class LanguageRun:
         self._items, self._bare = self._both_spellings(texts)
         self._targets = np.concatenate([_word_targets(data, self._plan.shared), _one_hot(data.sentences)])
         keras.utils.set_random_seed(experiment.seed)
-        self.network = build(self._plan, experiment.features, self._scale())
+        self.network = build(self._plan, experiment.text, self._scale())
         schedule = experiment.schedule
         rate = linear_decay(schedule.learning_rate, self._steps() * schedule.epochs)
         # None, unlike 0, spares a pass over the large tables in each step.
@@ -93,7 +93,7 @@ class LanguageRun:
         return min(self._plan.more, len(self._data.more_words))
 
     def _encode(self, texts: Sequence[str]) -> list[Ids]:
-        return encode_many(texts, self._experiment.features)
+        return encode_many(texts, self._experiment.text)
 
     def _both_spellings(self, texts: Sequence[str]) -> tuple[list[Ids], list[Ids]]:
         """Ids of texts as they are and without accents, which for most is the same."""
@@ -107,7 +107,7 @@ class LanguageRun:
 
     def _scale(self) -> NDArray[np.float32]:
         """Inverse document frequency of each n-gram among the training texts, about 1 at most."""
-        features = self._experiment.features.features
+        features = self._experiment.text.features
         if not isinstance(features, CharGrams):
             return np.ones(1, np.float32)
         texts = np.bincount(np.concatenate(self._items), minlength=features.buckets)

@@ -51,7 +51,7 @@ def fold(network: keras.Model) -> None:
 
 def inner_shape(experiment: Experiment) -> tuple[int, ...]:
     """What an item's ids have behind their length."""
-    features = experiment.features.features
+    features = experiment.text.features
     if isinstance(features, TokenGrams):
         return (1 + features.orders,)
     return (features.width,) if isinstance(features, WordChars) else ()
@@ -73,7 +73,7 @@ def manifest_fields(experiment: Experiment, outputs: Mapping[str, int], **more: 
         "summary": experiment.summary,
         "graph": "graph.pb",
         "labels": "labels.csv",
-        "preprocessing": experiment.features.model_dump(mode="json"),
+        "preprocessing": experiment.text.model_dump(mode="json"),
         "inputs": {"ids": {"dtype": "int32", "shape": [None, None, *inner_shape(experiment)]}},
         "outputs": {name: {"dtype": "float32", "shape": [None, width]} for name, width in outputs.items()},
         **more,

@@ -98,7 +98,7 @@ class SentimentRun:
     """One training: reviews as ids, the network, and what `fit` needs."""
 
     def __init__(self, experiment: Experiment, data: SentimentData) -> None:
-        features, plan = experiment.features.features, experiment.plan
+        features, plan = experiment.text.features, experiment.plan
         assert isinstance(plan, SentimentPlan)
         assert isinstance(features, TokenGrams)
         self._experiment = experiment
@@ -125,7 +125,7 @@ class SentimentRun:
         return count(len(self._train), self._experiment.schedule.batch_size)
 
     def _encode(self, examples: Sequence[Example]) -> tuple[list[Ids], NDArray[np.bool_]]:
-        items = [prepare_text(example.text, self._experiment.features).ids for example in examples]
+        items = [prepare_text(example.text, self._experiment.text).ids for example in examples]
         return items, np.array([example.label == LABELS[1] for example in examples])
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:

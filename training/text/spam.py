@@ -68,11 +68,11 @@ class SpamRun:
     """One training of all folds' models at once, and what `fit` needs."""
 
     def __init__(self, experiment: Experiment, data: SpamData) -> None:
-        features, plan = experiment.features.features, experiment.plan
+        features, plan = experiment.text.features, experiment.plan
         assert isinstance(plan, SpamPlan)
         assert isinstance(features, CharGrams)
         self._experiment, self.data = experiment, data
-        self._items = [prepare_text(message.text, experiment.features).ids for message in data.messages]
+        self._items = [prepare_text(message.text, experiment.text).ids for message in data.messages]
         self._targets = _targets(data, plan)
         keras.utils.set_random_seed(experiment.seed)
         self.network = build(plan, _scale(self._items, features.buckets))
