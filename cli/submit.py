@@ -26,11 +26,7 @@ _FAILED = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 
 @click.command("submit")
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE|FOLDER|URL|-...")
-@click.option(
-    "--tasks",
-    required=True,
-    help="Comma separated: classify,caption,tag of images, or sentiment,language,spam of a list of texts.",
-)
+@click.option("--tasks", required=True, help="classify,caption,tag of images; sentiment,language,spam of a list.")
 @click.option("--wait", is_flag=True, help="Show the progress, then the results.")
 @click.option("--name", help="A name for the job.")
 @click.option("--webhook", metavar="URL", help="Where to send a signed message at the end.")
