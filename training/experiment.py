@@ -178,7 +178,7 @@ class TagPlan(_Settings):
         size: of an embedding.
         members: image towers that are trained beside each other and averaged.
         hidden: width of an image tower's hidden layer.
-        reach, doubt: of the label tower, see `training.vision.tag_nets.fit_label_tower`.
+        reach, doubt: of the label tower, see `training.vision.tag_nets.LabelFit`.
         pretended: photos in a step that are told to show a class drawn by chance, so that all classes are learnt.
     """
 

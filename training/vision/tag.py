@@ -23,7 +23,7 @@ from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
 from training.vision.pooled import PooledFeatures
 from training.vision.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
-from training.vision.tag_nets import LabelTower, Space, each_member, fit_front, fit_label_tower, image_tower
+from training.vision.tag_nets import LabelFit, LabelTower, Space, each_member, fit_front, image_tower
 from training.vision.tag_scores import mean_average_precision, precision_at
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
@@ -52,8 +52,9 @@ class TagRun:
         self.vectors = LabelVectors(text, work / "texts.npz")
         self._learn(PooledFeatures(encoder, images, work / "pooled"))
         keras.utils.set_random_seed(experiment.seed)
-        self._learnt = self._phrases([*self._said, *self._classes.labels])
-        self.space = self.network = Space(image_tower(plan, self.front), len(self._learnt), plan.size)
+        learnt = self._phrases([*self._said, *self._classes.labels])
+        self._fit = LabelFit(learnt, self._shown, plan.reach, plan.doubt)
+        self.space = self.network = Space(image_tower(plan, self.front), len(learnt), plan.size)
         self.space(np.zeros((1, self.front.width), np.float32))
         self.space.compile(self._optimizer(), each_member, jit_compile=False)
 
@@ -76,7 +77,7 @@ class TagRun:
         """The tower for labels that explains the directions as they are now."""
         values = [ops.convert_to_numpy(value) for value in (self.space.directions, self.space.biases)]
         directions = np.concatenate([values[0], values[1][:, None]], axis=1)
-        return fit_label_tower(self._learnt, directions, self._shown, self.plan.reach, self.plan.doubt)
+        return self._fit(directions)
 
     def _phrases(self, labels: list[str]) -> NDArray[np.float32]:
         return self.vectors([self.plan.template.replace("{}", label) for label in labels])

@@ -179,23 +179,28 @@ def kernel(vectors: Any, anchors: Bytes, reach: float) -> Any:
     return ops.exp((anchors.after(vectors) - 1) / reach)
 
 
-def fit_label_tower(vectors: Floats, directions: Floats, shown: Floats, reach: float, doubt: float) -> LabelTower:
-    """The tower that explains the directions learnt.
+class LabelFit:
+    """Fits label towers to directions of the same labels; what does not depend on the directions is computed once."""
 
-    Args:
-        vectors: of the labels, [labels, text]; of length 1.
-        directions: with biases behind them, [labels, size + 1].
-        shown: how many photos show each label, [labels].
-        reach: see LabelTower.
-        doubt: how much a direction is doubted that one photo alone has taught, against how much directions differ.
-    """
-    trust = shown / (shown + doubt)
-    usual = (trust[:, None] * directions).sum(axis=0) / trust.sum()
-    anchors = Bytes.of(vectors.T)
-    alike = ops.convert_to_numpy(kernel(vectors, anchors, reach)).astype(np.float64)
-    alike[np.diag_indices_from(alike)] += doubt / np.maximum(shown, 1e-3) + 1e-4
-    parts = np.linalg.solve(alike, directions - usual)
-    return LabelTower(anchors, _single(usual), _single(parts), reach)
+    def __init__(self, vectors: Floats, shown: Floats, reach: float, doubt: float) -> None:
+        """Set up the regression.
+
+        Args:
+            vectors: of the labels, [labels, text]; of length 1.
+            shown: how many photos show each label, [labels].
+            reach: see LabelTower.
+            doubt: of a direction that one photo alone has taught, against how much directions differ.
+        """
+        self._anchors, self._reach = Bytes.of(vectors.T), reach
+        self._trust = shown / (shown + doubt)
+        alike = ops.convert_to_numpy(kernel(vectors, self._anchors, reach)).astype(np.float64)
+        alike[np.diag_indices_from(alike)] += doubt / np.maximum(shown, 1e-3) + 1e-4
+        self._inverse = np.linalg.inv(alike)
+
+    def __call__(self, directions: Floats) -> LabelTower:
+        """The tower that explains directions with biases behind them, [labels, size + 1]."""
+        usual = (self._trust[:, None] * directions).sum(axis=0) / self._trust.sum()
+        return LabelTower(self._anchors, _single(usual), _single(self._inverse @ (directions - usual)), self._reach)
 
 
 def each_member(targets: Any, logits: Any) -> Any:
