@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from core.errors import ArtefactError
@@ -42,3 +44,31 @@ def test_missing_runtime_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_entry_can_be_imported(path: str) -> None:
     module, _, name = path.rpartition(".")
     assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize("name", ["openvino", "tensorflow"])
+def test_a_graph_runs_in_parts(tmp_path: Path, name: str) -> None:
+    """Two parts in one file: what runs lies between what is fed and what is wanted."""
+    pytest.importorskip("tensorflow")
+    from training.export import write_parts
+
+    def call(given: Any) -> Any:
+        return {"sum": given["a"] + given["b"], "twice": given["a"] * 2, "shout": -given["c"]}
+
+    write_parts(tmp_path / "graph.pb", call, dict.fromkeys("abc", ("float32", (None, 2))))
+    runtime = choose.load_runtime(tmp_path / "graph.pb", name)
+    a, b = np.ones((3, 2), np.float32), np.full((3, 2), 5, np.float32)
+    assert (runtime.run({"b": b, "a": a}, ("sum",))["sum"] == 6).all()
+    assert (runtime.run({"a": a}, ("twice",))["twice"] == 2).all()
+    assert (runtime.run({"c": b[:1]}, ("shout",))["shout"] == -5).all()
+    both = runtime.run({"a": a, "b": b}, ("twice", "sum"))
+    assert list(both) == ["twice", "sum"]
+    assert (both["sum"] - both["twice"] == 4).all()
+    for feeds, outputs, code in (
+        ({"a": a}, ("sum",), "graph_input_wrong"),
+        ({"a": a, "b": b, "c": a}, ("sum",), "graph_input_wrong"),
+        ({"a": a, "b": b}, ("sum", "nothing"), "graph_output_missing"),
+    ):
+        with pytest.raises(ArtefactError) as caught:
+            runtime.run(feeds, outputs)
+        assert caught.value.code == code

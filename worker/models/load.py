@@ -142,9 +142,9 @@ def _grey(spec: ImageSpec) -> NDArray[np.uint8]:
 
 def _complaint(model: Model, queries: list[Query]) -> str | None:
     """What is wrong with the model's answers to a few examples, or None; the runtime has looked at the numbers."""
-    if isinstance(model, Encoder):
-        model.encode([query.value for query in queries], sorted(model.manifest.outputs))
     results = model.predict(queries)
+    if isinstance(model, Encoder):  # its own output first: that is compiled alone, and everything else together
+        model.encode([query.value for query in queries], sorted(model.manifest.outputs))
     if len(results) != len(queries):
         return f"gives {len(results)} results for {len(queries)} items"
     json.dumps([model.render(raw, {}) for raw in results], allow_nan=False)
