@@ -14,7 +14,7 @@ SIDE = 96
 COLOURS = {"red": "#d22", "green": "#2a2", "blue": "#24d", "yellow": "#dd2"}
 SHAPES = ("circle", "square", "triangle", "bar")
 GROUNDS = {"white": "#fff", "black": "#111", "grey": "#888"}
-SPLITS = {"train": 52, "val": 8, "test": 8}  # 50 photos or more make a word worth measuring, see `words`
+SPLITS = {"train": 56, "val": 8, "test": 8}  # 50 photos or more make a word worth measuring, see `words`
 SAID = (
     "a {size} {colour} {shape} on a {ground} ground",
     "the {shape} is {colour}",
