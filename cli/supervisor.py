@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -12,6 +11,7 @@ from types import FrameType
 from cli.orphans import end_adopted
 from cli.service import Service
 from cli.terminal import note, quote, warn
+from core.hangup import remember_terminal
 
 TICK_S = 0.1
 _HOUSEKEEPING_S = 10.0
@@ -35,7 +35,7 @@ class Supervisor:
         self._asked = 0  # how often we were asked to stop
         self._tidy_at = 0.0
         self._guest = 0  # a process that is ours, though no service
-        self._terminal: int | None = None
+        self._terminal_gone: Callable[[], bool] = lambda: False
         self._reload = False  # whether we were asked to
 
     def listen(self) -> None:
@@ -44,13 +44,13 @@ class Supervisor:
         SIGHUP is handed on to the services that reload at it, unless it says that our terminal is gone: then it, too,
         means to stop.
         """
-        self._terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+        self._terminal_gone = remember_terminal()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
         signal.signal(signal.SIGHUP, self._hang_up)
 
     def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        if self._terminal is not None and not os.isatty(self._terminal):
+        if self._terminal_gone():
             self._ask(number, frame)
         else:
             self._reload = True

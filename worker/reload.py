@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from queue import SimpleQueue
+from types import FrameType
 
+from core.hangup import remember_terminal
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
@@ -20,20 +23,25 @@ class Reloader:
 
     def __init__(self) -> None:
         self._asked: SimpleQueue[bool] = SimpleQueue()  # a signal handler may put into it, whatever it interrupts
-        self._thread: threading.Thread | None = None
+        self._terminal_gone = remember_terminal()
 
     def listen(self) -> None:
         """Take SIGHUP, from whoever has it; call from the main thread."""
-        signal.signal(signal.SIGHUP, lambda number, frame: self._asked.put(True))
+        signal.signal(signal.SIGHUP, self._hang_up)
 
     def start(self, shop: Workshop) -> None:
         """Begin answering."""
-        self._thread = threading.Thread(target=self._serve, args=(shop,), name="reload", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._serve, args=(shop,), name="reload", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more; a reload under way is not waited for."""
         self._asked.put(False)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        if self._terminal_gone():
+            os.kill(os.getpid(), signal.SIGTERM)  # in order, with what is in hand given back
+        else:
+            self._asked.put(True)
 
     def _serve(self, shop: Workshop) -> None:
         while self._asked.get():

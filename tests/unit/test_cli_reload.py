@@ -78,7 +78,6 @@ def test_the_wish_is_handed_on_to_services_that_reload(tmp_path: Path, handlers:
         command = [sys.executable, "-c", NOTES_HUPS, str(path)]
         service = Service(name, command, {}, LogFile(tmp_path / f"{name}.log"), tmp_path, reloads=name == "worker")
         supervisor.add(service)
-    supervisor._terminal = None  # whatever the tests run in
     supervisor.wait_until(lambda: all(path.exists() for path in notes.values()))
     os.kill(os.getpid(), signal.SIGHUP)
     supervisor.wait_until(lambda: notes["worker"].read_text() == "x")
