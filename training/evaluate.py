@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.artefacts import Manifest, Metric
 from core.catalogue import Catalogue
+from core.errors import ArtefactError
 from training.card import CARD, metrics_table
 from training.layout import data_of
 
@@ -80,20 +81,23 @@ def compare(manifest: Manifest, measured: Sequence[Metric]) -> list[str]:
     return complaints
 
 
-def check(folder: Path, manifest: Manifest, data: Path) -> list[str]:
-    """Complaints about an artefact's numbers; prints each number beside what the card says."""
+def check(folder: Path, manifest: Manifest, data: Path) -> tuple[int, list[str]]:
+    """How many of an artefact's numbers were recomputed, and complaints; prints each beside what the card says."""
     print(manifest.id, flush=True)
     if manifest.task not in MEASURES:
-        return [f"{manifest.id}: nobody measures the task {manifest.task}"]
+        return 0, [f"{manifest.id}: nobody measures the task {manifest.task}"]
     try:
         measured = measure_of(manifest.task)(folder, data_of(manifest.task, data))
     except FileNotFoundError as error:
         print(f"  its data is not there: {error}")
         measured = []
+    except ArtefactError as error:
+        return 0, [f"{manifest.id}: {error}"]
     complaints = compare(manifest, measured)
     if metrics_table(manifest.metrics) not in (folder / CARD).read_text(encoding="utf-8"):
         complaints.append(f"{manifest.id}: {CARD} and manifest.json give other numbers")
-    return complaints
+    claimed = {metric.name for metric in manifest.metrics}
+    return sum(metric.name in claimed for metric in measured), complaints
 
 
 def main() -> int:
@@ -104,13 +108,18 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         parser.error(f"{arguments.data} is no folder")
-    complaints = []
+    complaints, recomputed, claimed = [], 0, 0
     for entry in Catalogue(arguments.models).entries():
         manifest = entry.manifest
         if manifest is None:
             complaints.append(f"{entry.folder.name}: {entry.error}")
         elif not arguments.names or manifest.name in arguments.names:
-            complaints += check(entry.folder, manifest, arguments.data)
+            count, found = check(entry.folder, manifest, arguments.data)
+            complaints += found
+            recomputed, claimed = recomputed + count, claimed + len(manifest.metrics)
+    if not recomputed:
+        complaints.append(f"nothing could be recomputed from {arguments.data}")
+    print(f"{recomputed} of {claimed} numbers recomputed")
     print("no card overstates" if not complaints else "\n".join(["", *complaints]), file=sys.stderr)
     return 1 if complaints else 0
 

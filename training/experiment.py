@@ -247,9 +247,20 @@ def load_experiment(name: str) -> Experiment:
 
 
 def keep_experiment(experiment: Experiment, work: Path) -> None:
-    """Write down in a work folder what the run in it is a run of."""
+    """Write down in a work folder what the run in it is a run of.
+
+    Raises:
+        ValueError: it is a run of something else; what is in it would come out under settings it never saw.
+    """
+    path = work / KEPT
+    if path.exists() and path.read_text(encoding="utf-8") != _written(experiment):
+        raise ValueError(f"{work} is the work folder of other settings, see {path}; use another one, or delete it")
     work.mkdir(parents=True, exist_ok=True)
-    (work / KEPT).write_text(experiment.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    path.write_text(_written(experiment), encoding="utf-8")
+
+
+def _written(experiment: Experiment) -> str:
+    return experiment.model_dump_json(indent=1) + "\n"
 
 
 def kept_experiment(work: Path, name: str) -> Experiment:

@@ -7,6 +7,7 @@ sentences are sampled for each photo, and each is compared with the mean reward 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import keras
@@ -158,7 +159,8 @@ def _ended(caption: Sequence[str], ids: dict[str, int], most_words: int) -> list
 
 def cached_grids(folder: Path, before: EncoderRun, views: int) -> NDArray[np.float16]:
     """Grids of the training photos by the tuned encoder, float16 [views, photos, 9, 9, 1280], read from disk."""
-    path = folder / f"grids{views}.npy"
+    weights = b"".join(ops.convert_to_numpy(variable).tobytes() for variable in before.top.variables)
+    path = folder / f"grids-{sha256(weights).hexdigest()[:12]}-{views}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         found = [grids(before.top, before.views, len(before.train), view).astype(np.float16) for view in range(views)]

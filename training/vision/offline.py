@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.artefacts import Manifest, split_wanted
 from core.captions import Part
 from core.catalogue import Catalogue
+from core.errors import ArtefactError
 from core.imaging import ImageSpec, decode_image
 from training.progress import Progress
 
@@ -45,14 +46,14 @@ def encoder_folder(folder: Path, manifest: Manifest, kind: str = "image") -> Pat
     """The artefact that another stands on: beside it, or in models/.
 
     Raises:
-        FileNotFoundError: it is in neither.
+        ArtefactError: `encoder_missing`, it is in neither.
     """
     name, version = split_wanted(manifest.encoders[kind])  # type: ignore[index]
     for place in (folder.parent, Path("models")):
         for entry in Catalogue(place).entries():
             if entry.manifest and (entry.manifest.name, entry.manifest.version) == (name, version):
                 return entry.folder
-    raise FileNotFoundError(f"{manifest.id} stands on {manifest.encoders[kind]}, which is not beside it")  # type: ignore[index]
+    raise ArtefactError("encoder_missing", f"{manifest.id} stands on {manifest.encoders[kind]}, which is not beside it")  # type: ignore[index]
 
 
 def encode_photos(folder: Path, manifest: Manifest, paths: Sequence[Path], output: str) -> NDArray[np.float32]:

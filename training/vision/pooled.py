@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import openvino as ov
@@ -46,14 +47,12 @@ class PooledFeatures:
             names: the photos' files.
             number: of the view, see `training.vision.augment`; 0 is the photo as the worker sees it.
         """
-        path = self._cache / f"{list_name}-view{number}.npy"
+        path = self._cache / f"{list_name}-{crc32(chr(10).join(names).encode()):08x}-view{number}.npy"
         if not path.exists():
             self._cache.mkdir(parents=True, exist_ok=True)
             np.save(path.with_suffix(".tmp.npy"), np.concatenate(list(self._computed(names, number))))
             path.with_suffix(".tmp.npy").rename(path)
         found: NDArray[np.float32] = np.load(path)
-        if found.shape != (len(names), self.width):
-            raise ValueError(f"{path} is of another list of photos; use another work folder")
         return found
 
     def _computed(self, names: Sequence[str], number: int) -> Iterator[NDArray[np.float32]]:

@@ -75,6 +75,10 @@ def cached_trunk(cache: Path, images: Path, names: Sequence[str], views: int) ->
         views: how many views of each, see `training.vision.augment`.
     """
     cache.mkdir(parents=True, exist_ok=True)
+    listed, every = cache / "photos.txt", "\n".join(names)
+    if listed.exists() and listed.read_text(encoding="utf-8") != every:
+        raise ValueError(f"{cache} is the cache of another list of photos; use another work folder")
+    listed.write_text(every, encoding="utf-8")
     compute = None
     for number in range(views):
         path = cache / f"view{number}.npy"
@@ -84,8 +88,6 @@ def cached_trunk(cache: Path, images: Path, names: Sequence[str], views: int) ->
         np.save(path.with_suffix(".tmp.npy"), _view(compute, images, names, number))
         path.with_suffix(".tmp.npy").rename(path)
     loaded = [np.load(cache / f"view{number}.npy", mmap_mode="r") for number in range(views)]
-    if any(len(array) != len(names) for array in loaded):
-        raise ValueError(f"{cache} is the cache of another list of photos; use another folder")
     return Views(loaded)
 
 
@@ -104,7 +106,7 @@ def _view(compute: Compute, images: Path, names: Sequence[str], number: int) -> 
 
 
 def _compiled() -> Compute:
-    """The trunk as a function of uint8 pixels; by OpenVINO, which is the fastest on a CPU, where we can export to it."""
+    """The trunk as a function of uint8 pixels; by OpenVINO, the fastest on a CPU, where we can export to it."""
     trunk = trunk_of(published())
     if keras.backend.backend() != "tensorflow":
         return lambda batch: np.array(trunk.predict_on_batch(batch.astype(np.float32)), np.float16)
