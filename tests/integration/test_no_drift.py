@@ -1,0 +1,167 @@
+"""No drift: what the worker serves for a photo is what the same artefacts say offline, where their cards are measured.
+
+Offline TensorFlow computes one list of photos; in the worker photos are fetched, decoded on threads, batched as they
+come, encoded once for all tasks, and computed by OpenVINO (or TensorFlow). Both run the same graph files in float32,
+but sum in another order: probabilities differ by some 1e-6. So scores may differ by TOLERANCE, and where two labels, or
+two sentences, are closer to each other than that, either may come first.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from prometheus_client import CollectorRegistry
+
+pytest.importorskip("tensorflow")
+
+from cli.demo_servers import photo_server
+from core.artefacts import load_manifest, read_labels
+from core.captions import CaptionSettings, read_words
+from core.catalogue import Catalogue
+from core.settings import Settings
+from core.tasks import CaptionOptions, ClassifyOptions, TagOptions
+from db import keys
+from db.engine import Database
+from db.results import stream_results
+from tests.support.jobs import make_job
+from training.vision.augment import view
+from training.vision.decode import best_captions
+from training.vision.offline import encode_photos_once, graph_parts
+from training.vision.tag_measure import OfflineTagger
+from worker.metrics import Metrics
+from worker.pipeline import run_batch
+from worker.workshop import close_workshop, open_workshop
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "models"
+DEFAULTS: dict[str, str] = json.loads((MODELS / "defaults.json").read_text())
+TASKS = tuple(task for task in ("classify", "caption", "tag") if task in DEFAULTS)
+PHOTOS, FEW = 200, 48
+SIDE = 320
+TOLERANCE = 1e-4
+Row = dict[str, Any]
+
+# Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
+KERAS = "ignore:__array__ implementation:DeprecationWarning"
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(KERAS)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Crops of the sample photos, in other light, some mirrored, as JPEG files."""
+    folder = tmp_path_factory.mktemp("views")
+    samples = [Image.open(path).convert("RGB") for path in sorted((ROOT / "samples").glob("*.jpg"))]
+    for sample in samples:
+        sample.thumbnail((SIDE, SIDE))
+    paths = [folder / f"{at}.jpg" for at in range(PHOTOS)]
+    for at, path in enumerate(paths):
+        pixels = np.asarray(samples[at % len(samples)], np.uint8)
+        Image.fromarray(view(pixels, at // len(samples), (at,))).save(path, quality=92)
+    return paths
+
+
+def folder_of(task: str) -> Path:
+    return Catalogue(MODELS).resolve(task).folder
+
+
+class Offline:
+    """What the artefacts say of each photo where their cards are measured.
+
+    Attributes:
+        labels: of each ranked task, in the order of the scores, and
+        scores: [photos, labels].
+        captions: text and score.
+    """
+
+    def __init__(self, photos: list[Path]) -> None:
+        encoder = folder_of("classify")
+        manifest = load_manifest(encoder)
+        outputs = {"classify": "probabilities", "caption": "grid", "tag": "pooled"}
+        seen = encode_photos_once(encoder, manifest, photos, [outputs[task] for task in TASKS])
+        self.labels = {"classify": [label.name for label in read_labels(encoder, manifest)]}
+        self.scores: dict[str, NDArray[np.float32]] = {"classify": seen["probabilities"]}
+        if "tag" in TASKS:
+            tagger = OfflineTagger(folder_of("tag"))
+            vocabulary = tagger.named(TagOptions().vocabulary)  # type: ignore[arg-type]
+            self.labels["tag"] = list(vocabulary.labels)
+            self.scores["tag"] = vocabulary.scores(tagger.place(seen["pooled"]))
+        if "caption" in TASKS:
+            folder = folder_of("caption")
+            settings = CaptionSettings.model_validate(load_manifest(folder).settings)
+            assert settings.beam_size == CaptionOptions().beam_size, "the card's numbers are of what is served"
+            assert settings.most_words <= CaptionOptions().max_words
+            words = read_words(folder / settings.words)
+            self.captions = best_captions(graph_parts(folder / "graph.pb"), seen["grid"], words, settings)
+
+
+@pytest.fixture(scope="module")
+def offline(photos: list[Path]) -> Offline:
+    return Offline(photos)
+
+
+@pytest.fixture
+def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copy(sqlite_template, tmp_path / "tagline.db")
+    opened = Database(f"sqlite:///{tmp_path / 'tagline.db'}")
+    yield opened
+    opened.close()
+
+
+def served(database: Database, photos: list[Path], runtime: str, tmp_path: Path) -> list[Row]:
+    """The outputs of one job that asks for all image tasks at once."""
+    with photo_server(photos[0].parent) as url:
+        settings = Settings(
+            database_url=f"sqlite:///{tmp_path / 'tagline.db'}", data_dir=tmp_path / "data", models_dir=MODELS,
+            allow_hosts=(url.split("/")[2],), runtime=runtime,
+        )  # fmt: skip
+        with database.write() as session:
+            tenant = keys.create_tenant(session, "acme", "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+        job = make_job(database, tenant, refs=[f"{url}/{path.name}" for path in photos], chunk=25, tasks=TASKS)
+        shop = open_workshop(settings, Metrics(CollectorRegistry()))
+        try:
+            while run_batch(shop, "image"):
+                pass
+        finally:
+            close_workshop(shop)
+    rows = list(stream_results(database, job))
+    assert [row["error"] for row in rows] == [None] * len(photos)
+    return [row["outputs"] for row in rows]
+
+
+def check_ranked(offline: Offline, task: str, rows: list[Row], most: int) -> None:
+    """Same labels in the same order, but for labels whose scores are as good as equal."""
+    names, swapped = offline.labels[task], 0
+    for scores, row in zip(offline.scores[task], rows, strict=False):
+        best = np.argsort(-scores, kind="stable")[:most]
+        found = row[task]["labels"]
+        assert len(found) == most
+        assert [label["score"] for label in found] == pytest.approx(scores[best].tolist(), abs=TOLERANCE)
+        swapped += [label["label"] for label in found] != [names[at] for at in best]
+        by_name = dict(zip(names, scores.tolist(), strict=True)) if len(set(names)) == len(names) else {}
+        for label in found:
+            assert by_name.get(label["label"], label["score"]) == pytest.approx(label["score"], abs=TOLERANCE)
+    assert swapped <= len(rows) // 50
+
+
+@pytest.mark.parametrize(("runtime", "count"), [("openvino", PHOTOS), ("tensorflow", FEW)])
+def test_the_worker_serves_what_was_measured(
+    offline: Offline, photos: list[Path], database: Database, tmp_path: Path, runtime: str, count: int
+) -> None:
+    rows = served(database, photos[:count], runtime, tmp_path)
+    assert len(rows) == count
+    check_ranked(offline, "classify", rows, ClassifyOptions().top_k)
+    if "tag" in TASKS:
+        check_ranked(offline, "tag", rows, TagOptions().top_k)
+    if "caption" in TASKS:
+        pairs = list(zip(offline.captions, [row["caption"] for row in rows], strict=False))
+        assert len({caption.text for caption, _ in pairs}) > count // 20, "the photos are told apart"
+        assert [row["text"] for _, row in pairs] == [caption.text for caption, _ in pairs]
+        assert [row["score"] for _, row in pairs] == pytest.approx([c.score for c, _ in pairs], abs=TOLERANCE)

@@ -1,0 +1,109 @@
+"""Training on made-up data: every task ends in an artefact that is served, measured, and described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("keras")
+
+from core.artefacts import load_manifest
+from core.imaging import ImageSpec, decode_image
+from core.settings import load_settings
+from training.evaluate import check, measure_of, overstates
+from training.experiment import Experiment, Schedule, experiment_names, load_experiment
+from training.fit import CURVE, METRICS
+from training.train_small import SHIPPED, small_experiments, train_small
+from worker.models.base import Encoder, Model, Query
+from worker.models.load import load_model
+
+# Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
+KERAS = "ignore:__array__ implementation:DeprecationWarning"
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(KERAS)]
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+TEXTS = ("a lovely thing", "free entry, claim now " * 40)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("small")
+    train_small(out)
+    return out
+
+
+def of_task(small: Path, *tasks: str) -> list[Path]:
+    """The artefacts of some tasks."""
+    every = sorted((small / "models").iterdir())
+    return [folder for folder in every if load_manifest(folder, verify=False).task in tasks]
+
+
+def results(model: Model, values: list[Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    return [model.render(raw, options) for raw in model.predict([Query(value, options) for value in values])]
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
+def test_every_text_task_is_trained_and_served(small: Path, runtime: str) -> None:
+    folders = of_task(small, "sentiment", "language", "spam")
+    assert len(folders) == 5
+    for folder in folders:
+        model = load_model(folder, load_settings(runtime=runtime))
+        found = results(model, [model.prepare(text) for text in TEXTS], {})  # type: ignore[attr-defined]
+        assert all(result["model"] == load_manifest(folder).id for result in found)
+        assert all(sum(label["score"] for label in r["labels"]) == pytest.approx(1, abs=1e-4) for r in found)
+
+
+def test_every_photo_task_is_trained_and_served(small: Path) -> None:
+    settings = load_settings(runtime="openvino")
+    [folder] = of_task(small, "classify")
+    encoder = load_model(folder, settings)
+    assert isinstance(encoder, Encoder)
+    spec = encoder.manifest.preprocessing
+    assert isinstance(spec, ImageSpec)
+    photos = [decode_image((SAMPLES / f"{name}.jpg").read_bytes(), spec, 10**8).pixels for name in ("cat", "coffee")]
+    seen = encoder.encode(photos, ("probabilities", "grid", "pooled"))
+    names = [encoder.render(row["probabilities"], {})["labels"][0]["label"] for row in seen]
+    assert "cat" in names[0], "the published classifier is untouched by training"
+    assert "espresso" in names[1]
+    [captioner] = of_task(small, "caption")
+    told = results(load_model(captioner, settings), [row["grid"] for row in seen], {"beam_size": 3, "candidates": 2})
+    assert all(0 <= one["score"] <= 1 and len(one["candidates"]) == 2 for one in told)
+    for folder in of_task(small, "tag"):
+        own = {"vocabulary": ["circle", "dog", "cup of coffee"], "top_k": 2}
+        labels = results(load_model(folder, settings), [row["pooled"] for row in seen], own)
+        assert all(len(one["labels"]) == 2 for one in labels)
+    assert bool(of_task(small, "tag")) == (SHIPPED / "minilm-l6").is_dir()
+
+
+def test_a_run_leaves_curve_and_metrics(small: Path) -> None:
+    folders = sorted((small / "work").iterdir())
+    assert [folder.name for folder in folders] == sorted(small_experiments())
+    for folder in folders:
+        assert (folder / CURVE).read_text().startswith("<svg")
+        assert (folder / METRICS).read_text().count('"epoch"') == 2
+
+
+@pytest.mark.parametrize("name", ["spam-ngram", "caption-transformer", "efficientnet-lite2"])
+def test_evaluation_agrees_with_the_card_and_catches_a_boast(small: Path, name: str) -> None:
+    folder = small / "models" / name
+    manifest = load_manifest(folder)
+    assert check(folder, manifest, small / "data") == []
+    measured = {metric.name for metric in measure_of(manifest.task)(folder, small / "data")}
+    metrics = [metric.model_copy(update={"value": metric.value + 0.01}) for metric in manifest.metrics]
+    boasting = manifest.model_copy(update={"metrics": tuple(metrics)})
+    upwards = [m for m in manifest.metrics if m.name in measured and not m.name.endswith(("error", "difference"))]
+    assert len(check(folder, boasting, small / "data")) == len(upwards) + 1, "each number, and the card differs"
+    assert all(overstates(m.model_copy(update={"value": m.value + 0.01}), m) for m in upwards)
+
+
+def test_experiments_are_complete_and_a_wrong_setting_is_an_error() -> None:
+    names = experiment_names()
+    photo = ["caption_transformer", "photo_encoder", "tag_open"]
+    assert names == sorted([*photo, "language_conv", "language_ff", "language_rnn", "sentiment", "spam"])
+    for name in names:
+        assert isinstance(load_experiment(name), Experiment)
+    with pytest.raises(ValueError, match="there is no experiment"):
+        load_experiment("speech")
+    with pytest.raises(ValueError, match="Extra inputs"):
+        Schedule.model_validate({"epochs": 1, "batch_size": 1, "learning_rate": 1, "momentum": 1})
