@@ -89,7 +89,9 @@ class Leases:
                 log.error("could not renew the leases: %s", error)
 
     def beat(self) -> None:
-        """Show that the worker lives and what it has warm, and renew what is held."""
+        """Show that the worker lives and what it has warm, and renew what is held; nothing once it has signed off."""
+        if self._stop.is_set():
+            return
         with self._lock:
             held = list(self._held.items())
         with self._database.write() as session:

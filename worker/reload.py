@@ -47,6 +47,9 @@ class Reloader:
         while self._asked.get():
             try:
                 shop.models.reload()
-                shop.leases.beat()  # now: the API promises a version as soon as a live worker says that it has it
             except Exception:
                 log.exception("the reload failed; the models stay as they are")
+            try:
+                shop.leases.beat()  # now: the API promises a version as soon as a live worker says that it has it
+            except Exception as error:
+                log.error("what is warm could not be reported; the next heartbeat does: %s", error)
