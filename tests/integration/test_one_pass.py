@@ -22,6 +22,7 @@ from db.results import stream_results
 from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
+from tests.support.tagger import write_tagger, write_text_encoder
 from worker.metrics import Metrics
 from worker.models.base import Encoder, Query
 from worker.models.captioner import Captioner
@@ -41,12 +42,13 @@ def photos() -> Iterator[str]:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """An encoder that classifies, and two captioners on top of it, one doing as if it tagged."""
+    """An encoder that classifies, a captioner and a tagger on top of it, and the text encoder of the latter."""
     folder = tmp_path / "models"
     write_encoder(folder)
     write_captioner(folder)
-    write_captioner(folder, name="labels", seed=5, task="tag")
-    set_defaults(folder, classify="eye", caption="teller", tag="labels")
+    write_text_encoder(folder)
+    write_tagger(folder)
+    set_defaults(folder, classify="eye", caption="teller", tag="namer")
     return folder
 
 
@@ -94,19 +96,21 @@ def seen(models: Path, name: str) -> dict[str, NDArray[Any]]:
 
 
 def test_three_tasks_one_pass(settings: Settings, database: Database, tenant: str, photos: str) -> None:
-    options = {"caption": {"beam_size": 2, "max_words": 6}, "classify": {"top_k": 2}, "tag": {}}
+    options: dict[str, Any] = {"caption": {"beam_size": 2, "max_words": 6}, "classify": {"top_k": 2}}
+    options["tag"] = {"vocabulary": ["dogs", "red grass", "!"], "top_k": 2}
     with worker(settings) as (shop, registry):
         rows = run_job(shop, tenant, photos, ("classify", "caption", "tag"), options=options)
         assert passed(registry, "eye@1.0.0") == 20
         assert passed(registry, "teller@1.0.0") == 20
-        assert passed(registry, "labels@1.0.0") == 20
+        assert passed(registry, "namer@1.0.0") == 20
         rows += run_job(shop, tenant, photos, ("caption",), options=options)
         assert passed(registry, "eye@1.0.0") == 40
-        assert passed(registry, "labels@1.0.0") == 20
+        assert passed(registry, "namer@1.0.0") == 20
     assert {row["state"] for row in rows} == {"succeeded"}
     for row in rows[:20]:
         assert len(row["outputs"]["classify"]["labels"]) == 2
         assert set(row["outputs"]) == {"classify", "caption", "tag"}
+        assert {label["label"] for label in row["outputs"]["tag"]["labels"]} < {"dogs", "red grass", "!"}
     assert [row["outputs"]["caption"] for row in rows[:20]] == [row["outputs"]["caption"] for row in rows[20:]]
 
 
