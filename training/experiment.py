@@ -78,6 +78,22 @@ class Recurrent(_Settings):
     drop: float
 
 
+class Settling(_Settings):
+    """The last epochs of a language network, in which it sees what it will be asked: words of the lists alone.
+
+    Attributes:
+        epochs: how many of the schedule's; the learning rate falls to nothing before them and once more in them.
+        learning_rate: Adam's at first.
+        shared: weight of a word in several lists.
+        common: how many times an epoch shows each of the commonest words; these must be known by heart.
+    """
+
+    epochs: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    shared: float
+    common: int = Field(ge=1)
+
+
 class LanguagePlan(_Settings):
     """A network over characters, from word lists and sentences.
 
@@ -86,7 +102,9 @@ class LanguagePlan(_Settings):
         weight_decay: of AdamW.
         shared: weight of a word that is in several lists, whose label is then a share of its counts.
         sentences: how many are made up in each epoch from words drawn by frequency.
+        sentence_words: how many words of a training sentence are read; the whole of it unless given.
         more: how many words of the longer lists are drawn in each epoch, if there are such lists.
+        settling: how the last epochs differ.
     """
 
     task: Literal["language"] = "language"
@@ -95,7 +113,9 @@ class LanguagePlan(_Settings):
     shared: float
     weight_decay: float
     sentences: int
+    sentence_words: int | None = None
     more: int = 0
+    settling: Settling | None = None
 
 
 class SpamPlan(_Settings):

@@ -66,6 +66,25 @@ def linear_decay(learning_rate: float, steps: int) -> Any:
     return keras.optimizers.schedules.PolynomialDecay(learning_rate, max(steps, 1), end_learning_rate=0.0)
 
 
+class TwoFalls(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A learning rate that falls to nothing in a straight line, and then once more from another one."""
+
+    def __init__(self, first: float, steps: int, second: float, more_steps: int) -> None:
+        """`first` falls over so many `steps`, `second` over `more_steps` behind them."""
+        self._first, self._steps, self._second, self._more_steps = first, max(steps, 1), second, max(more_steps, 1)
+
+    def __call__(self, step: Any) -> Any:
+        at = keras.ops.cast(step, "float32")
+        before = self._first * (1 - at / self._steps)
+        behind = self._second * (1 - (at - self._steps) / self._more_steps)
+        return keras.ops.where(at < self._steps, before, keras.ops.maximum(behind, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "first": self._first, "steps": self._steps, "second": self._second, "more_steps": self._more_steps,
+        }  # fmt: skip
+
+
 def _epoch(job: Fitting, epoch: int) -> dict[str, float]:
     started, total, count = monotonic(), 0.0, 0
     # An epoch's order depends on its number alone, so a resumed run sees what an uninterrupted one would have.

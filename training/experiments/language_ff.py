@@ -6,7 +6,7 @@
 """
 
 from core.text import CharGrams, TextSpec
-from training.experiment import Experiment, FeedForward, LanguagePlan, Schedule
+from training.experiment import Experiment, FeedForward, LanguagePlan, Schedule, Settling
 
 EXPERIMENT = Experiment(
     name="language-ff",
@@ -14,7 +14,7 @@ EXPERIMENT = Experiment(
     summary="English, French or Spanish, by a feed-forward network over n-grams of characters.",
     seed=1,
     features=TextSpec(needs="latin letters", features=CharGrams(buckets=1 << 19, chars=(1, 2, 3, 4, 5, 6))),
-    schedule=Schedule(epochs=4, batch_size=2048, learning_rate=1.2e-2),
+    schedule=Schedule(epochs=5, batch_size=2048, learning_rate=1.2e-2),
     plan=LanguagePlan(
         net=FeedForward(dim=8, deep_buckets=1 << 17, hidden=32, drop=0.3, gram_drop=0.3),
         without_accents=0.4,
@@ -22,5 +22,6 @@ EXPERIMENT = Experiment(
         weight_decay=0.0,
         sentences=15_000,
         more=300_000,
+        settling=Settling(epochs=1, learning_rate=4e-3, shared=0.5, common=10),
     ),
 )

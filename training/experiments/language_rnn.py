@@ -6,7 +6,7 @@
 """
 
 from core.text import TextSpec, WordChars
-from training.experiment import Experiment, LanguagePlan, Recurrent, Schedule
+from training.experiment import Experiment, LanguagePlan, Recurrent, Schedule, Settling
 from training.text.alphabet import ALPHABET
 
 EXPERIMENT = Experiment(
@@ -17,11 +17,13 @@ EXPERIMENT = Experiment(
     features=TextSpec(needs="latin letters", features=WordChars(alphabet=ALPHABET, width=16)),
     schedule=Schedule(epochs=4, batch_size=1024, learning_rate=8e-3),
     plan=LanguagePlan(
-        net=Recurrent(dim=32, units=80, drop=0.2),
+        net=Recurrent(dim=24, units=64, drop=0.2),
         without_accents=0.4,
         shared=0.2,
         weight_decay=0.0,
-        sentences=6_000,
-        more=200_000,
+        sentences=3_000,
+        sentence_words=8,
+        more=150_000,
+        settling=Settling(epochs=1, learning_rate=2e-3, shared=0.5, common=10),
     ),
 )

@@ -10,9 +10,9 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from core.text import CharGrams, TextSpec, WordChars, pad_batch, strip_accents
-from training.experiment import Convolutional, Experiment, FeedForward, LanguagePlan, Recurrent
-from training.fit import Batch, Fitting, linear_decay
+from core.text import LATIN_LETTER, CharGrams, TextSpec, WordChars, pad_batch, strip_accents
+from training.experiment import Convolutional, Experiment, FeedForward, LanguagePlan, Recurrent, Settling
+from training.fit import Batch, Fitting, TwoFalls, linear_decay
 from training.text.batches import count, shuffled
 from training.text.language_data import LANGUAGES, LanguageData, made_up_sentences
 from training.text.many import encode_many
@@ -69,16 +69,15 @@ class LanguageRun:
     def __init__(self, experiment: Experiment, data: LanguageData) -> None:
         assert isinstance(experiment.plan, LanguagePlan)
         self._experiment, self._plan, self._data = experiment, experiment.plan, data
-        texts = [*data.words, *(example.text for example in data.sentences)]
+        sentences = (_beginning(example.text, self._plan.sentence_words) for example in data.sentences)
+        texts = [*data.words, *sentences]
         self._items, self._bare = self._both_spellings(texts)
-        self._targets = np.concatenate([_word_targets(data, self._plan.shared), _one_hot(data.sentences)])
+        self._sentence_targets = _one_hot(data.sentences)
         keras.utils.set_random_seed(experiment.seed)
         self.network = build(self._plan, experiment.text, self._scale())
-        schedule = experiment.schedule
-        rate = linear_decay(schedule.learning_rate, self._steps() * schedule.epochs)
         # None, unlike 0, spares a pass over the large tables in each step.
         decay = self._plan.weight_decay or None
-        self.network.compile(keras.optimizers.Adam(rate, weight_decay=decay), soft_cross_entropy)
+        self.network.compile(keras.optimizers.Adam(self._rate(), weight_decay=decay), soft_cross_entropy)
 
     def fitting(self) -> Fitting:
         schedule = self._experiment.schedule
@@ -86,8 +85,26 @@ class LanguageRun:
             self.network, self._batches, self._steps(), schedule.epochs, self._measure, self._experiment.seed
         )
 
+    def _rate(self) -> Any:
+        schedule, settling = self._experiment.schedule, self._plan.settling
+        if settling is None:
+            return linear_decay(schedule.learning_rate, self._steps() * schedule.epochs)
+        shown = len(self._shown(settling)) + self._plan.sentences
+        more = count(shown, schedule.batch_size) * settling.epochs
+        return TwoFalls(schedule.learning_rate, self._unsettled_steps(), settling.learning_rate, more)
+
     def _steps(self) -> int:
         return count(len(self._items) + self._plan.sentences + self._more_count(), self._experiment.schedule.batch_size)
+
+    def _unsettled_steps(self) -> int:
+        settling = self._plan.settling
+        return self._steps() * (self._experiment.schedule.epochs - (settling.epochs if settling else 0))
+
+    def _shown(self, settling: Settling | None) -> NDArray[np.int_]:
+        """Which of the items an epoch shows; while settling, the commonest words many times."""
+        every = np.arange(len(self._items))
+        again = np.flatnonzero(self._data.common)
+        return every if settling is None else np.concatenate([every, np.repeat(again, settling.common - 1)])
 
     def _more_count(self) -> int:
         return min(self._plan.more, len(self._data.more_words))
@@ -115,13 +132,19 @@ class LanguageRun:
         return scale / np.float32(np.log(1 + len(self._items)))
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
-        made = made_up_sentences(self._data, self._plan.sentences, random)
-        drawn = random.choice(len(self._data.more_words), self._more_count(), replace=False)
-        fresh = [*(example.text for example in made), *(self._data.more_words[at] for at in drawn)]
-        bare = random.random(len(fresh) + len(self._items)) < self._plan.without_accents
+        plan, data = self._plan, self._data
+        # The optimiser counts its steps through every interruption.
+        settled = plan.settling if int(self.network.optimizer.iterations) >= self._unsettled_steps() else None
+        made = made_up_sentences(data, plan.sentences, random)
+        drawn = random.choice(len(data.more_words), 0 if settled else self._more_count(), replace=False)
+        fresh = [*(example.text for example in made), *(data.more_words[at] for at in drawn)]
+        shown = self._shown(settled)
+        bare = random.random(len(fresh) + len(shown)) < plan.without_accents
         texts = [strip_accents(text) if bare[at] else text for at, text in enumerate(fresh)]
-        items = [self._bare[at] if bare[len(fresh) + at] else item for at, item in enumerate(self._items)]
-        targets = np.concatenate([_one_hot(made), self._data.more_shares[drawn], self._targets])
+        items = [(self._bare if bare[len(fresh) + at] else self._items)[item] for at, item in enumerate(shown)]
+        words = _word_targets(data, settled.shared if settled else plan.shared)
+        known = np.concatenate([words, self._sentence_targets])[shown]
+        targets = np.concatenate([_one_hot(made), data.more_shares[drawn], known])
         yield from shuffled([*self._encode(texts), *items], targets, self._experiment.schedule.batch_size, random)
 
     def _measure(self) -> dict[str, float]:
@@ -143,6 +166,12 @@ class LanguageRun:
             for at in range(0, len(items), AT_ONCE)
         ]
         return np.concatenate(found)
+
+
+def _beginning(text: str, words: int | None) -> str:
+    """The first words of a text, or all of it if there is no letter in them."""
+    cut = " ".join(text.split(" ")[:words])
+    return cut if LATIN_LETTER.search(cut) else text
 
 
 def _one_hot(examples: Iterable[Any]) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ class LanguageData:
     Attributes:
         words: for training.
         frequencies: float32 [words, 3], the word's share of each list's counts.
+        common: bool [words], whether it is among the commonest of a list.
         validation, test: words that are in one list only, with their language.
         sentences: for training; words of the validation and test splits were taken out of them.
         more_words: for training, words of longer lists, if there are any.
@@ -38,6 +39,7 @@ class LanguageData:
 
     words: tuple[str, ...]
     frequencies: NDArray[np.float32]
+    common: NDArray[np.bool_]
     validation: tuple[Example, ...]
     test: tuple[Example, ...]
     sentences: tuple[Example, ...]
@@ -71,6 +73,7 @@ def load_language(data: Path) -> LanguageData:
     return LanguageData(
         words=tuple(every[at] for at in np.flatnonzero(seen)),
         frequencies=frequencies[seen].astype(np.float32),
+        common=np.array([word in common for word in every])[seen],
         validation=validation,
         test=test,
         sentences=tuple(_without(read_tagged(data / "sentences.tsv"), hidden)),
