@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
@@ -23,6 +23,7 @@ blueprint = Blueprint("catalogue", __name__)
 @describe(Operation("List the tasks", "catalogue", {200: Answer("Every task and its options.", TaskList)}))
 def tasks() -> Response:
     warm = services().warm_models()
+    installed = [entry.manifest for entry in services().catalogue.entries() if entry.manifest]
     found = [
         {
             "name": spec.name,
@@ -30,6 +31,7 @@ def tasks() -> Response:
             "summary": spec.summary,
             "options": spec.options.model_json_schema(),
             "default_model": _default_model(spec.name, warm),
+            "models": [manifest.id for manifest in installed if manifest.task == spec.name],
         }
         for spec in TASKS.values()
     ]
@@ -81,7 +83,7 @@ def _described(entry: Installed) -> tuple[Manifest, tuple[Label, ...]]:
     return entry.manifest, read_labels(entry.folder, entry.manifest)
 
 
-def _default_model(task: str, warm: Collection[str]) -> str | None:
+def _default_model(task: str, warm: Sequence[str]) -> str | None:
     """NAME@VERSION that a job is promised now unless it names another."""
     try:
         manifest = services().catalogue.resolve(task, None, warm).manifest
@@ -90,7 +92,7 @@ def _default_model(task: str, warm: Collection[str]) -> str | None:
     return manifest.id if manifest else None
 
 
-def _model_view(manifest: Manifest, labels: tuple[Label, ...], warm: Collection[str]) -> dict[str, Any]:
+def _model_view(manifest: Manifest, labels: tuple[Label, ...], warm: Sequence[str]) -> dict[str, Any]:
     plain = manifest.model_dump(include={"name", "version", "task", "kind", "summary", "licence", "source", "bytes"})
     return {
         "id": manifest.id,

@@ -137,7 +137,8 @@ class TaskView(_Answer):
     medium: Literal["image", "text"]
     summary: str
     options: dict[str, Any] = Field(description="JSON Schema of the task's options.")
-    default_model: str | None
+    default_model: str | None = Field(description="What a job is promised now unless it names another.")
+    models: list[str] = Field(description="NAME@VERSION of all that do it; of each name the newest first.")
 
 
 class TaskList(_Answer):

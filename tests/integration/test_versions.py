@@ -69,8 +69,11 @@ def test_a_job_is_promised_the_newest_version_that_a_live_worker_has_warm(acme: 
 
 
 def test_a_default_may_name_its_version(acme: Caller, database: Database, models: Path) -> None:
-    warm(database, "w1", "toy@2.0.0")
     (models / "defaults.json").write_text('{"classify": "toy@1.0.0"}')
+    assert promised(acme) == "toy@1.0.0"
+    warm(database, "w1", "toy@2.0.0")
+    assert promised(acme) == "toy@2.0.0", "until somebody has run the one that it names"
+    warm(database, "w1", "toy@1.0.0", "toy@2.0.0")
     assert promised(acme) == "toy@1.0.0"
     assert promised(acme, "toy") == "toy@2.0.0"
 
@@ -87,6 +90,7 @@ def test_the_lists_say_what_is_warm_what_is_meant_and_what_stands_on_what(acme: 
     assert acme.send("GET", "/v1/models/toy@1.0.0").json["default"] is True
     tasks = {task["name"]: task for task in acme.send("GET", "/v1/tasks").json["data"]}
     assert tasks["classify"]["default_model"] == "toy@1.0.0"
+    assert tasks["classify"]["models"] == ["toy@2.0.0", "toy@1.0.0"]
     assert tasks["caption"]["default_model"] == "teller@1.0.0"
     assert tasks["tag"]["default_model"] is None
 
