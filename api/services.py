@@ -31,8 +31,8 @@ class Services:
     waiting: WaitingRoom
     metrics: ApiMetrics
 
-    def warm_models(self) -> frozenset[str]:
-        """NAME@VERSION of the models that live workers have warm."""
+    def warm_models(self) -> tuple[str, ...]:
+        """NAME@VERSION of the models that live workers have warm, their defaults first."""
         with self.database.read() as session:
             return warm_models(session)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +59,15 @@ class Catalogue:
             raise ArtefactError("defaults_invalid", f"{DEFAULTS} must map each task to NAME or NAME@VERSION")
         return raw
 
-    def resolve(self, task: str, wanted: str | None = None, warm: Collection[str] = ()) -> Installed:
+    def resolve(self, task: str, wanted: str | None = None, warm: Sequence[str] = ()) -> Installed:
         """The artefact that a request means.
 
         Args:
             task: the task it shall do.
             wanted: "NAME" (its newest usable version), "NAME@VERSION", or None for the task's default.
-            warm: NAME@VERSION of models that have proved themselves. Where several versions are usable, the newest
-                of these is meant, and one that nobody has run yet only if there is none.
+            warm: NAME@VERSION of models that have proved themselves, those that serve as defaults first. Where several
+                versions are usable, the newest of these is meant, and one that nobody has run yet only if there is
+                none. A default that nobody has run, or that is broken, does not replace the one that serves.
 
         Returns:
             An entry whose `manifest` is not None.
@@ -74,8 +75,20 @@ class Catalogue:
         Raises:
             ArtefactError: as `candidates`.
         """
-        found = self.candidates(task, wanted)
-        return next((entry for entry in found if entry.manifest and entry.manifest.id in warm), found[0])
+        serving = self._serving(task, warm) if wanted is None else None
+        try:
+            found = self.candidates(task, wanted)
+        except ArtefactError as error:
+            if serving is None or error.code == "model_default_missing":
+                raise
+            return serving
+        proven = (entry for entry in found if entry.manifest and entry.manifest.id in warm)
+        return next(proven, serving or found[0])
+
+    def _serving(self, task: str, warm: Sequence[str]) -> Installed | None:
+        """The model that does a task now, whatever the defaults say: the first warm one that is still installed."""
+        able = {e.manifest.id: e for e in self.entries() if e.manifest and e.manifest.task == task}
+        return next((able[model_id] for model_id in warm if model_id in able), None)
 
     def candidates(self, task: str, wanted: str | None = None) -> list[Installed]:
         """The artefacts that a request could mean, newest version first; at least one.

@@ -12,7 +12,7 @@ ALIVE_MS = 30_000
 
 
 def beat(session: Session, name: str, models: list[str]) -> None:
-    """Say that a worker is alive and which models it has warm."""
+    """Say that a worker is alive and which models it has warm, its defaults first."""
     seen = session.execute(update(Worker).where(Worker.name == name).values(seen_at=now_ms(), models=models))
     if seen.rowcount == 0:  # type: ignore[attr-defined]
         now = session.execute(select(now_ms())).scalar_one()
@@ -24,10 +24,10 @@ def sign_off(session: Session, name: str) -> None:
     session.execute(delete(Worker).where(Worker.name == name))
 
 
-def warm_models(session: Session) -> frozenset[str]:
-    """NAME@VERSION of every model that a worker seen within the last 30 seconds has warm."""
-    alive = session.scalars(select(Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS))
-    return frozenset(model for models in alive for model in models)
+def warm_models(session: Session) -> tuple[str, ...]:
+    """NAME@VERSION of every model that a worker seen within the last 30 seconds has warm, in the workers' own order."""
+    alive = select(Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS).order_by(Worker.started_at, Worker.name)
+    return tuple(dict.fromkeys(model for models in session.scalars(alive) for model in models))
 
 
 def count_alive(session: Session) -> int:

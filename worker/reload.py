@@ -49,6 +49,8 @@ class Reloader:
                 shop.models.reload()
             except Exception:
                 log.exception("the reload failed; the models stay as they are")
+            if shop.stopping.is_set():
+                return  # signing off comes last
             try:
                 shop.leases.beat()  # now: the API promises a version as soon as a live worker says that it has it
             except Exception as error:

@@ -30,6 +30,7 @@ class WarmModels:
         self._catalogue = Catalogue(settings.models_dir)
         self._warm: dict[str, WarmModel] = {}  # replaced, never changed: whoever reads it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
+        self._refused: dict[str, tuple[Manifest, ArtefactError]] = {}  # not tried again until the next reload
         self._lock = threading.RLock()  # loading a model may load what it stands on
 
     def load_defaults(self) -> None:
@@ -48,6 +49,7 @@ class WarmModels:
         that were promised another version go on with that.
         """
         self._report_broken()
+        self._refused = {}
         try:
             defaults = self._catalogue.defaults()
         except ArtefactError as error:
@@ -72,11 +74,11 @@ class WarmModels:
         wanted = wanted or self._defaults.get(task)
         if wanted in self._warm:  # jobs carry the NAME@VERSION that they were promised
             return self._warm[wanted]
-        return self._ready(self._catalogue.resolve(task, wanted, self._warm))
+        return self._ready(self._catalogue.resolve(task, wanted, self.names()))
 
     def names(self) -> list[str]:
-        """NAME@VERSION of the models that are warm."""
-        return sorted(self._warm)
+        """NAME@VERSION of the models that are warm, the defaults first: the API learns from this what serves."""
+        return [name for name in dict.fromkeys([*self._defaults.values(), *sorted(self._warm)]) if name in self._warm]
 
     def close(self) -> None:
         """Stop every lane, those first that feed others."""
@@ -128,9 +130,20 @@ class WarmModels:
         model_id = installed.manifest.id
         with self._lock:
             if model_id not in self._warm:
-                warm = self._load(installed)
+                warm = self._load_once(installed, installed.manifest)  # may warm what it stands on
                 self._warm = {**self._warm, model_id: warm}
             return self._warm[model_id]
+
+    def _load_once(self, installed: Installed, manifest: Manifest) -> WarmModel:
+        """Load a model, or say again why it could not be: a large job would have it tried for every chunk."""
+        before = self._refused.get(manifest.id)
+        if before and before[0] == manifest:
+            raise before[1]
+        try:
+            return self._load(installed)
+        except ArtefactError as error:
+            self._refused[manifest.id] = (manifest, error)
+            raise
 
     def _load(self, installed: Installed) -> WarmModel:
         started = monotonic()
@@ -148,9 +161,14 @@ class WarmModels:
         Raises:
             ArtefactError: it cannot be used.
         """
-        if model_id in self._warm:
-            return self._warm[model_id]
-        installed = self._catalogue.find(model_id)
+        try:
+            installed = self._catalogue.find(model_id)
+        except ArtefactError:
+            if model_id in self._warm:  # no longer installed, but running
+                return self._warm[model_id]
+            raise
+        if installed.manifest is not None and self._differs(installed.manifest):
+            raise ArtefactError("version_reused", f"another {model_id} runs already; give the new one a new version")
         if installed.manifest is not None and installed.manifest.encoders:
             raise ArtefactError("encoder_mismatch", f"{model_id} stands on another model itself")
         return self._ready(installed)

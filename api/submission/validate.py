@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -82,7 +82,7 @@ def _field_error(found: dict[str, Any]) -> RequestError:
     return RequestError(CODES.get(found["type"], "field_invalid"), text, where=where)
 
 
-def make_draft(fields: JobFields, catalogue: Catalogue, warm: Collection[str]) -> Draft:
+def make_draft(fields: JobFields, catalogue: Catalogue, warm: Sequence[str]) -> Draft:
     """Check what the fields mean.
 
     Args:
@@ -134,14 +134,12 @@ def _options(specs: list[TaskSpec], given: dict[str, Any]) -> dict[str, dict[str
     return {spec.name: spec.parse_options(given.get(spec.name, {}), f"/options/{spec.name}") for spec in specs}
 
 
-def _models(
-    specs: list[TaskSpec], given: dict[str, str], catalogue: Catalogue, warm: Collection[str]
-) -> dict[str, str]:
+def _models(specs: list[TaskSpec], given: dict[str, str], catalogue: Catalogue, warm: Sequence[str]) -> dict[str, str]:
     _only_asked_for(specs, given, "models")
     return {spec.name: _pin(spec.name, given.get(spec.name), catalogue, warm) for spec in specs}
 
 
-def _pin(task: str, wanted: str | None, catalogue: Catalogue, warm: Collection[str]) -> str:
+def _pin(task: str, wanted: str | None, catalogue: Catalogue, warm: Sequence[str]) -> str:
     """NAME@VERSION of the model a task shall use: what is accepted today runs the same tomorrow."""
     where = f"/models/{task}"
     if wanted == "":

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 pytest.importorskip("tensorflow")
 
 from core.artefacts import MANIFEST
+from core.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.settings import load_settings
 from tests.support.artefacts import set_defaults, write_captioner, write_encoder
@@ -133,6 +134,49 @@ def test_the_default_can_be_changed_and_nonsense_in_its_file_changes_nothing(
     warm.reload()
     assert default(warm, "classify") == "other@1.0.0"
     assert codes(caplog)[1:] == ["model_unknown"]
+
+
+@pytest.mark.parametrize("how", ["refused by the worker", "damaged", "not there"])
+def test_a_new_default_that_cannot_serve_leaves_jobs_with_the_one_that_does(
+    warm: WarmModels, models: Path, how: str
+) -> None:
+    if how != "not there":
+        folder = write_encoder(models, name="other", seed=3)
+        if how == "damaged":
+            (folder / "graph.pb").write_bytes(b"cut")
+        else:
+            damage(folder)
+    set_defaults(models, classify="other", caption="teller")
+    for _ in range(2):
+        # What the API does for a job that names no model, before the reload and after it.
+        promised = Catalogue(models).resolve("classify", None, warm.names()).manifest
+        assert promised is not None
+        assert promised.id == "eye@1.0.0"
+        warm.reload()
+    assert default(warm, "classify") == "eye@1.0.0"
+
+
+def test_a_kind_that_raises_where_nobody_expects_it_is_refused_once(
+    warm: WarmModels, models: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def refuse(folder: Path, *_: object) -> None:
+        tried.append(folder.name)
+        raise KeyError("layers")
+
+    write_captioner(models, "2.0.0")
+    with monkeypatch.context() as patched:
+        patched.setattr("worker.models.captioner.Captioner", refuse)
+        warm.reload()
+        for _ in range(3):
+            with pytest.raises(ArtefactError, match=r"teller@2\.0\.0 cannot be loaded"):
+                warm.get("caption", "teller@2.0.0")
+    assert codes(caplog) == ["warm_up_failed"]
+    assert len(tried) == 1, "a large job must not load it again for every chunk"
+    assert default(warm, "caption") == "teller@1.0.0"
+    warm.reload()
+    assert default(warm, "caption") == "teller@2.0.0", "a reload tries again"
 
 
 def test_models_that_are_warm_without_being_a_default_are_renewed_too(warm: WarmModels, models: Path) -> None:

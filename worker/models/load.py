@@ -17,6 +17,7 @@ from core.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.imaging import ImageSpec
 from core.settings import Settings
+from core.tasks import TASKS
 from worker.models.base import Encoder, Model, Query, TextModel
 from worker.models.standing import encoder_missing, image_feature
 from worker.runtimes.checked import CheckedRuntime
@@ -56,14 +57,24 @@ def load_model(folder: Path, settings: Settings, get_encoder: GetEncoder | None 
     encoders: dict[str, Model] = {
         role: _encoder(manifest, model_id, get) for role, model_id in manifest.encoders.items()
     }
-    if not getattr(kind, "needs_runtime", True):
-        model: Model = kind(folder, manifest, None, encoders)
+    if manifest.task in TASKS and manifest.medium != TASKS[manifest.task].medium:
+        wanted = TASKS[manifest.task].medium
+        raise ArtefactError(
+            "manifest_invalid", f"{manifest.id} takes {manifest.medium}s, {manifest.task} has {wanted}s"
+        )
+    try:
+        if not getattr(kind, "needs_runtime", True):
+            model: Model = kind(folder, manifest, None, encoders)
+            warm_up(model, encoders)
+            return model
+        runtime = CheckedRuntime(load_runtime(folder / manifest.graph, settings.runtime), manifest)
+        model = kind(folder, manifest, runtime, encoders)
         warm_up(model, encoders)
-        return model
-    runtime = CheckedRuntime(load_runtime(folder / manifest.graph, settings.runtime), manifest)
-    model = kind(folder, manifest, runtime, encoders)
-    warm_up(model, encoders)
-    runtime.trust()
+        runtime.trust()
+    except ArtefactError:
+        raise
+    except Exception as error:  # whatever a kind does with an artefact it does not expect
+        raise ArtefactError("warm_up_failed", f"{manifest.id} cannot be loaded: {error}") from error
     return model
 
 
