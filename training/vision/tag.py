@@ -91,7 +91,8 @@ class TagRun:
         self._classes = read_class_labels(censor)
         names = [photo.name for photo in self.train]
         first = features.get("train", names)
-        self.front = fit_front(first, self._phrases(list(self._classes.names)), plan.components, plan.whiten)
+        named = self._phrases(list(self._classes.names)) * self._classes.allowed[:, None]
+        self.front = fit_front(first, named, plan.components, plan.whiten)
         grid = len(self.front.mean)
         self._grids, self._probabilities = [], []
         for number in range(plan.views):
@@ -135,7 +136,7 @@ class TagRun:
         views = random.integers(self.plan.views, size=count)
         part = random.uniform(0.2, 1.0, (count, 1)).astype(np.float32)
         shown = np.zeros((count, len(self._classes.names)), np.float32)
-        shown[np.arange(count), random.integers(shown.shape[1], size=count)] = 1
+        shown[np.arange(count), random.choice(np.flatnonzero(self._classes.allowed), size=count)] = 1
         probabilities = part * shown + (1 - part) * self._take(self._probabilities, views, photos)
         # Half of them keep nothing of the photo but its average: what it looks like must not matter.
         grids = self._take(self._grids, views, photos) * random.integers(2, size=(count, 1))

@@ -27,11 +27,13 @@ class ClassLabels:
         names: of the classes, in order.
         labels: distinct labels.
         members: 1 where a label is true of a class, float32 [classes, labels].
+        allowed: whether a class's own name is, bool [classes]; of the others training does not get to know the name.
     """
 
     names: tuple[str, ...]
     labels: tuple[str, ...]
     members: NDArray[np.float32]
+    allowed: NDArray[np.bool_]
 
 
 def read_class_labels(allows: Censor | None = None, path: Path = CLASSES) -> ClassLabels:
@@ -43,7 +45,8 @@ def read_class_labels(allows: Censor | None = None, path: Path = CLASSES) -> Cla
     members = np.zeros((len(rows), len(labels)), np.float32)
     for at, (_, true) in enumerate(rows):
         members[at, [places[label] for label in true if label in places]] = 1
-    return ClassLabels(tuple(name for name, _ in rows), tuple(labels), members)
+    names = tuple(name for name, _ in rows)
+    return ClassLabels(names, tuple(labels), members, np.array([name in places for name in names]))
 
 
 def caption_labels(train: Sequence[Photo], censor: Censor, words: int, phrases: int) -> list[str]:
@@ -75,7 +78,8 @@ def count_labels(photos: Sequence[Photo], labels: Sequence[str]) -> Counts:
 
 def shares(counts: Counts, photos: Sequence[Photo]) -> NDArray[np.float32]:
     """The part of each photo's captions that has each label, float32 [photos, labels]."""
-    found: NDArray[np.float32] = counts / np.array([[max(len(photo.captions), 1)] for photo in photos], np.float32)
+    captions = np.array([[max(len(photo.captions), 1)] for photo in photos])
+    found: NDArray[np.float32] = (counts / captions).astype(np.float32)
     return found
 
 

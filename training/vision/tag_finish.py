@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from core.artefacts import load_manifest
 from core.tags import NAMED, write_directions
@@ -55,7 +56,7 @@ def calibration(run: TagRun) -> tuple[float, float]:
     """
     labels = [label for label in photo_labels() if label.isascii() and label.islower() and " " not in label]
     said = count_labels(run.validation, labels) >= 1
-    told = said.any(axis=0)
+    told: NDArray[np.bool_] = np.any(said, axis=0)
     logits = run.logits([label for label, some in zip(labels, told, strict=True) if some])
     factor, constant = weigh(logits.ravel()[:, None], said[:, told].ravel())
     return float(factor), float(constant)

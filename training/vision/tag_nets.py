@@ -62,7 +62,7 @@ class Front:
 
     @property
     def width(self) -> int:
-        return len(self.basis.scale) + self.classes.shape[1]
+        return len(self.basis.scale) + len(self.classes[0])
 
     def seen(self, grid: Any) -> Any:
         """Components of pooled grids: [N, grid] to [N, components]."""
@@ -95,7 +95,9 @@ def fit_front(pooled: Floats, classes: Floats, components: int, whiten: float) -
     basis /= (standard @ basis).std()
     named = probabilities @ classes
     gain = 1 / named.std(axis=0).mean()
-    return Front(_single(mean), _single(scale), Bytes.of(basis), _single(classes * gain), _single(named.mean(0) * gain))
+    return Front(
+        _single(mean), _single(scale), Bytes.of(_single(basis)), _single(classes * gain), _single(named.mean(0) * gain)
+    )
 
 
 def _single(array: NDArray[Any]) -> Floats:
