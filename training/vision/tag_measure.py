@@ -70,7 +70,8 @@ def measure(folder: Path, data: Path) -> list[Metric]:
 
 def _unseen(scores: Embeddings, shown: Truth) -> list[Metric]:
     """How labels are ranked that were kept from training, and how they would be by chance."""
-    source = f"measured: {scores.shape[1]} words kept from the towers in every form, though the encoder was tuned on captions with them; said by 1 caption or more"
+    kept = "kept from the towers in every form, though the encoder was tuned on captions with them"
+    source = f"measured: {scores.shape[1]} words {kept}; said by 1 caption or more"
     chance = Metric(name="flickr8k_unseen_words_chance", value=round(float(shown.mean()), 4), source=source)
     return [with_interval("flickr8k_unseen_words_map", mean_average_precision, scores, shown, source), chance]
 
