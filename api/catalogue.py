@@ -93,7 +93,8 @@ def _default_model(task: str, warm: Sequence[str]) -> str | None:
 
 
 def _model_view(manifest: Manifest, labels: tuple[Label, ...], warm: Sequence[str]) -> dict[str, Any]:
-    plain = manifest.model_dump(include={"name", "version", "task", "kind", "summary", "licence", "source", "bytes"})
+    shown = {"name", "version", "task", "kind", "summary", "licence", "source", "bytes", "settings"}
+    plain = manifest.model_dump(include=shown)
     return {
         "id": manifest.id,
         **plain,

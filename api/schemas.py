@@ -163,6 +163,7 @@ class ModelView(_Answer):
     default: bool = Field(description="Used for its task unless a job names another.")
     warm: bool = Field(description="A live worker has it loaded.")
     encoders: dict[str, str] = Field(description="NAME@VERSION of the models that it stands on.")
+    settings: dict[str, Any] = Field(description="What its kind has set, such as a captioner's `most_words`.")
     label_count: int
     metrics: list[MetricView]
     licence: str

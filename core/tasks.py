@@ -54,7 +54,12 @@ class CaptionOptions(TaskOptions):
     model_config = ConfigDict(json_schema_extra=_fewer_candidates_than_beams())
 
     beam_size: int = Field(BEAMS, ge=1, le=MAX_BEAMS, description="Sentences followed at a time; 1 is greedy.")
-    max_words: int = Field(20, ge=3, le=30, description="No sentence gets longer than this.")
+    max_words: int = Field(
+        20,
+        ge=3,
+        le=30,
+        description="No sentence gets longer than this; a model may have a lower limit, see its settings.",
+    )
     candidates: int = Field(1, ge=1, le=MAX_BEAMS, description="Sentences to return, best first; up to beam_size.")
 
     @field_validator("candidates")
@@ -79,7 +84,11 @@ class TagOptions(TaskOptions):
         Annotated[Literal["photos", "open-images"], Tag("named")]
         | Annotated[list[OwnLabel], Field(min_length=1, max_length=1000), Tag("own")],
         Discriminator(_form_of_vocabulary),
-    ] = Field("photos", description="The labels to choose from: a named vocabulary, or a list of your own.")
+    ] = Field(
+        "photos",
+        description="The labels to choose from: a named vocabulary, or a list of your own in words. Of those that read "
+        "the same the first counts, and those that cannot be read are left out.",
+    )
 
 
 class SentimentOptions(TaskOptions):

@@ -43,6 +43,10 @@ class WordPieces:
         ids = [at for word in split_words(text) for at in self._pieces(word)]
         return [self._ids[START], *ids[: longest - 2], self._ids[END]]
 
+    def knows(self, text: str) -> bool:
+        """Whether any of a text is known: not one that is all of another script, or signs such as emoji."""
+        return any(at != self._ids[UNKNOWN] for word in split_words(text) for at in self._pieces(word))
+
     def _pieces(self, word: str) -> list[int]:
         if len(word) > LONGEST_WORD:
             return [self._ids[UNKNOWN]]

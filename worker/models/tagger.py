@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from core.artefacts import Manifest
-from core.errors import ArtefactError
+from core.errors import ArtefactError, ItemError
 from core.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
 from core.tasks import TagOptions
 from worker.models.base import Model, Query
@@ -25,7 +25,6 @@ from worker.runtimes.base import Runtime
 
 EMBEDDING, DIRECTION, LABEL = "embedding", "direction", "label"
 KEPT_LISTS = 64  # of 1,000 labels at most: some 50 MB
-EXAMPLE_LIST = ("a label of one's own",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,15 @@ class Tagger:
         except (ValidationError, OSError, ValueError, KeyError) as error:
             raise ArtefactError("manifest_invalid", f"{manifest.id}: settings or vocabulary: {error}") from error
         self._own = OwnVocabularies(self._embed)
-        self._own.get(EXAMPLE_LIST)  # a text encoder of another kind is found out while the model warms up
+        for vocabulary in self._named.values():  # a text encoder of another kind is found out while the model warms up
+            self._own.get(vocabulary.labels[:1])
 
     def predict(self, queries: Sequence[Query]) -> list[Tagged]:
-        """Scores of every label of the vocabulary that each query asks for."""
+        """Scores of every label of the vocabulary that each query asks for.
+
+        Raises:
+            ItemError: `labels_unreadable`, a list has no label that the text encoder knows.
+        """
         pooled = np.stack([query.value for query in queries])
         embeddings = self._runtime.run({self._feature: pooled}, (EMBEDDING,))[EMBEDDING]
         vocabularies = [self._vocabulary(query.options) for query in queries]
@@ -85,7 +89,7 @@ class Tagger:
 
         Returns:
             {"labels": [{"label", "score"}, ...], "model": "NAME@VERSION"}, best first. Of labels of the caller that
-            read the same only the first is there, and none that has no letters, digits or signs.
+            read the same only the first is there, and none that the text encoder cannot read.
         """
         asked = _read(options)
         return {"labels": rank(raw.labels, raw.scores, asked.top_k, asked.threshold), "model": self.manifest.id}
@@ -95,9 +99,9 @@ class Tagger:
         return self._named[wanted] if isinstance(wanted, str) else self._own.get(tuple(wanted))
 
     def _embed(self, given: tuple[str, ...]) -> Vocabulary:
-        labels = own_labels(given)
+        labels = tuple(label for label in own_labels(given) if self._text.knows(label))
         if not labels:
-            return Vocabulary((), np.zeros((0, self._settings.size + 1), np.float32))
+            raise ItemError("labels_unreadable", "None of the labels can be read; send words of a Latin script.")
         vectors = self._text.vectors([self._settings.phrase(label) for label in labels])
         return Vocabulary(labels, self._runtime.run({LABEL: vectors}, (DIRECTION,))[DIRECTION])
 

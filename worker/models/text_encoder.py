@@ -43,6 +43,10 @@ class TextEncoder:
         """Ids of a text's word pieces; what is too long is cut, and an empty text is a start and an end."""
         return self._pieces.encode(text[: self._max_chars], self._longest)
 
+    def knows(self, text: str) -> bool:
+        """Whether any of a text is in the vocabulary; of others the vector says nothing."""
+        return self._pieces.knows(text)
+
     def predict(self, queries: Sequence[Query]) -> list[NDArray[np.float32]]:
         """A vector of length 1 for each text, float32 [size]."""
         return list(text_vectors(self._runtime.run, [query.value for query in queries]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,15 @@ class TensorFlowRuntime:
         if missing:
             raise ArtefactError("graph_output_missing", f"{self._graph.name} has no output {missing[0]!r}")
         inputs = tuple(name for name in _behind(outputs, nodes) if nodes[name].op == "Placeholder")
-        definition = self._definition
-        wrapped = self._tf.compat.v1.wrap_function(lambda: self._tf.compat.v1.import_graph_def(definition, name=""), [])
-        element = wrapped.graph.as_graph_element
+        element = self._imported.graph.as_graph_element
         ports = ([element(f"{name}:0") for name in names] for names in (inputs, outputs))
-        return inputs, wrapped.prune(*ports)
+        return inputs, self._imported.prune(*ports)
+
+    @cached_property
+    def _imported(self) -> Any:
+        """The whole graph in TensorFlow's memory, of which every set of outputs is a part."""
+        v1, definition = self._tf.compat.v1, self._definition
+        return v1.wrap_function(lambda: v1.import_graph_def(definition, name=""), [])
 
 
 def _behind(outputs: Sequence[str], nodes: Mapping[str, Any]) -> list[str]:
