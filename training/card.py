@@ -1,11 +1,19 @@
-"""Model cards: a text written by a person, with a table of numbers written by the measurement."""
+"""Model cards: a text written by a person, with a table of numbers written by the measurement.
+
+    python -m training.card models/NAME ...
+
+writes the cards again after their texts in training/cards have changed; no number changes by it.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.artefacts import Metric
+from core.artefacts import MANIFEST, Metric, load_manifest
+from training.package import write_manifest
 
 CARDS = Path(__file__).with_name("cards")
 PLACE = "{metrics}"
@@ -29,3 +37,24 @@ def write_card(folder: Path, name: str, metrics: Sequence[Metric]) -> None:
     template = CARDS / f"{name}.md"
     text = template.read_text(encoding="utf-8") if template.exists() else f"# {name}\n\n{PLACE}\n"
     (folder / CARD).write_text(text.replace(PLACE, metrics_table(metrics)), encoding="utf-8")
+
+
+def rewrite(folder: Path) -> None:
+    """Write the card of an artefact again, from its text and the numbers in the manifest, which gets the new hash."""
+    manifest = load_manifest(folder)
+    write_card(folder, manifest.name, manifest.metrics)
+    fields = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    files = sorted({*fields.pop("files"), CARD})
+    write_manifest(folder, {name: value for name, value in fields.items() if name != "bytes"}, files)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="artefacts")
+    for folder in parser.parse_args().folders:
+        rewrite(folder)
+        print(f"{folder / CARD}: written")
+
+
+if __name__ == "__main__":
+    main()
