@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ KERAS = "ignore:__array__ implementation:DeprecationWarning"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(KERAS)]
 
 
-def test_items(task: str, made_up: Path) -> list[str]:
+def items_of(task: str, made_up: Path) -> list[str]:
     """Test items of a task: real ones where the data is there, else made-up ones."""
     if task == "language":
         sentences = [example.text for example in declaration()]
@@ -61,9 +62,6 @@ def test_items(task: str, made_up: Path) -> list[str]:
     return Random(0).sample(found * -(-ITEMS // len(found)), ITEMS)
 
 
-test_items.__test__ = False  # type: ignore[attr-defined]
-
-
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made-up")
@@ -75,11 +73,10 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: Path) -> None:
     judge = Judge(folder)
-    texts = test_items(judge.manifest.task, made_up)
+    texts = items_of(judge.manifest.task, made_up)
     assert len(texts) == ITEMS
     offline = judge.probabilities(texts)
-    model = load_model(folder, load_settings(runtime=runtime))
-    assert isinstance(model, TextModel)
+    model = cast(TextModel, load_model(folder, load_settings(runtime=runtime)))
     raw = model.predict([Query(model.prepare(text)) for text in texts])
     served = np.stack([judged.probabilities for judged in raw])
     # Another order of additions, by another runtime or another length of padding, moves the last bits and no more.
@@ -93,8 +90,7 @@ def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_odd_texts_get_a_result_or_a_code(folder: Path) -> None:
-    model = load_model(folder, load_settings(runtime="openvino"))
-    assert isinstance(model, TextModel)
+    model = cast(TextModel, load_model(folder, load_settings(runtime="openvino")))
     for judged in model.predict([Query(model.prepare(text)) for text in ODD]):
         assert np.isfinite(judged.probabilities).all()
         assert judged.probabilities.sum() == pytest.approx(1, abs=1e-4)
@@ -113,8 +109,7 @@ def test_what_is_too_long_is_cut_and_says_so(folder: Path) -> None:
     cut, whole = prepare_text(text, spec), prepare_text(text[:MAX_CHARS], spec)
     assert (cut.truncated, whole.truncated) == (True, False)
     assert np.array_equal(cut.ids, whole.ids)
-    model = load_model(folder, load_settings(runtime="openvino"))
-    assert isinstance(model, TextModel)
+    model = cast(TextModel, load_model(folder, load_settings(runtime="openvino")))
     first, second = model.predict([Query(cut), Query(whole)])
     assert model.render(first, {})["truncated"] is True
     assert "truncated" not in model.render(second, {})

