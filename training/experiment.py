@@ -196,8 +196,8 @@ class TagPlan(_Settings):
         words, phrases: least photos of a word, and of two words side by side, to be learnt.
         components, whiten: of the pooled grid, see `training.vision.tag_nets.fit_front`.
         size: of an embedding.
-        members: image towers that are trained beside each other and averaged.
-        hidden: width of an image tower's hidden layer.
+        penalty: of the linear map that training starts from, see `training.vision.tag_start`.
+        hidden: width of the image tower's hidden layer.
         reach, doubt: of the label tower, see `training.vision.tag_nets.LabelFit`.
         pretended: photos in a step that are told to show a class drawn by chance, so that all classes are learnt.
     """
@@ -212,7 +212,7 @@ class TagPlan(_Settings):
     components: int
     whiten: float
     size: int
-    members: int = Field(ge=1)
+    penalty: float
     hidden: int
     drop_in: float
     drop: float

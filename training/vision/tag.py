@@ -23,13 +23,15 @@ from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
 from training.vision.pooled import PooledFeatures
 from training.vision.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
-from training.vision.tag_nets import LabelFit, LabelTower, Space, each_member, fit_front, image_tower
+from training.vision.tag_nets import LabelFit, LabelTower, Space, fit_front, image_tower, known_labels
 from training.vision.tag_scores import mean_average_precision, precision_at
+from training.vision.tag_start import Start, linear_start
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
 UNKNOWN = -1.0
 FIRST = 5
 PRETENDED_PHOTOS = 20
+WARM_UP = 50  # steps
 AT_ONCE = 500
 
 
@@ -54,9 +56,9 @@ class TagRun:
         keras.utils.set_random_seed(experiment.seed)
         learnt = self._phrases([*self._said, *self._classes.labels])
         self._fit = LabelFit(learnt, self._shown, plan.reach, plan.doubt)
-        self.space = self.network = Space(image_tower(plan, self.front), len(learnt), plan.size)
+        self.space = self.network = Space(image_tower(plan, self.front), self._start())
         self.space(np.zeros((1, self.front.width), np.float32))
-        self.space.compile(self._optimizer(), each_member, jit_compile=False)
+        self.space.compile(self._optimizer(), known_labels, jit_compile=False)
 
     def fitting(self) -> Fitting:
         """What `training.fit` runs."""
@@ -64,10 +66,10 @@ class TagRun:
         return Fitting(self.space, self._batches, self._steps(), epochs, self._measure, seed)
 
     def logits(self, labels: list[str]) -> Floats:
-        """Of labels for the validation photos, the members' mean, [photos, labels]."""
+        """Of labels for the validation photos, [photos, labels]."""
         directions = ops.convert_to_numpy(self.label_tower()(self._phrases(labels)))
         found = [
-            ops.convert_to_numpy(self.space.image(self._seen[at : at + AT_ONCE], training=False)).mean(axis=1)
+            ops.convert_to_numpy(self.space.image(self._seen[at : at + AT_ONCE], training=False))
             for at in range(0, len(self._seen), AT_ONCE)
         ]
         logits: Floats = np.concatenate(found) @ directions[:, :-1].T + directions[:, -1]
@@ -105,9 +107,21 @@ class TagRun:
         seen = features.get("val", [photo.name for photo in self.validation])
         self._seen = _in_parts(self.front, seen).astype(np.float32)
 
+    def _start(self) -> Start:
+        """From the photos as they are; views of them are for what comes after."""
+        photos = np.arange(len(self.train))
+        probabilities = self._take(self._probabilities, np.zeros_like(photos), photos)
+        named = ops.convert_to_numpy(self.front.named(probabilities))
+        inputs = np.concatenate([self._grids[0].astype(np.float32), named], axis=1)
+        targets = np.concatenate([self._shares.astype(np.float32), self._true(probabilities)], axis=1)
+        return linear_start(inputs, targets, self.plan.size, self.plan.penalty)
+
     def _optimizer(self) -> keras.Optimizer:
         schedule = self._experiment.schedule
-        rate = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, self._steps() * schedule.epochs)
+        steps = self._steps() * schedule.epochs
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=schedule.learning_rate, warmup_steps=min(WARM_UP, steps // 2)
+        )
         optimizer = keras.optimizers.AdamW(rate, weight_decay=self.plan.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         return optimizer

@@ -91,7 +91,7 @@ def _write_graph(run: TagRun, path: Path, factor: float, constant: float) -> Non
     front, image, label = run.front, run.space.image, run.label_tower()
 
     def call(given: Mapping[str, Any]) -> dict[str, Any]:
-        embedding = ops.mean(image(front(given["pooled"]), training=False), axis=1)
+        embedding = image(front(given["pooled"]), training=False)
         direction = label(given["label"]) * factor
         biased = ops.concatenate([direction[:, :-1], direction[:, -1:] + constant], axis=-1)
         return {"embedding": embedding, "direction": biased}

@@ -11,9 +11,10 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from training.experiment import TagPlan
+from training.vision.tag_start import Start
 
 Floats = NDArray[np.float32]
-RARE = -4.0  # most labels are not true of most photos
+STRAIGHT = "straight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,36 +120,35 @@ def principal(rows: Floats, count: int, passes: int = 3) -> tuple[Floats, Floats
 
 
 def image_tower(plan: TagPlan, front: Front) -> keras.Model:
-    """From what the front gives, [N, width], to the embeddings of several members, [N, members, size]."""
+    """From what the front gives, [N, width], to embeddings [N, size]: a straight way, and a hidden layer beside it."""
     given = keras.Input((front.width,), name="front")
-    named = given[:, len(front.basis.scale) :]
-    found = []
-    for member in range(plan.members):
-        x = layers.Dropout(plan.drop_in)(given)
-        x = layers.Dense(plan.hidden, activation="gelu", name=f"hidden_{member}")(x)
-        x = layers.Dense(plan.size, name=f"seen_{member}")(layers.Dropout(plan.drop)(x))
-        x = x + layers.Dense(plan.size, use_bias=False, name=f"named_{member}")(named)
-        found.append(layers.Reshape((1, plan.size))(x))
-    return keras.Model(given, layers.Concatenate(axis=1)(found) if len(found) > 1 else found[0], name="image")
+    x = layers.Dropout(plan.drop_in)(given)
+    straight = layers.Dense(plan.size, name=STRAIGHT)(x)
+    x = layers.Dense(plan.hidden, activation="gelu", name="hidden")(x)
+    small = keras.initializers.RandomNormal(stddev=0.02, seed=1)
+    bent = layers.Dense(plan.size, use_bias=False, kernel_initializer=small, name="bent")(layers.Dropout(plan.drop)(x))
+    return keras.Model(given, straight + bent, name="image")
 
 
 class Space(keras.Model):  # type: ignore[misc]
-    """The image tower over a fixed list of labels: front [N, width] to logits [N, members, labels].
+    """The image tower over a fixed list of labels: front [N, width] to logits [N, labels].
 
-    Each label has a direction of its own here, with a bias behind it; `label_tower` finds out what they have to do
-    with what the labels mean.
+    Each label has a direction of its own here, with a bias behind it; `LabelTower` finds out what they have to do with
+    what the labels mean.
     """
 
-    def __init__(self, image: keras.Model, labels: int, size: int) -> None:
+    def __init__(self, image: keras.Model, start: Start) -> None:
         super().__init__()
         self.image = image
-        scale = keras.initializers.RandomNormal(stddev=size**-0.5, seed=0)
-        self.directions = self.add_weight(shape=(labels, size), initializer=scale, name="directions")
-        self.biases = self.add_weight(shape=(labels,), initializer=keras.initializers.Constant(RARE), name="bias")
+        image.get_layer(STRAIGHT).set_weights([start.kernel, start.bias])
+        fixed = keras.initializers.Constant
+        self.directions = self.add_weight(
+            shape=start.directions.shape, initializer=fixed(start.directions), name="directions"
+        )
+        self.biases = self.add_weight(shape=start.biases.shape, initializer=fixed(start.biases), name="bias")
 
     def call(self, front: Any, training: bool = False) -> Any:
-        embeddings = self.image(front, training=training)
-        return ops.matmul(embeddings, ops.transpose(self.directions)) + self.biases
+        return ops.matmul(self.image(front, training=training), ops.transpose(self.directions)) + self.biases
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +205,12 @@ class LabelFit:
         return LabelTower(self._anchors, _single(usual), _single(self._inverse @ (directions - usual)), self._reach)
 
 
-def each_member(targets: Any, logits: Any) -> Any:
-    """Binary cross-entropy summed over labels, each member by itself, so that they err apart; mean over photos.
+def known_labels(targets: Any, logits: Any) -> Any:
+    """Binary cross-entropy summed over labels, mean over photos.
 
     Args:
         targets: [N, labels], how true each label is; below 0 where nothing is known.
-        logits: [N, members, labels].
+        logits: [N, labels].
     """
-    known = ops.cast(targets >= 0, "float32")[:, None]
-    wanted = ops.maximum(targets, 0.0)[:, None]
-    losses = known * (ops.softplus(logits) - wanted * logits)
-    return ops.mean(ops.sum(losses, axis=-1))
+    losses = ops.softplus(logits) - ops.maximum(targets, 0.0) * logits
+    return ops.mean(ops.sum(ops.where(targets >= 0, losses, 0.0), axis=-1))
