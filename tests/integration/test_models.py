@@ -108,17 +108,17 @@ def test_shipped_graph_stays_close_to_torch(name: str) -> None:
 
 
 def test_runtimes_agree() -> None:
-    outputs = ("probabilities", "features")
+    outputs = ("probabilities", "grid")
     first, second = (runtime(name).run({"image": pixels()}, outputs) for name in ("openvino", "tensorflow"))
     assert np.abs(first["probabilities"] - second["probabilities"]).max() < 1e-3
-    assert np.abs(first["features"] - second["features"]).max() < 1e-2
-    assert first["features"].shape == (len(PHOTOS), 9, 9, 1280)
+    assert np.abs(first["grid"] - second["grid"]).max() < 1e-2
+    assert first["grid"].shape == (len(PHOTOS), 9, 9, 1280)
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_asking_for_less_gives_the_same(name: str) -> None:
-    both = runtime(name).run({"image": pixels()[:2]}, ("features", "probabilities"))
-    for output in ("features", "probabilities"):
+    both = runtime(name).run({"image": pixels()[:2]}, ("grid", "probabilities"))
+    for output in ("grid", "probabilities"):
         alone = runtime(name).run({"image": pixels()[:2]}, (output,))
         assert list(alone) == [output]
         assert np.abs(alone[output] - both[output]).max() < 1e-5
