@@ -194,10 +194,9 @@ class TagPlan(_Settings):
         template: what is said of a label to the text encoder.
         views: of each photo, see `training.vision.augment`.
         words, phrases: least photos of a word, and of two words side by side, to be learnt.
-        components, whiten: of the pooled grid, see `training.vision.tag_nets.fit_front`.
-        size: of an embedding.
+        components, whiten, gain: of the features, see `training.vision.tag_nets.fit_front`.
+        size, class_size: numbers of an embedding that start from captions' words, and that start from classes.
         penalty: of the linear map that training starts from, see `training.vision.tag_start`.
-        hidden: width of the image tower's hidden layer.
         reach, doubt: of the label tower, see `training.vision.tag_nets.LabelFit`.
         pretended: photos in a step that are told to show a class drawn by chance, so that all classes are learnt.
     """
@@ -211,10 +210,10 @@ class TagPlan(_Settings):
     phrases: int
     components: int
     whiten: float
+    gain: float
     size: int
+    class_size: int
     penalty: float
-    hidden: int
-    drop_in: float
     drop: float
     reach: float
     doubt: float

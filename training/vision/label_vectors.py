@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.artefacts import load_manifest
 from core.text import PieceIds, TextSpec
-from core.text_vectors import text_vectors
+from core.text_vectors import STATES, text_vectors
 from core.word_pieces import WordPieces
 from training.progress import Progress
 
@@ -22,7 +22,12 @@ AT_ONCE = 512
 
 
 class LabelVectors:
-    """A text encoder, loaded; what it has once computed is kept on disk if there is a place for it."""
+    """A text encoder, loaded; what it has once computed is kept on disk if there is a place for it.
+
+    Attributes:
+        id: NAME@VERSION of its artefact.
+        size: numbers in a vector.
+    """
 
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         """Load the artefact in `folder`; `cache` is a file of vectors by this same artefact."""
@@ -32,6 +37,9 @@ class LabelVectors:
         assert isinstance(spec.features, PieceIds)
         self.id = manifest.id
         self._max_chars, self._longest = spec.max_chars, spec.features.longest
+        size = manifest.outputs[STATES].shape[-1]
+        assert size is not None
+        self.size: int = size
         self._pieces = WordPieces.read(folder / spec.features.vocabulary)
         self._graph = folder / manifest.graph
         self._compiled: Any = None

@@ -25,12 +25,13 @@ from training.vision.pooled import PooledFeatures
 from training.vision.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
 from training.vision.tag_nets import LabelFit, LabelTower, Space, fit_front, image_tower, known_labels
 from training.vision.tag_scores import mean_average_precision, precision_at
-from training.vision.tag_start import Start, linear_start
+from training.vision.tag_start import Start, beside, linear_start
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
 UNKNOWN = -1.0
 FIRST = 5
-PRETENDED_PHOTOS = 20
+PRETENDED_PHOTOS = 20  # how much a class that is pretended teaches, in photos of captions
+PRETENDED_A_CLASS = 4
 WARM_UP = 50  # steps
 AT_ONCE = 500
 
@@ -59,6 +60,11 @@ class TagRun:
         self.space = self.network = Space(image_tower(plan, self.front), self._start())
         self.space(np.zeros((1, self.front.width), np.float32))
         self.space.compile(self._optimizer(), known_labels, jit_compile=False)
+
+    @property
+    def size(self) -> int:
+        """Numbers in an embedding."""
+        return self.plan.size + self.plan.class_size
 
     def fitting(self) -> Fitting:
         """What `training.fit` runs."""
@@ -93,8 +99,7 @@ class TagRun:
         self._classes = read_class_labels(censor)
         names = [photo.name for photo in self.train]
         first = features.get("train", names)
-        named = self._phrases(list(self._classes.names)) * self._classes.allowed[:, None]
-        self.front = fit_front(first, named, plan.components, plan.whiten)
+        self.front = fit_front(first, len(self._classes.names), plan.components, plan.whiten, plan.gain)
         grid = len(self.front.mean)
         self._grids, self._probabilities = [], []
         for number in range(plan.views):
@@ -108,13 +113,16 @@ class TagRun:
         self._seen = _in_parts(self.front, seen).astype(np.float32)
 
     def _start(self) -> Start:
-        """From the photos as they are; views of them are for what comes after."""
+        """From the photos as they are; for classes, also from many that are told to show one drawn by chance."""
         photos = np.arange(len(self.train))
         probabilities = self._take(self._probabilities, np.zeros_like(photos), photos)
-        named = ops.convert_to_numpy(self.front.named(probabilities))
-        inputs = np.concatenate([self._grids[0].astype(np.float32), named], axis=1)
-        targets = np.concatenate([self._shares.astype(np.float32), self._true(probabilities)], axis=1)
-        return linear_start(inputs, targets, self.plan.size, self.plan.penalty)
+        inputs = self._inputs(self._take(self._grids, np.zeros_like(photos), photos), probabilities)
+        words = linear_start(inputs, self._shares.astype(np.float32), self.plan.size, self.plan.penalty)
+        random = np.random.default_rng(self._experiment.seed)
+        more, told = self._pretended(random, PRETENDED_A_CLASS * len(self._classes.names))
+        true = np.concatenate([self._true(probabilities), told[:, len(self._said) :]])
+        classes = linear_start(np.concatenate([inputs, more]), true, self.plan.class_size, self.plan.penalty)
+        return beside(words, classes)
 
     def _optimizer(self) -> keras.Optimizer:
         schedule = self._experiment.schedule
@@ -134,18 +142,18 @@ class TagRun:
         for step in range(self._steps()):
             chosen = order[step * size : (step + 1) * size]
             inputs, targets = self._real(chosen, random)
-            more, told = self._pretended(random)
+            more, told = self._pretended(random, self.plan.pretended)
             yield np.concatenate([inputs, more]), np.concatenate([targets, told])
 
     def _real(self, photos: NDArray[np.int_], random: np.random.Generator) -> Batch:
         views = random.integers(self.plan.views, size=len(photos))
         grids, probabilities = self._take(self._grids, views, photos), self._take(self._probabilities, views, photos)
-        inputs = np.concatenate([grids, ops.convert_to_numpy(self.front.named(probabilities))], axis=1)
-        return inputs, np.concatenate([self._shares[photos], self._true(probabilities)], axis=1).astype(np.float32)
+        return self._inputs(grids, probabilities), np.concatenate(
+            [self._shares[photos], self._true(probabilities)], axis=1
+        ).astype(np.float32)
 
-    def _pretended(self, random: np.random.Generator) -> Batch:
+    def _pretended(self, random: np.random.Generator, count: int) -> Batch:
         """Photos that show what they show and a class besides; of its labels alone something is known."""
-        count = self.plan.pretended
         photos = random.integers(len(self.train), size=count)
         views = random.integers(self.plan.views, size=count)
         part = random.uniform(0.2, 1.0, (count, 1)).astype(np.float32)
@@ -155,8 +163,12 @@ class TagRun:
         # Half of them keep nothing of the photo but its average: what it looks like must not matter.
         grids = self._take(self._grids, views, photos) * random.integers(2, size=(count, 1))
         unknown = np.full((count, len(self._said)), UNKNOWN, np.float32)
-        inputs = np.concatenate([grids, ops.convert_to_numpy(self.front.named(probabilities))], axis=1)
-        return inputs.astype(np.float32), np.concatenate([unknown, self._true(probabilities)], axis=1)
+        return self._inputs(grids, probabilities), np.concatenate([unknown, self._true(probabilities)], axis=1)
+
+    def _inputs(self, grids: NDArray[Any], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the front gives, for components that it has given before: float32 [N, width]."""
+        named = ops.convert_to_numpy(self.front.named(probabilities))
+        return np.concatenate([grids, named], axis=1).astype(np.float32)
 
     def _true(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """How true the labels of classes are: the sum of the probabilities of the classes below each."""

@@ -77,7 +77,7 @@ def finish(run: TagRun, experiment: Experiment, folder: Path, data: Path) -> Non
     _write_graph(run, folder / "graph.pb", *calibration(run))
     vocabularies = {name: _write_vocabulary(run, folder, name, data) for name in NAMED}
     files = ["graph.pb", *(file for where in vocabularies.values() for file in where.values())]
-    settings = {"size": run.plan.size, "template": run.plan.template, "vocabularies": vocabularies}
+    settings = {"size": run.size, "template": run.plan.template, "vocabularies": vocabularies}
     fields = {**_fields(run, experiment), "settings": settings}
     write_manifest(folder, {**fields, "metrics": []}, files)
     metrics = measure(folder, data)
@@ -96,12 +96,12 @@ def _write_graph(run: TagRun, path: Path, factor: float, constant: float) -> Non
         biased = ops.concatenate([direction[:, :-1], direction[:, -1:] + constant], axis=-1)
         return {"embedding": embedding, "direction": biased}
 
-    pooled = len(front.mean) + len(front.classes)
+    pooled = len(front.mean) + len(front.usual)
     write_parts(path, call, {"pooled": ("float32", (None, pooled)), "label": ("float32", (None, _text_size(run)))})
 
 
 def _text_size(run: TagRun) -> int:
-    return int(run.front.classes.shape[1])
+    return int(run.vectors.size)
 
 
 def _write_vocabulary(run: TagRun, folder: Path, name: str, data: Path) -> dict[str, str]:
@@ -140,8 +140,8 @@ def _fields(run: TagRun, experiment: Experiment) -> dict[str, Any]:
             "label": {"dtype": "float32", "shape": [None, _text_size(run)]},
         },
         "outputs": {
-            "embedding": {"dtype": "float32", "shape": [None, run.plan.size]},
-            "direction": {"dtype": "float32", "shape": [None, run.plan.size + 1]},
+            "embedding": {"dtype": "float32", "shape": [None, run.size]},
+            "direction": {"dtype": "float32", "shape": [None, run.size + 1]},
         },
         "encoders": {"image": encoder.id, "text": text.id},
         "licence": LICENCE,

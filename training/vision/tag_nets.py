@@ -15,6 +15,7 @@ from training.vision.tag_start import Start
 
 Floats = NDArray[np.float32]
 STRAIGHT = "straight"
+LEAST_PROBABILITY = 1e-3  # of less, the classifier knows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +46,33 @@ class Front:
     """What happens to pooled features before anything is learnt from captions.
 
     The pooled grid is standardised and projected on its principal components. The classes' probabilities become
-    the mean of the classes' label vectors (ConSE; Norouzi et al., 2014, arXiv:1312.5650), which places what the
-    classifier sees among labels that no caption has.
+    logarithms about their mean: what the classifier's last layer gave, but for what it is sure of not seeing.
 
     Attributes:
         mean, scale: of the pooled grid, [grid].
         basis: [grid, components].
-        classes: a vector for each class, [classes, text]; centred, of standard deviation about 1 in use.
-        centre: what the means of class vectors are about, [text].
+        usual: of the logarithms, [classes].
+        gain: of the logarithms, so that they count as much as they should.
     """
 
     mean: Floats
     scale: Floats
     basis: Bytes
-    classes: Floats
-    centre: Floats
+    usual: Floats
+    gain: float
 
     @property
     def width(self) -> int:
-        return len(self.basis.scale) + len(self.classes[0])
+        return len(self.basis.scale) + len(self.usual)
 
     def seen(self, grid: Any) -> Any:
         """Components of pooled grids: [N, grid] to [N, components]."""
         return self.basis.after((grid - self.mean) / self.scale)
 
     def named(self, probabilities: Any) -> Any:
-        """Mean class vectors: [N, classes] to [N, text]."""
-        return ops.matmul(probabilities, self.classes) - self.centre
+        """Logarithms of probabilities: [N, classes] to the same."""
+        found = ops.log(probabilities + LEAST_PROBABILITY)
+        return (found - ops.mean(found, axis=-1, keepdims=True) - self.usual) * self.gain
 
     def __call__(self, pooled: Any) -> Any:
         """Pooled features [N, grid + classes] to the image tower's input [N, width]."""
@@ -79,25 +80,26 @@ class Front:
         return ops.concatenate([self.seen(pooled[:, :grid]), self.named(pooled[:, grid:])], axis=-1)
 
 
-def fit_front(pooled: Floats, classes: Floats, components: int, whiten: float) -> Front:
+def fit_front(pooled: Floats, classes: int, components: int, whiten: float, gain: float) -> Front:
     """A front for the features of training photos.
 
     Args:
         pooled: [photos, grid + classes].
-        classes: label vector of each class, [classes, text].
+        classes: how many of the last columns are probabilities.
         components: how many to keep.
         whiten: power to which each component's deviation is divided away; 1 makes all alike.
+        gain: deviation of the logarithms; that of the components is 1.
     """
-    grid, probabilities = pooled[:, : -len(classes)], pooled[:, -len(classes) :]
+    grid, probabilities = pooled[:, :-classes], pooled[:, -classes:]
     mean, scale = grid.mean(axis=0), grid.std(axis=0) + 1e-2
     standard = (grid - mean) / scale
     deviations, vectors = principal(standard, components)
     basis = vectors / np.maximum(deviations, 1e-2) ** whiten
     basis /= (standard @ basis).std()
-    named = probabilities @ classes
-    gain = 1 / named.std(axis=0).mean()
+    found = np.log(probabilities + LEAST_PROBABILITY)
+    found -= found.mean(axis=1, keepdims=True)
     return Front(
-        _single(mean), _single(scale), Bytes.of(_single(basis)), _single(classes * gain), _single(named.mean(0) * gain)
+        _single(mean), _single(scale), Bytes.of(_single(basis)), _single(found.mean(axis=0)), gain / float(found.std())
     )
 
 
@@ -120,14 +122,10 @@ def principal(rows: Floats, count: int, passes: int = 3) -> tuple[Floats, Floats
 
 
 def image_tower(plan: TagPlan, front: Front) -> keras.Model:
-    """From what the front gives, [N, width], to embeddings [N, size]: a straight way, and a hidden layer beside it."""
+    """From what the front gives, [N, width], to embeddings [N, size]."""
     given = keras.Input((front.width,), name="front")
-    x = layers.Dropout(plan.drop_in)(given)
-    straight = layers.Dense(plan.size, name=STRAIGHT)(x)
-    x = layers.Dense(plan.hidden, activation="gelu", name="hidden")(x)
-    small = keras.initializers.RandomNormal(stddev=0.02, seed=1)
-    bent = layers.Dense(plan.size, use_bias=False, kernel_initializer=small, name="bent")(layers.Dropout(plan.drop)(x))
-    return keras.Model(given, straight + bent, name="image")
+    found = layers.Dense(plan.size + plan.class_size, name=STRAIGHT)(layers.Dropout(plan.drop)(given))
+    return keras.Model(given, found, name="image")
 
 
 class Space(keras.Model):  # type: ignore[misc]

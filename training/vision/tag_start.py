@@ -1,7 +1,7 @@
 """Where a tagger's training starts: the best linear map from photos to labels, through as few numbers as it has.
 
-Ridge regression has one solution, found in seconds; from it the towers learn what is not linear. What comes of a start
-by chance is worse here, since six thousand photos are few.
+Ridge regression has one solution, found in seconds. Towers with hidden layers that start by chance end below it here:
+six thousand photos are few, and the shared encoder has been tuned on the same ones.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from training.scores import Floats
 
 SMALLEST = 1e-5
+MODERATION = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Start:
 def linear_start(inputs: Floats, targets: Floats, size: int, penalty: float) -> Start:
     """The reduced-rank ridge regression (Izenman, 1975) of how true labels are, as logits.
 
-    A difference in a chance of p is one of the logit 1 / (p (1 - p)) times as large; labels count in the reduction by
-    how much they vary.
+    A difference in a chance of p is one of the logit 1 / (p (1 - p)) times as large, less for rare labels, of which
+    little is known.
 
     Args:
         inputs: [N, width].
@@ -48,26 +49,39 @@ def linear_start(inputs: Floats, targets: Floats, size: int, penalty: float) -> 
     spread = (centred.T @ centred).astype(np.float64)
     slopes = np.linalg.solve(spread + penalty * np.eye(len(spread)), centred.T @ (targets - rates))
     varies = rates * (1 - rates)
-    slopes /= varies + 0.01  # of rare labels little is known: their slopes stay moderate
-    kernel, directions = _reduced(slopes, spread / len(inputs), np.sqrt(varies), size)
+    weights = varies**-0.25  # half way between all labels alike and each by how much it varies
+    kernel, directions = _reduced(slopes * weights, spread / len(inputs), size)
     return Start(
         kernel.astype(np.float32),
         (-usual @ kernel).astype(np.float32),
-        directions.astype(np.float32),
+        (directions / (weights * (varies + MODERATION))[:, None]).astype(np.float32),
         np.log(rates / (1 - rates)).astype(np.float32),
     )
 
 
+def beside(one: Start, other: Start) -> Start:
+    """Two starts with labels of their own, in a space of which each has a part."""
+    directions = np.zeros((len(one.biases) + len(other.biases), len(one.bias) + len(other.bias)), np.float32)
+    directions[: len(one.biases), : len(one.bias)] = one.directions
+    directions[len(one.biases) :, len(one.bias) :] = other.directions
+    return Start(
+        np.concatenate([one.kernel, other.kernel], axis=1),
+        np.concatenate([one.bias, other.bias]),
+        directions,
+        np.concatenate([one.biases, other.biases]),
+    )
+
+
 def _reduced(
-    slopes: NDArray[np.float64], spread: NDArray[np.float64], weights: Floats, size: int
+    slopes: NDArray[np.float64], spread: NDArray[np.float64], size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The two thin matrices whose product predicts most like the slopes: [width, size] and [labels, size]."""
     values, vectors = np.linalg.eigh(spread)
     roots = np.sqrt(np.maximum(values, 1e-6))
-    seen = (vectors * roots).T @ (slopes * weights)  # what the slopes predict, along uncorrelated inputs
+    seen = (vectors * roots).T @ slopes  # what the slopes predict, along uncorrelated inputs
     left, strengths, right = np.linalg.svd(seen, full_matrices=False)
     kept = min(size, len(strengths))
     kernel, directions = np.zeros((len(spread), size)), np.zeros((slopes.shape[1], size))
     kernel[:, :kept] = (vectors / roots) @ left[:, :kept]
-    directions[:, :kept] = (strengths[:kept, None] * right[:kept] / weights).T
+    directions[:, :kept] = (strengths[:kept, None] * right[:kept]).T
     return kernel, directions
