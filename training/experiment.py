@@ -173,7 +173,10 @@ class CaptionPlan(_Settings):
     Attributes:
         encoder: the experiment that it goes on from.
         views: of each photo.
+        photos: how many, drawn anew, make an epoch; all of them if they are fewer.
         samples: sentences drawn for a photo in a step.
+        temperature: of the drawing. A decoder that has learnt smoothed labels gives each of thousands of wrong words a
+            little; drawn as they are, most sentences would have one.
         drop: the decoder's dropout, less than before: the sentences were drawn without any.
         average: momentum of the moving average of the weights.
     """
@@ -181,7 +184,9 @@ class CaptionPlan(_Settings):
     task: Literal["caption"] = "caption"
     encoder: str
     views: int = Field(ge=1)
+    photos: int = Field(ge=1)
     samples: int = Field(ge=2)
+    temperature: float = Field(gt=0, le=1)
     drop: float = Field(ge=0, lt=1)
     average: float = Field(ge=0, lt=1)
 

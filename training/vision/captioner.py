@@ -95,10 +95,10 @@ class CaptionRun:
         return keras.Model({"grid": grid, "read": read, "said": said, "advantage": advantage}, loss)
 
     def _steps(self) -> int:
-        return -(-len(self.before.train) // self._experiment.schedule.batch_size)
+        return -(-min(len(self.before.train), self._plan.photos) // self._experiment.schedule.batch_size)
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
-        order = random.permutation(len(self.before.train))
+        order = random.permutation(len(self.before.train))[: self._plan.photos]
         size = self._experiment.schedule.batch_size
         for at in range(0, len(order), size):
             photos = order[at : at + size]
@@ -117,7 +117,11 @@ class CaptionRun:
         return np.array(found, np.float32)
 
     def _sample(self, grid: NDArray[np.float32], random: np.random.Generator) -> tuple[Ids, Ids]:
-        """Sentences drawn from the decoder as it is: what it reads and what it says, int32 [N, samples, length]."""
+        """Sentences drawn from the decoder as it is: what it reads and what it says, int32 [N, samples, length].
+
+        One that finds no end in time has none. An end that is put there was not drawn: learning from it would teach
+        that ends are bad, and sentences would get longer and longer.
+        """
         shape = (len(grid), self._plan.samples, self.decoder.positions)
         read, said = np.full(shape, PAD, np.int32), np.full(shape, PAD, np.int32)
         memory = ops.convert_to_numpy(self.decoder.encode(grid))
@@ -127,9 +131,7 @@ class CaptionRun:
             feeds = {"tokens": tokens, "position": np.array([position], np.int32), "cache": cache, "memory": memory}
             out = self._sampler.predict_on_batch(feeds)
             cache[:, :, position] = out["entry"]
-            drawn = draw(out["log_probabilities"], random)
-            if position == shape[2] - 1:
-                drawn[:] = END
+            drawn = draw(out["log_probabilities"] / self._plan.temperature, random)
             read[:, :, position][open_], said[:, :, position][open_] = tokens[open_], drawn[open_]
             tokens, open_ = drawn, open_ & (drawn != END)
             if not open_.any():
@@ -145,9 +147,9 @@ class CaptionRun:
             return self.scores()
 
 
-def draw(log_probabilities: NDArray[np.float32], random: np.random.Generator) -> Ids:
-    """A word for each row, as likely as the decoder says (Gumbel's trick); never a special one but the end."""
-    scores = log_probabilities + random.gumbel(size=log_probabilities.shape)
+def draw(scores: NDArray[np.float32], random: np.random.Generator) -> Ids:
+    """A word for each row, as likely as its exponential (Gumbel's trick); never a special one but the end."""
+    scores = scores + random.gumbel(size=scores.shape)
     scores[..., [PAD, START, UNKNOWN]] = -np.inf
     drawn: Ids = scores.argmax(axis=-1).astype(np.int32)
     return drawn
