@@ -10,7 +10,7 @@ from training.experiment import Experiment, FeedForward, LanguagePlan, Schedule,
 
 EXPERIMENT = Experiment(
     name="language-ff",
-    version="1.0.0",
+    version="1.1.0",
     summary="English, French or Spanish, by a feed-forward network over n-grams of characters.",
     seed=1,
     features=TextSpec(needs="latin letters", features=CharGrams(buckets=1 << 19, chars=(1, 2, 3, 4, 5, 6))),
