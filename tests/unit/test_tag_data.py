@@ -8,6 +8,7 @@ import pytest
 from training.vision.datasets import Photo
 from training.vision.tag_data import caption_labels, count_labels, read_class_labels, shares
 from training.vision.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
+from training.vision.tag_start import beside, linear_start
 from training.vision.words import (
     Censor,
     held_out_words,
@@ -124,3 +125,20 @@ def test_an_interval_holds_its_value() -> None:
     assert metric.high is not None
     assert metric.low < metric.value < metric.high
     assert metric.high - metric.low < 0.2
+
+
+def test_the_start_is_the_best_linear_map_through_few_numbers() -> None:
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(400, 12)).astype(np.float32)
+    chances = 0.3 + 0.05 * inputs @ random.normal(size=(12, 2)) @ random.normal(size=(2, 9))
+    targets = np.clip(chances, 0, 1).astype(np.float32)
+    start = linear_start(inputs, targets, size=2, penalty=1.0)
+    logits = (inputs @ start.kernel + start.bias) @ start.directions.T + start.biases
+    for label in range(9):
+        assert np.corrcoef(logits[:, label], chances[:, label])[0, 1] > 0.98
+    rates = targets.mean(axis=0)
+    assert logits.mean(axis=0) == pytest.approx(np.log(rates / (1 - rates)), abs=0.01)
+    both = beside(start, linear_start(inputs, targets[:, :3], size=20, penalty=1.0))
+    assert both.directions.shape == (12, 22)
+    again = (inputs @ both.kernel + both.bias) @ both.directions.T + both.biases
+    assert np.allclose(again[:, :9], logits, atol=1e-3)

@@ -13,7 +13,7 @@ EXPERIMENT = Experiment(
     version="1.0.0",
     summary="Labels of any vocabulary, your own included, ranked for a photo by how likely people are to name them.",
     seed=1,
-    schedule=Schedule(epochs=3, batch_size=128, learning_rate=1e-4),
+    schedule=Schedule(epochs=1, batch_size=128, learning_rate=3e-5),
     plan=TagPlan(
         encoder="efficientnet-lite2",
         text="minilm-l6",
@@ -29,7 +29,7 @@ EXPERIMENT = Experiment(
         penalty=3000.0,
         drop=0.1,
         reach=0.15,
-        doubt=10.0,
+        doubt=3.0,
         weight_decay=0.1,
         pretended=64,
     ),
