@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.vision.datasets import Photo
-from training.vision.tag_data import caption_labels, count_labels, read_class_labels, shares
+from training.vision.tag_data import caption_labels, count_labels, read_class_labels, says, shares
 from training.vision.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
 from training.vision.tag_start import beside, linear_start
 from training.vision.words import (
@@ -142,3 +142,9 @@ def test_the_start_is_the_best_linear_map_through_few_numbers() -> None:
     assert both.directions.shape == (12, 22)
     again = (inputs @ both.kernel + both.bias) @ both.directions.T + both.biases
     assert np.allclose(again[:, :9], logits, atol=1e-3)
+
+
+def test_a_caption_says_a_label_if_its_words_stand_side_by_side() -> None:
+    asked = np.array([[0, 1, 2], [0, 1, 2]])
+    found = says([photo.captions for photo in PHOTOS], ["black dog", "Cat", "dog black"], asked)
+    assert found.tolist() == [[True, False, False], [False, True, False]]

@@ -76,6 +76,31 @@ def count_labels(photos: Sequence[Photo], labels: Sequence[str]) -> Counts:
     return counts
 
 
+def says(
+    captions: Sequence[Sequence[Sequence[str]]], labels: Sequence[str], asked: NDArray[np.int_]
+) -> NDArray[np.bool_]:
+    """Whether one or more of each photo's captions has the words of a label side by side.
+
+    Args:
+        captions: of each photo.
+        labels: a vocabulary.
+        asked: places of labels in it, [photos, K].
+
+    Returns:
+        bool [photos, K].
+    """
+    words = [label.lower().split() for label in labels]
+
+    def has(caption: Sequence[str], wanted: list[str]) -> bool:
+        return any(list(caption[at : at + len(wanted)]) == wanted for at in range(len(caption) - len(wanted) + 1))
+
+    rows = [
+        [any(has(said, words[at]) for said in spoken) for at in row]
+        for spoken, row in zip(captions, asked, strict=True)
+    ]
+    return np.array(rows, bool)
+
+
 def shares(counts: Counts, photos: Sequence[Photo]) -> NDArray[np.float32]:
     """The part of each photo's captions that has each label, float32 [photos, labels]."""
     captions = np.array([[max(len(photo.captions), 1)] for photo in photos])

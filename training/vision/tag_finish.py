@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from core.artefacts import load_manifest
 from core.tags import NAMED, write_directions
@@ -19,7 +18,7 @@ from training.package import write_manifest
 from training.scores import Floats, weigh
 from training.vision.datasets import read_open_images
 from training.vision.tag import TagRun
-from training.vision.tag_data import count_labels
+from training.vision.tag_data import says
 from training.vision.words import photo_labels
 
 OPEN_IMAGES = "open_images_v6_labels.csv"
@@ -28,6 +27,7 @@ SOURCE = (
     "Flickr8k's training captions (Hodosh 2013); labels of ImageNet, WordNet 3.0 and Open Images V6 (CC-BY-4.0, Google)"
 )
 AT_ONCE = 1000
+SEEN = 20  # labels of a photo that it is calibrated on; as many as are given unless somebody asks otherwise
 
 
 def start(experiment: Experiment, data: Path, work: Path) -> TagRun:
@@ -50,15 +50,16 @@ def installed(name: str, work: Path) -> Path:
 
 
 def calibration(run: TagRun) -> tuple[float, float]:
-    """Factor and constant that make logits of the labels of "photos" chances that one caption or more says the label.
+    """Factor and constant that make logits chances that one caption or more says the label.
 
-    By logistic regression on the validation photos (Platt, 1999), over the labels that their captions can say.
+    By logistic regression (Platt, 1999) on the validation photos, over the labels of "photos" that rank first for each:
+    those that people get to see. That changes no order.
     """
-    labels = [label for label in photo_labels() if label.isascii() and label.islower() and " " not in label]
-    said = count_labels(run.validation, labels) >= 1
-    told: NDArray[np.bool_] = np.any(said, axis=0)
-    logits = run.logits([label for label, some in zip(labels, told, strict=True) if some])
-    factor, constant = weigh(logits.ravel()[:, None], said[:, told].ravel())
+    labels = photo_labels()
+    logits = run.logits(labels)
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :SEEN]
+    said = says([photo.captions for photo in run.validation], labels, best)
+    factor, constant = weigh(np.take_along_axis(logits, best, axis=1).ravel()[:, None], said.ravel())
     return float(factor), float(constant)
 
 

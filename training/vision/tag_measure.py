@@ -14,7 +14,7 @@ from training.scores import calibration_error
 from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
 from training.vision.offline import encode_photos, encoder_folder, graph_parts
-from training.vision.tag_data import count_labels
+from training.vision.tag_data import count_labels, says
 from training.vision.tag_scores import Truth, mean_average_precision, precision_at, with_interval
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
 
@@ -82,21 +82,10 @@ def _default_vocabulary(
     """How often the first labels of "photos" are said by a caption, and how well their scores tell."""
     scores = photos.scores(embeddings)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :FIRST]
-    said = np.array(
-        [
-            [any(_says(caption, photos.labels[at]) for caption in spoken) for at in row]
-            for row, spoken in zip(best, captions, strict=True)
-        ]
-    )
+    said = says(captions, photos.labels, best)
     source = (
         f"measured: the first {FIRST} labels of the vocabulary photos, right where a caption of the photo says them"
     )
     error = calibration_error(np.take_along_axis(scores, best, axis=1).ravel(), said.ravel())
     precision = with_interval("photos_precision_at_5", lambda s, _: float(s.mean()), said, said, source)
     return [precision, Metric(name="photos_calibration_error", value=round(error, 4), source=source)]
-
-
-def _says(caption: Sequence[str], label: str) -> bool:
-    """Whether a caption has the words of a label side by side."""
-    words = label.lower().split()
-    return any(list(caption[at : at + len(words)]) == words for at in range(len(caption) - len(words) + 1))
