@@ -12,6 +12,6 @@ EXPERIMENT = Experiment(
     version="1.0.0",
     summary="A sentence for a photo.",
     seed=1,
-    schedule=Schedule(epochs=2, batch_size=32, learning_rate=4e-5),
+    schedule=Schedule(epochs=5, batch_size=32, learning_rate=4e-5),
     plan=CaptionPlan(encoder="photo_encoder", views=1, photos=3000, samples=5, temperature=0.6, drop=0.1, average=0.98),
 )
