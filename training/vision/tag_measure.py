@@ -87,5 +87,7 @@ def _default_vocabulary(
         f"measured: the first {FIRST} labels of the vocabulary photos, right where a caption of the photo says them"
     )
     error = calibration_error(np.take_along_axis(scores, best, axis=1).ravel(), said.ravel())
-    precision = with_interval("photos_precision_at_5", lambda s, _: float(s.mean()), said, said, source)
+    precision = with_interval(
+        "photos_precision_at_5", lambda right, _: float(right.mean()), said.astype(float), said, source
+    )
     return [precision, Metric(name="photos_calibration_error", value=round(error, 4), source=source)]
