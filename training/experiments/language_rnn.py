@@ -2,7 +2,7 @@
 
     python -m training.run language_rnn --data DATA --out models/language-rnn
 
-@@DUR@@
+Five minutes of one core. Expected of unseen words: .891 with accents, .857 without; sentences of a game .995.
 """
 
 from core.text import TextSpec, WordChars
