@@ -149,9 +149,9 @@ class CaptionRun:
 
 def draw(scores: NDArray[np.float32], random: np.random.Generator) -> Ids:
     """A word for each row, as likely as its exponential (Gumbel's trick); never a special one but the end."""
-    scores = scores + random.gumbel(size=scores.shape)
-    scores[..., [PAD, START, UNKNOWN]] = -np.inf
-    drawn: Ids = scores.argmax(axis=-1).astype(np.int32)
+    shaken = scores + random.gumbel(size=scores.shape)
+    shaken[..., [PAD, START, UNKNOWN]] = -np.inf
+    drawn: Ids = shaken.argmax(axis=-1).astype(np.int32)
     return drawn
 
 

@@ -88,6 +88,6 @@ def _default_vocabulary(
     )
     error = calibration_error(np.take_along_axis(scores, best, axis=1).ravel(), said.ravel())
     precision = with_interval(
-        "photos_precision_at_5", lambda right, _: float(right.mean()), said.astype(float), said, source
+        "photos_precision_at_5", lambda right, _: float(right.mean()), said.astype(np.float32), said, source
     )
     return [precision, Metric(name="photos_calibration_error", value=round(error, 4), source=source)]
