@@ -2,9 +2,10 @@
 
 python -m training.run tag_open --data DATA --out models/tag-open
 
-Needs models/efficientnet-lite2 and models/minilm-l6. On two cores, the first time: features of the photos three minutes,
-vectors of 25,000 labels two, training half a minute, the test split one. On the validation photos mean average
-precision .361, precision at 5 .406; of words kept from training .15 (chance .017). More epochs make the first two worse.
+Needs models/efficientnet-lite2 and models/minilm-l6. On two cores, the first time: features of the photos three
+minutes, vectors of 25,000 labels two, training half a minute, the test split one. On the validation photos mean
+average precision .361, precision at 5 .406; of words kept from training .15 (chance .017). More epochs make the first
+two worse.
 """
 
 from training.experiment import Experiment, Schedule, TagPlan
