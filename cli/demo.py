@@ -83,7 +83,7 @@ def demo() -> None:
         client = Client(ClientSettings(url=url, api_key=key))
         failed = _show(client, photos, photos_url, hook_url, received, s3=bool(bucket))
     say(f"Everything has stopped again; nothing is left. That took {time.monotonic() - began:.0f} s.")
-    say("`make up` starts a service that stays, on http://127.0.0.1:8000, and prints its key.")
+    say("`make up` starts one that stays, on http://127.0.0.1:8000, and prints its key.")
     if failed:
         raise Failure("not everything was labelled")
 

@@ -104,7 +104,9 @@ def outcome(row: dict[str, Any]) -> Text:
 def _output(value: dict[str, Any]) -> Text:
     if "labels" in value:
         text = Text()
-        for rank, label in enumerate(value["labels"]):
+        # Where a threshold decides, the label that is given need not be the one that scores best.
+        given = sorted(value["labels"], key=lambda label: label["label"] != value.get("label", label["label"]))
+        for rank, label in enumerate(given):
             text.append(", " if rank else "")
             text.append(clean(str(label["label"])), style="" if rank else "bold")
             text.append(f" {label['score']:.2f}", style="dim")

@@ -124,6 +124,8 @@ class Lane:
             self._run(batch[:half])
             self._run(batch[half:])
             return
+        if isinstance(error, ItemError):  # what was asked for makes no sense: nobody's business but the caller's
+            batch[0].result.set_exception(error)
+            return
         log.error("the model fails on a single item", exc_info=error, extra={"model": self._name})
-        failure = error if isinstance(error, ItemError) else ItemError("inference_failed", f"The model failed: {error}")
-        batch[0].result.set_exception(failure)
+        batch[0].result.set_exception(ItemError("inference_failed", f"The model failed: {error}"))
