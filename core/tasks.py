@@ -150,6 +150,9 @@ class TaskSpec:
             text = {
                 "extra_forbidden": f"{self.name} has no such option; it has {names}.",
                 "model_type": f"The options of {self.name} are an object; it has {names}.",
+                "literal_error": f"{first['msg']}, or a list of your own.",  # vocabularies alone are literals
+                "too_short": "The list is empty; leave the option out, or put something in.",
+                "too_long": f"The list has more than {first.get('ctx', {}).get('max_length')} entries.",
             }.get(first["type"], f"{first['msg']}.")
             raise RequestError("option_invalid", text, where=path) from None
 
