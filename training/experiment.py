@@ -200,10 +200,9 @@ class TagPlan(_Settings):
         views: of each photo, see `training.vision.augment`.
         words, phrases: least photos of a word, and of two words side by side, to be learnt.
         components, whiten, gain: of the features, see `training.vision.tag_nets.fit_front`.
-        size, class_size: numbers of an embedding that start from captions' words, and that start from classes.
+        size, class_size: numbers of an embedding for what captions say, and for classes.
         penalty: of the linear map that training starts from, see `training.vision.tag_start`.
         reach, doubt: of the label tower, see `training.vision.tag_nets.LabelFit`.
-        pretended: photos in a step that are told to show a class drawn by chance, so that all classes are learnt.
     """
 
     task: Literal["tag"] = "tag"
@@ -223,7 +222,6 @@ class TagPlan(_Settings):
     reach: float
     doubt: float
     weight_decay: float
-    pretended: int
 
 
 class Experiment(_Settings):

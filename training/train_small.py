@@ -59,7 +59,7 @@ def _plan(plan: Any) -> dict[str, Any]:
             return {"samples": 2, "average": 0.5}
         case TagPlan():
             few = {"views": 2, "words": 2, "phrases": 2, "components": 8, "size": 16}
-            return {**few, "class_size": 8, "pretended": 4}
+            return {**few, "class_size": 8}
     return {}
 
 

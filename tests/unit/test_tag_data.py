@@ -8,7 +8,7 @@ import pytest
 from training.vision.datasets import Photo
 from training.vision.tag_data import caption_labels, count_labels, read_class_labels, says, shares
 from training.vision.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
-from training.vision.tag_start import beside, linear_start
+from training.vision.tag_start import linear_start
 from training.vision.words import (
     Censor,
     held_out_words,
@@ -138,10 +138,6 @@ def test_the_start_is_the_best_linear_map_through_few_numbers() -> None:
         assert np.corrcoef(logits[:, label], chances[:, label])[0, 1] > 0.98
     rates = targets.mean(axis=0)
     assert logits.mean(axis=0) == pytest.approx(np.log(rates / (1 - rates)), abs=0.01)
-    both = beside(start, linear_start(inputs, targets[:, :3], size=20, penalty=1.0))
-    assert both.directions.shape == (12, 22)
-    again = (inputs @ both.kernel + both.bias) @ both.directions.T + both.biases
-    assert np.allclose(again[:, :9], logits, atol=1e-3)
 
 
 def test_a_caption_says_a_label_if_its_words_stand_side_by_side() -> None:

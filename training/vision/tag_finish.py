@@ -89,16 +89,18 @@ def finish(run: TagRun, experiment: Experiment, folder: Path, data: Path) -> Non
 
 def _write_graph(run: TagRun, path: Path, factor: float, constant: float) -> None:
     """Both towers as one graph of two parts; calibration is part of the directions."""
-    front, image, label = run.front, run.space.image, run.label_tower()
+    front, image, classes, label = run.front, run.space.image, run.classes, run.label_tower()
+    grid = len(front.mean)
 
     def call(given: Mapping[str, Any]) -> dict[str, Any]:
-        embedding = image(front(given["pooled"]), training=False)
+        pooled = given["pooled"]
+        parts = [image(front(pooled), training=False), classes.expected(pooled[:, grid:])]
         direction = label(given["label"]) * factor
         biased = ops.concatenate([direction[:, :-1], direction[:, -1:] + constant], axis=-1)
-        return {"embedding": embedding, "direction": biased}
+        return {"embedding": ops.concatenate(parts, axis=-1), "direction": biased}
 
-    pooled = len(front.mean) + len(front.usual)
-    write_parts(path, call, {"pooled": ("float32", (None, pooled)), "label": ("float32", (None, _text_size(run)))})
+    width = grid + len(front.usual)
+    write_parts(path, call, {"pooled": ("float32", (None, width)), "label": ("float32", (None, _text_size(run)))})
 
 
 def _text_size(run: TagRun) -> int:

@@ -11,6 +11,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from training.experiment import TagPlan
+from training.vision.tag_classes import ClassSpace
 from training.vision.tag_start import Start
 
 Floats = NDArray[np.float32]
@@ -124,7 +125,7 @@ def principal(rows: Floats, count: int, passes: int = 3) -> tuple[Floats, Floats
 def image_tower(plan: TagPlan, front: Front) -> keras.Model:
     """From what the front gives, [N, width], to embeddings [N, size]."""
     given = keras.Input((front.width,), name="front")
-    found = layers.Dense(plan.size + plan.class_size, name=STRAIGHT)(layers.Dropout(plan.drop)(given))
+    found = layers.Dense(plan.size, name=STRAIGHT)(layers.Dropout(plan.drop)(given))
     return keras.Model(given, found, name="image")
 
 
@@ -153,25 +154,33 @@ class Space(keras.Model):  # type: ignore[misc]
 class LabelTower:
     """From the vector of any label to a direction with a bias behind it: kernel ridge regression on those learnt.
 
-    A label's direction is the usual one and a sum over the labels that were learnt, more of those whose vectors are
-    near: what a Gaussian process expects (Rasmussen and Williams, 2006, chapter 2) whose observations, the directions
-    learnt, are the surer the more photos show them.
+    A label's direction is what its meaning alone says, and a correction: a sum over the labels that were learnt, more
+    of those whose vectors are near. That is what a Gaussian process expects (Rasmussen and Williams, 2006, chapter 2)
+    whose observations, the directions learnt, are the surer the more photos show them. The first numbers of a
+    direction are for what captions say, the rest for the classes; a label far from all captions has only these.
 
     Attributes:
         anchors: vectors of the labels that were learnt, [text, labels].
-        usual: [size + 1].
         parts: [labels, size + 1].
         reach: how far, in cosines, a label speaks for others.
+        classes: what a label's meaning alone says.
     """
 
     anchors: Bytes
-    usual: Floats
     parts: Floats
     reach: float
+    classes: ClassSpace
 
     def __call__(self, vectors: Any) -> Any:
         """Vectors of length 1, [L, text], to [L, size + 1]."""
-        return self.usual + ops.matmul(kernel(vectors, self.anchors, self.reach), self.parts)
+        by_meaning = meant(vectors, self.classes, self.parts.shape[1])
+        return by_meaning + ops.matmul(kernel(vectors, self.anchors, self.reach), self.parts)
+
+
+def meant(vectors: Any, classes: ClassSpace, width: int) -> Any:
+    """Directions by meaning alone, with nothing in the places of captions: [L, text] to [L, width]."""
+    found = classes.directions(vectors)
+    return ops.pad(found, ((0, 0), (width - found.shape[1], 0)))
 
 
 def kernel(vectors: Any, anchors: Bytes, reach: float) -> Any:
@@ -182,7 +191,7 @@ def kernel(vectors: Any, anchors: Bytes, reach: float) -> Any:
 class LabelFit:
     """Fits label towers to directions of the same labels; what does not depend on the directions is computed once."""
 
-    def __init__(self, vectors: Floats, shown: Floats, reach: float, doubt: float) -> None:
+    def __init__(self, vectors: Floats, shown: Floats, reach: float, doubt: float, classes: ClassSpace) -> None:
         """Set up the regression.
 
         Args:
@@ -190,25 +199,25 @@ class LabelFit:
             shown: how many photos show each label, [labels].
             reach: see LabelTower.
             doubt: of a direction that one photo alone has taught, against how much directions differ.
+            classes: see LabelTower.
         """
-        self._anchors, self._reach = Bytes.of(vectors.T), reach
-        self._trust = shown / (shown + doubt)
+        self._vectors, self._anchors, self._reach, self._classes = vectors, Bytes.of(vectors.T), reach, classes
         alike = ops.convert_to_numpy(kernel(vectors, self._anchors, reach)).astype(np.float64)
         alike[np.diag_indices_from(alike)] += doubt / np.maximum(shown, 1e-3) + 1e-4
         self._inverse = np.linalg.inv(alike)
 
     def __call__(self, directions: Floats) -> LabelTower:
         """The tower that explains directions with biases behind them, [labels, size + 1]."""
-        usual = (self._trust[:, None] * directions).sum(axis=0) / self._trust.sum()
-        return LabelTower(self._anchors, _single(usual), _single(self._inverse @ (directions - usual)), self._reach)
+        by_meaning = ops.convert_to_numpy(meant(self._vectors, self._classes, directions.shape[1]))
+        parts = self._inverse @ (directions - by_meaning)
+        return LabelTower(self._anchors, _single(parts), self._reach, self._classes)
 
 
-def known_labels(targets: Any, logits: Any) -> Any:
+def truth_loss(targets: Any, logits: Any) -> Any:
     """Binary cross-entropy summed over labels, mean over photos.
 
     Args:
-        targets: [N, labels], how true each label is; below 0 where nothing is known.
+        targets: [N, labels], how true each label is.
         logits: [N, labels].
     """
-    losses = ops.softplus(logits) - ops.maximum(targets, 0.0) * logits
-    return ops.mean(ops.sum(ops.where(targets >= 0, losses, 0.0), axis=-1))
+    return ops.mean(ops.sum(ops.softplus(logits) - targets * logits, axis=-1))

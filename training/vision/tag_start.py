@@ -59,19 +59,6 @@ def linear_start(inputs: Floats, targets: Floats, size: int, penalty: float) -> 
     )
 
 
-def beside(one: Start, other: Start) -> Start:
-    """Two starts with labels of their own, in a space of which each has a part."""
-    directions = np.zeros((len(one.biases) + len(other.biases), len(one.bias) + len(other.bias)), np.float32)
-    directions[: len(one.biases), : len(one.bias)] = one.directions
-    directions[len(one.biases) :, len(one.bias) :] = other.directions
-    return Start(
-        np.concatenate([one.kernel, other.kernel], axis=1),
-        np.concatenate([one.bias, other.bias]),
-        directions,
-        np.concatenate([one.biases, other.biases]),
-    )
-
-
 def _reduced(
     slopes: NDArray[np.float64], spread: NDArray[np.float64], size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
