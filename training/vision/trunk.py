@@ -127,7 +127,7 @@ def _compiled() -> Compute:
         finally:
             requests.put(request)
 
-    # OpenVINO's first use of numpy deadlocks if two threads come to it at once: one waits for the other's initialisation,
-    # which waits for Python's lock. So it happens here, alone.
+    # OpenVINO's first use of numpy deadlocks if two threads come to it at once: one waits for the other's
+    # initialisation, which waits for Python's lock. So it happens here, alone.
     compute(np.zeros((1, SIDE, SIDE, 3), np.uint8))
     return compute
