@@ -32,9 +32,10 @@ from db import keys
 from db.engine import Database
 from db.results import stream_results
 from tests.support.jobs import make_job
+from training.export import graph_parts
 from training.vision.augment import view
 from training.vision.decode import best_captions
-from training.vision.offline import encode_photos_once, graph_parts
+from training.vision.offline import encode_photos_once
 from training.vision.tag_measure import OfflineTagger
 from worker.metrics import Metrics
 from worker.pipeline import run_batch

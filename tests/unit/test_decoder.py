@@ -19,9 +19,9 @@ from keras import ops
 
 from core.captions import END, SPECIAL, START, CaptionSettings
 from training.experiment import DecoderNet
+from training.export import graph_parts
 from training.vision.decode import decode_grids, live_parts
 from training.vision.decoder import Decoder
-from training.vision.offline import graph_parts
 from training.vision.package_captioner import write_decoder
 from worker.runtimes.openvino import OpenVinoRuntime
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from core.artefacts import Metric, load_manifest
 from core.captions import CaptionSettings, read_words
+from training.export import graph_parts
 from training.vision.caption_scores import Counts, count
 from training.vision.datasets import captioned, of_split
 from training.vision.decode import decode_grids
-from training.vision.offline import encode_photos, encoder_folder, graph_parts
+from training.vision.offline import encode_photos, encoder_folder
 
 RESAMPLES = 1000
 NAMES = ("bleu_1", "bleu_4", "cider")

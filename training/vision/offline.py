@@ -4,42 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.artefacts import Manifest, split_wanted
-from core.captions import Part
 from core.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.imaging import ImageSpec, decode_image
+from training.export import graph_parts
 from training.progress import Progress
 
 AT_ONCE = 16
 MAX_PIXELS = 10**8
-
-
-def graph_parts(path: Path) -> Part:
-    """A written graph, computed by TensorFlow: from named inputs and wanted outputs to named outputs.
-
-    What runs is the part of the graph between the two.
-    """
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(path.read_bytes())
-    imported = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph, name=""), [])
-    parts: dict[tuple[str, ...], Any] = {}
-
-    def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        key = (*feeds, "", *outputs)
-        if key not in parts:
-            element = imported.graph.as_graph_element
-            parts[key] = imported.prune([element(f"{n}:0") for n in feeds], [element(f"{n}:0") for n in outputs])
-        found = parts[key](*(tf.constant(value) for value in feeds.values()))
-        return {name: np.array(value.numpy()) for name, value in zip(outputs, found, strict=True)}
-
-    return run
 
 
 def encoder_folder(folder: Path, manifest: Manifest, kind: str = "image") -> Path:

@@ -11,14 +11,13 @@ from keras import ops
 from core.captions import CaptionSettings
 from training.card import write_card
 from training.experiment import Experiment
-from training.export import write_parts
+from training.export import graph_parts, write_parts
 from training.package import write_manifest
 from training.vision.caption_measure import measure_captions
 from training.vision.caption_scores import caption_scores
 from training.vision.captioner import CaptionRun
 from training.vision.decode import decode_grids
 from training.vision.decoder import Decoder
-from training.vision.offline import graph_parts
 from training.vision.package_encoder import photo_preprocessing
 
 WORDS = "words.txt"

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from core.artefacts import Metric, load_manifest
 from core.tags import TagSettings, Vocabulary, read_vocabulary
+from training.export import graph_parts
 from training.scores import calibration_error
 from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors
-from training.vision.offline import encode_photos, encoder_folder, graph_parts
+from training.vision.offline import encode_photos, encoder_folder
 from training.vision.tag_data import count_labels, says
 from training.vision.tag_scores import Truth, mean_average_precision, precision_at, with_interval
 from training.vision.words import LEAST_CAPTIONS, held_out_words, protocol_words
