@@ -11,8 +11,8 @@ from api.answers import answer
 from api.document.operations import Answer, Operation, describe
 from api.schemas import ModelDetail, ModelList, TaskList
 from api.services import services
-from core.artefacts import Label, Manifest, read_labels
-from core.catalogue import Installed
+from core.artefacts.catalogue import Installed
+from core.artefacts.manifest import Label, Manifest, read_labels
 from core.errors import ArtefactError, NotFound
 from core.tasks import TASKS
 

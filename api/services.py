@@ -9,10 +9,10 @@ from flask import current_app, request
 
 from api.metrics import ApiMetrics
 from api.waiting import WaitingRoom
+from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
-from core.catalogue import Catalogue
 from core.settings import Settings
-from core.uploads import UploadStore, open_upload_store
+from core.storage.uploads import UploadStore, open_upload_store
 from db.engine import Database
 from db.workers import warm_models
 

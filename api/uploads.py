@@ -14,7 +14,7 @@ from api.schemas import UploadView
 from api.services import base_url, services
 from api.submission.body import Body
 from core.errors import ItemError, NotFound, RequestError
-from core.imaging import inspect_image
+from core.images.decode import inspect_image
 from db.uploads import read_upload, record_upload
 
 blueprint = Blueprint("uploads", __name__)

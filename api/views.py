@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from core.links import job_links
+from core.outbound.links import job_links
 from core.states import JobState, Priority
 from db.tables import Job
 

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from core.catalogue import Catalogue
-from core.imaging import ImageSpec, decode_image
+from core.artefacts.catalogue import Catalogue
+from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
 from worker.models.base import Model, Query
 from worker.models.load import load_model

@@ -28,9 +28,9 @@ from cli.service import start_child
 from cli.stack import free_port
 from cli.submit import submit_json
 from cli.terminal import Failure, clean, note, say, warn
-from core.s3 import S3Store
+from core.outbound.s3 import S3Store
+from core.outbound.signing import new_secret
 from core.settings import ClientSettings, load_settings
-from core.signing import new_secret
 from core.states import JobState
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

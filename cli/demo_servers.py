@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from pathlib import Path
 from typing import Any
 
-from core.signing import sign
+from core.outbound.signing import sign
 
 
 class _Photos(SimpleHTTPRequestHandler):

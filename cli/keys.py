@@ -14,7 +14,7 @@ from rich.table import Table
 from cli.config import read_settings
 from cli.prepare import reason
 from cli.terminal import Failure, clean, note, say
-from core.signing import new_secret
+from core.outbound.signing import new_secret
 from db.engine import Database
 from db.key_admin import add_key, list_keys, revoke_key
 

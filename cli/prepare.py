@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from core.outbound.signing import new_secret
 from core.settings import Settings, load_settings
-from core.signing import new_secret
 from db.engine import Database
 from db.keys import ensure_first_key
 from db.migrate import migrate

@@ -11,7 +11,7 @@ from types import FrameType
 from cli.orphans import end_adopted
 from cli.service import Service
 from cli.terminal import note, quote, warn
-from core.hangup import remember_terminal
+from core.sighup import remember_terminal
 
 TICK_S = 0.1
 _HOUSEKEEPING_S = 10.0

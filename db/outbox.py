@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import NotFound
 from core.ids import new_id
-from core.links import job_links
+from core.outbound.links import job_links
 from core.states import DeliveryState
 from db.clock import now_ms
 from db.tables import Delivery, DeliveryAttempt, Job, Tenant

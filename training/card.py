@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.artefacts import MANIFEST, Metric, load_manifest
+from core.artefacts.manifest import MANIFEST, Metric, load_manifest
 from training.package import write_manifest
 
 CARDS = Path(__file__).with_name("cards")

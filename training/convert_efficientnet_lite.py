@@ -22,8 +22,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from core.artefacts import Metric
-from core.imaging import ImageSpec, decode_image
+from core.artefacts.manifest import Metric
+from core.images.decode import ImageSpec, decode_image
 from training.efficientnet_lite import VARIANTS, Variant, block_names, build
 from training.export import run_graph, write_graph
 from training.fold import fold

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from core.artefacts import Manifest, Metric
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import Manifest, Metric
 from core.errors import ArtefactError
 from training.card import CARD, metrics_table
 from training.layout import data_of

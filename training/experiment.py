@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.text import TextSpec
+from core.texts.prepare import TextSpec
 
 KEPT = "experiment.json"
 

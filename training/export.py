@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from core.captions import Part
+from core.heads.captions import Part
 
 SMALLEST_HALVED = 1024  # elements; below this a constant is kept in float32, since nothing would be gained
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.artefacts import MANIFEST, SCHEMA_VERSION, Manifest, describe_files, load_manifest
+from core.artefacts.manifest import MANIFEST, SCHEMA_VERSION, Manifest, describe_files, load_manifest
 
 
 def write_labels(path: Path, key: str, labels: Sequence[tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Metric
+from core.artefacts.manifest import Metric
 
 Floats = NDArray[np.floating[Any]]
 Z95 = 1.959964

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from core.text import CharGrams, TextSpec, TokenGrams
+from core.texts.prepare import CharGrams, TextSpec, TokenGrams
 from training.experiment import (
     CaptionPlan,
     Convolutional,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.imaging import ImageSpec
+from core.images.decode import ImageSpec
 from db.claims import Claim
 from worker.lanes import Look, WarmModel
 from worker.models.base import Query

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.imaging import ImageSpec
+from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.batching import Lane

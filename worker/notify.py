@@ -13,13 +13,13 @@ from collections import Counter
 from concurrent.futures import Future
 
 from core.errors import ItemError, TaglineError
+from core.outbound.http.client import HttpClient
+from core.outbound.http.messages import Request, Response
+from core.outbound.signing import signed_headers
 from core.settings import Settings
-from core.signing import signed_headers
 from core.states import DeliveryState
 from db import outbox
 from db.engine import Database
-from worker.http.client import HttpClient
-from worker.http.types import Request, Response
 from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)

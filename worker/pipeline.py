@@ -18,7 +18,7 @@ from typing import Any, cast
 import structlog
 
 from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
-from core.imaging import decode_image
+from core.images.decode import decode_image
 from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results

@@ -9,7 +9,7 @@ import threading
 from queue import SimpleQueue
 from types import FrameType
 
-from core.hangup import remember_terminal
+from core.sighup import remember_terminal
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from prometheus_client import start_http_server
 
 from core.broker import Doorbell
 from core.logs import configure_logging
+from core.outbound.http.client import HttpClient
 from core.settings import Settings, load_settings
 from db.engine import Database
-from worker.http.client import HttpClient
 from worker.metrics import Metrics
 from worker.notify import Notifier
 from worker.sweep import Sweeper

@@ -6,8 +6,8 @@ import logging
 import threading
 from time import monotonic
 
-from core.artefacts import Manifest
-from core.catalogue import Catalogue, Installed
+from core.artefacts.catalogue import Catalogue, Installed
+from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS

@@ -8,11 +8,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from db.engine import Database
 from db.uploads import find_upload
 from worker.gate import Gate
-from worker.http.client import HttpClient
 from worker.leases import Leases
 from worker.metrics import Metrics
 from worker.sources.registry import Sources, open_sources

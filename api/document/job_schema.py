@@ -6,7 +6,7 @@ from typing import Any
 
 from api.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 from api.submission.inputs import KINDS, LIMITS, MAX_ID
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.tasks import TASKS, Medium, TaskSpec
 

@@ -14,7 +14,7 @@ from api.document.job_schema import job_schemas
 from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
 from api.problems import PROBLEMS
 from api.schemas import UUID, ProblemView
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
 
 REF = "#/components/schemas/{model}"
 VERSION = "1.0.0"

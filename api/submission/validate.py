@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from api.errors import ManyErrors
 from api.schemas import MAX_METADATA_BYTES, JobFields, JobRequest, WebhookRequest
 from api.submission.strict_json import check_storable, check_text, escape
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
 from core.errors import ArtefactError, ItemError, RequestError
-from core.signing import check_secret
+from core.outbound.signing import check_secret
+from core.outbound.url_policy import check_url
 from core.states import Priority
 from core.tasks import TASKS, Medium, TaskSpec
-from core.url_policy import check_url
 
 INTERACTIVE_UP_TO = 16  # inputs; more is bulk unless the job says otherwise
 Fields = TypeVar("Fields", bound=JobFields)

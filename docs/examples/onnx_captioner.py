@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from core.beam import Search, beam_search
+from core.heads.beam import Search, beam_search
 from core.tasks import CaptionOptions
 from worker.runtimes.choose import load_runtime
 
@@ -52,7 +52,7 @@ class OnnxCaptioner:
         return {**sentences[0], "model": self.manifest.id, **more}
 
     def _step(self, memory, tokens, parents, photos, position):
-        """Log probabilities [photos, beams, tokens] of what follows `tokens` [photos, beams]; see core/beam.py."""
+        """Log probabilities [photos, beams, tokens] of what follows `tokens` [photos, beams]; see core/heads/beam.py."""
         ids = {"input_ids": tokens.reshape(-1, 1).astype(np.int64)}
         if position == 0:
             wanted = [f"present.{name}" for name in self._own + self._photo]

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.imaging import ImageSpec, decode_image
+from core.images.decode import ImageSpec, decode_image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUT = Path(__file__).with_name("lite2_torch_logits.npz")

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from core.settings import Settings
-from core.uploads import open_upload_store
+from core.storage.uploads import open_upload_store
 from tests.support.api import Caller
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from core.errors import ItemError
+from core.outbound.http.client import HttpClient, Request, Response
 from core.settings import load_settings
 from tests.support.http_server import HttpServer, http_server
-from worker.http.client import HttpClient, Request, Response
 
 LIMIT_S = 15.0
 Get = Callable[..., Response]

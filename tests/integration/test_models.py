@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.artefacts import load_manifest
-from core.imaging import ImageSpec, decode_image
+from core.artefacts.manifest import load_manifest
+from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from worker.models.base import Model, Query
 from worker.models.load import load_model
@@ -180,7 +180,7 @@ class Blocked:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Blocked())
 from pathlib import Path
-from core.imaging import decode_image
+from core.images.decode import decode_image
 from core.settings import load_settings
 from worker.models.base import Query
 from worker.models.load import load_model

@@ -23,9 +23,9 @@ from prometheus_client import CollectorRegistry
 pytest.importorskip("tensorflow")
 
 from cli.demo_servers import photo_server
-from core.artefacts import load_manifest, read_labels
-from core.captions import CaptionSettings, read_words
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import load_manifest, read_labels
+from core.heads.captions import CaptionSettings, read_words
 from core.settings import Settings
 from core.tasks import CaptionOptions, ClassifyOptions, TagOptions
 from db import keys

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.errors import ItemError
-from core.imaging import ImageSpec, decode_image, inspect_image
+from core.images.decode import ImageSpec, decode_image, inspect_image
 
 FOLDER = Path(
     os.environ.get("TAGLINE_TEST_ODD_IMAGES")

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 
 pytest.importorskip("tensorflow")
 
-from core.captions import Caption
-from core.imaging import ImageSpec, decode_image
+from core.heads.captions import Caption
+from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
 from db.engine import Database
 from db.results import stream_results

@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from core.artefacts import MANIFEST, SCHEMA_VERSION, describe_files
+from core.artefacts.manifest import MANIFEST, SCHEMA_VERSION, describe_files
 from core.errors import ArtefactError
-from core.imaging import ImageSpec, decode_image
+from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
 from db.engine import Database
 from db.results import stream_results

@@ -12,11 +12,11 @@ import pytest
 
 from cli.local_s3 import LocalS3, local_s3
 from core.errors import ItemError
-from core.s3 import S3Store, parse_s3_uri
+from core.outbound.http.client import HttpClient
+from core.outbound.s3 import S3Store, parse_s3_uri
 from core.settings import load_settings
-from core.uploads import FolderUploads, UploadStore, open_upload_store
+from core.storage.uploads import FolderUploads, UploadStore, open_upload_store
 from tests.support.http_server import HttpServer, http_server
-from worker.http.client import HttpClient
 from worker.sources.registry import SOURCES, Sources, open_sources
 
 LIMIT_S = 20.0

@@ -12,8 +12,8 @@ pytest.importorskip("tensorflow")
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.catalogue import Catalogue
-from core.imaging import ImageSpec, decode_image
+from core.artefacts.catalogue import Catalogue
+from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from training.vision.tag_measure import OfflineTagger
 from worker.models.base import Encoder, Model, Query

@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("keras")
 
-from core.artefacts import load_manifest
+from core.artefacts.manifest import load_manifest
 from core.errors import ItemError
 from core.settings import load_settings
-from core.text import MAX_CHARS, TextSpec, prepare_text, strip_accents
+from core.texts.prepare import MAX_CHARS, TextSpec, prepare_text, strip_accents
 from training.text.datasets import read_reviews, read_tagged
 from training.text.judge import Judge
 from training.text.made_up import write_made_up

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("keras")
 
-from core.artefacts import load_manifest
-from core.imaging import ImageSpec, decode_image
+from core.artefacts.manifest import load_manifest
+from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from training.evaluate import check, measure_of, overstates
 from training.experiment import Experiment, Schedule, experiment_names, load_experiment

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from cli.local_s3 import local_s3
 from core.ids import new_id
 from core.inputs import InputItem, NewJob, cut_chunks
-from core.s3 import S3Store
+from core.outbound.s3 import S3Store
 from core.settings import Settings
 from core.states import JobState, Priority
-from core.uploads import open_upload_store
+from core.storage.uploads import open_upload_store
 from db import keys
 from db.engine import Database
 from db.jobs import create_job, find_job

@@ -12,8 +12,9 @@ from sqlalchemy import select, update
 from standardwebhooks.webhooks import Webhook
 
 from core.errors import NotFound
+from core.outbound.http.client import HttpClient
+from core.outbound.signing import new_secret
 from core.settings import Settings
-from core.signing import new_secret
 from core.states import DeliveryState
 from db import keys, outbox
 from db.engine import Database
@@ -22,7 +23,6 @@ from db.tables import Delivery
 from tests.support.jobs import make_job, must_claim, successes
 from tests.support.receiver import Receiver, webhook_receiver
 from tests.support.waiting import until
-from worker.http.client import HttpClient
 from worker.metrics import Metrics
 from worker.notify import SCHEDULE_S, Notifier, verdict
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from core.captions import SPECIAL
+from core.heads.captions import SPECIAL
 from training.export import write_graph, write_parts
 from training.package import write_labels, write_manifest
 

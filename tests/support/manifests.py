@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from core.artefacts import describe_files
+from core.artefacts.manifest import describe_files
 
 CLASSES = 3
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from core.tags import NAMED, Vocabulary, write_directions
+from core.heads.tags import NAMED, Vocabulary, write_directions
 from tests.support.artefacts import FEATURES, IMAGE
 from training.export import write_parts
 from training.package import write_manifest

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.artefacts import load_manifest, read_labels, split_wanted
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import load_manifest, read_labels, split_wanted
 from core.errors import ArtefactError
 from core.settings import MODELS_DIR, load_settings
 from tests.support.manifests import make

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.beam import Hypothesis, Search, beam_search
+from core.heads.beam import Hypothesis, Search, beam_search
 
 START, END, WORDS = 1, 2, (4, 5, 6)
 SIZE = 7

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.artefacts import Metric, load_manifest
+from core.artefacts.manifest import Metric, load_manifest
 from training import card
 from training.package import write_manifest
 

@@ -17,7 +17,7 @@ pytest.importorskip("keras")
 
 from keras import ops
 
-from core.captions import END, SPECIAL, START, CaptionSettings
+from core.heads.captions import END, SPECIAL, START, CaptionSettings
 from training.experiment import DecoderNet
 from training.export import graph_parts
 from training.vision.decode import decode_grids, live_parts

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from core.artefacts import Metric
+from core.artefacts.manifest import Metric
 from core.tasks import TASKS
 from training.evaluate import MEASURES, measure_of, overstates
 

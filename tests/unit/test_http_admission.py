@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.http.admission import Admission, Place
+from core.outbound.http.admission import Admission, Place
 
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "add first", "take", "release"]), st.integers(0, 3)))
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageDraw
 from pillow_heif import from_pillow
 
 from core.errors import ItemError
-from core.imaging import ImageSpec, decode_image, inspect_image
+from core.images.decode import ImageSpec, decode_image, inspect_image
 
 SPEC = ImageSpec(size=(40, 40))
 LIMIT = 10_000_000
@@ -297,7 +297,7 @@ def test_warnings_neither_leak_nor_raise(tmp_path: Path) -> None:
     for at, content in enumerate(files):
         (tmp_path / str(at)).write_bytes(content)
     script = (
-        "import sys, pathlib; from core.imaging import *; from core.errors import ItemError\n"
+        "import sys, pathlib; from core.images.decode import *; from core.errors import ItemError\n"
         "for path in sys.argv[1:]:\n"
         "    try: decode_image(pathlib.Path(path).read_bytes(), ImageSpec(size=(40, 40)), 10**7)\n"
         "    except ItemError: pass\n"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.captions import END, PAD, SPECIAL, START, UNKNOWN
+from core.heads.captions import END, PAD, SPECIAL, START, UNKNOWN
 from training.vision.augment import view
 from training.vision.caption_data import sentences, vocabulary, word_shares
 from training.vision.datasets import Photo, captioned, of_split, read_captions, read_open_images, tokenise

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from core.artefacts import load_manifest
-from core.tags import TagSettings
+from core.artefacts.manifest import load_manifest
+from core.heads.tags import TagSettings
 from core.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]

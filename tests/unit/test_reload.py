@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 pytest.importorskip("tensorflow")
 
-from core.artefacts import MANIFEST
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import MANIFEST
 from core.errors import ArtefactError
 from core.settings import load_settings
 from tests.support.artefacts import set_defaults, write_captioner, write_encoder

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from core.errors import RequestError
-from core.signing import check_secret, new_secret, sign, signed_headers
+from core.outbound.signing import check_secret, new_secret, sign, signed_headers
 
 BODY = '{"type":"job.completed","data":{"name":"Äpfel"}}'.encode()
 

@@ -15,8 +15,8 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from core.errors import ArtefactError, ItemError
+from core.heads.tags import Vocabulary
 from core.settings import load_settings
-from core.tags import Vocabulary
 from tests.support.artefacts import FEATURES, write_captioner, write_encoder
 from tests.support.tagger import LABELS, toy_vocabulary, write_tagger, write_text_encoder
 from worker.models.base import Model, Query

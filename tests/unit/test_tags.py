@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.tags import (
+from core.heads.tags import (
     TagSettings,
     Vocabulary,
     VocabularyFiles,
@@ -17,8 +17,8 @@ from core.tags import (
     read_vocabulary,
     write_directions,
 )
-from core.text_vectors import text_vectors
-from core.word_pieces import WordPieces, split_words
+from core.heads.text_vectors import text_vectors
+from core.texts.word_pieces import WordPieces, split_words
 
 PIECES = Path(__file__).parents[2] / "models" / "minilm-l6" / "pieces.txt"
 # By the tokenizers package 0.23 from the published tokenizer.json.

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import ItemError
-from core.text import (
+from core.texts.features import grams, tokens
+from core.texts.prepare import (
     CharGrams,
     Chars,
     TextSpec,
@@ -23,7 +24,6 @@ from core.text import (
     prepare_text,
     strip_accents,
 )
-from core.text_features import grams, tokens
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FEATURES = (
@@ -156,7 +156,7 @@ def test_hashes_never_change() -> None:
 
 def test_hashes_do_not_depend_on_the_process() -> None:
     code = (
-        "from core.text import *\n"
+        "from core.texts.prepare import *\n"
         "spec = TextSpec(features=TokenGrams(words=999, buckets=9999, orders=2))\n"
         "print(prepare_text('un café noir', spec).ids.tolist())"
     )

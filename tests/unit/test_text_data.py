@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.text import normalise, strip_accents
+from core.texts.prepare import normalise, strip_accents
 from training.scores import best_threshold, calibration_error, factor_and_shifts, proportion, weigh
 from training.text.datasets import (
     Example,

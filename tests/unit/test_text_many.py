@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import ItemError
-from core.text import CharGrams, Chars, TextSpec, prepare_text
+from core.texts.prepare import CharGrams, Chars, TextSpec, prepare_text
 from training.text.many import encode_many
 from training.text.more_words import word_counts
 

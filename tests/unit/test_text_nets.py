@@ -9,7 +9,7 @@ pytest.importorskip("keras")
 
 import keras
 
-from core.text import pad_batch
+from core.texts.prepare import pad_batch
 from training.fit import TwoFalls
 from training.text.nets import Bag, ByteTable, ConvPool, Fewer
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ItemError
-from core.url_policy import address_allowed, check_url
+from core.outbound.url_policy import address_allowed, check_url
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 About eight minutes on two cores. Expected of unseen words: .917 with accents, .888 without; sentences of a game .995.
 """
 
-from core.text import Chars, TextSpec
+from core.texts.prepare import Chars, TextSpec
 from training.experiment import Convolutional, Experiment, LanguagePlan, Schedule
 from training.text.alphabet import ALPHABET
 

@@ -5,7 +5,7 @@
 Three minutes of one core. Expected of unseen words: .934 with accents, .906 without; sentences of a game .998.
 """
 
-from core.text import CharGrams, TextSpec
+from core.texts.prepare import CharGrams, TextSpec
 from training.experiment import Experiment, FeedForward, LanguagePlan, Schedule, Settling
 
 EXPERIMENT = Experiment(

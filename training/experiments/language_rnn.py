@@ -5,7 +5,7 @@
 Five minutes of one core. Expected of unseen words: .891 with accents, .857 without; sentences of a game .995.
 """
 
-from core.text import TextSpec, WordChars
+from core.texts.prepare import TextSpec, WordChars
 from training.experiment import Experiment, LanguagePlan, Recurrent, Schedule, Settling
 from training.text.alphabet import ALPHABET
 

@@ -6,7 +6,7 @@ The members do not see one another while they learn. About a quarter of an hour 
 convolutional networks; the n-grams alone take a minute. Expected on the IMDB test split: .918.
 """
 
-from core.text import TextSpec, TokenGrams
+from core.texts.prepare import TextSpec, TokenGrams
 from training.experiment import ConvMember, Experiment, Schedule, SentimentPlan
 
 EXPERIMENT = Experiment(

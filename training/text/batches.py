@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.text import pad_batch
+from core.texts.prepare import pad_batch
 from training.fit import Batch
 
 ROUND = 16  # few different lengths, so that a compiler sees few shapes

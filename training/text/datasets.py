@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.text import normalise
+from core.texts.prepare import normalise
 
 POLARITY = {"neg": "negative", "pos": "positive"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import load_manifest, read_labels
-from core.text import TextSpec, pad_batch, padded_length, prepare_text
+from core.artefacts.manifest import load_manifest, read_labels
+from core.texts.prepare import TextSpec, pad_batch, padded_length, prepare_text
 from training.export import load_graph
 
 AT_ONCE = 64

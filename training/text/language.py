@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from core.text import LATIN_LETTER, CharGrams, TextSpec, WordChars, pad_batch, strip_accents
+from core.texts.prepare import LATIN_LETTER, CharGrams, TextSpec, WordChars, pad_batch, strip_accents
 from training.experiment import Convolutional, Experiment, FeedForward, LanguagePlan, Recurrent, Settling
 from training.fit import Batch, Fitting, TwoFalls, linear_decay
 from training.text.batches import count, shuffled

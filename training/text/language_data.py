@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from core.text import LATIN_LETTER, normalise, strip_accents
+from core.texts.prepare import LATIN_LETTER, normalise, strip_accents
 from training.text.datasets import Example, read_tagged, read_word_counts, without_duplicates
 
 LANGUAGES = ("en", "fr", "es")

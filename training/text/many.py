@@ -1,4 +1,4 @@
-"""Encode very many texts at once: the same ids as `core.text.prepare_text` gives one by one, several times as fast.
+"""Encode very many texts at once: the same ids as `core.texts.prepare` gives singly, several times as fast.
 
 A network of words sees a million spellings; hashing each by itself would take longer than learning from them.
 """
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.text import LATIN_LETTER, CharGrams, TextSpec, normalise, prepare_text
-from core.text_features import grams
+from core.texts.features import grams
+from core.texts.prepare import LATIN_LETTER, CharGrams, TextSpec, normalise, prepare_text
 
 Ids = NDArray[np.int32]
 AT_ONCE = 1 << 16  # texts; bounds the memory

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Metric
-from core.text import strip_accents
+from core.artefacts.manifest import Metric
+from core.texts.prepare import strip_accents
 from training.scores import best_threshold, calibration_error, proportion
 from training.text import sentiment, spam
 from training.text.datasets import Example, read_reviews, read_tagged

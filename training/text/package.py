@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from core.text import TokenGrams, WordChars
+from core.texts.prepare import TokenGrams, WordChars
 from training.experiment import Experiment
 from training.export import write_graph
 from training.package import write_labels

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from core.text import TokenGrams, pad_batch, prepare_text
+from core.texts.prepare import TokenGrams, pad_batch, prepare_text
 from training.experiment import Experiment, SentimentPlan
 from training.fit import Batch, Fitting, linear_decay
 from training.scores import Floats, weigh

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from core.text import CharGrams, normalise, pad_batch, prepare_text
+from core.texts.prepare import CharGrams, normalise, pad_batch, prepare_text
 from training.experiment import Experiment, SpamPlan
 from training.fit import Batch, Fitting, linear_decay
 from training.scores import Floats

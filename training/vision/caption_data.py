@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.captions import END, PAD, SPECIAL, START, UNKNOWN
+from core.heads.captions import END, PAD, SPECIAL, START, UNKNOWN
 from training.vision.datasets import Photo
 
 Ids = NDArray[np.int32]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.artefacts import Metric, load_manifest
-from core.captions import CaptionSettings, read_words
+from core.artefacts.manifest import Metric, load_manifest
+from core.heads.captions import CaptionSettings, read_words
 from training.export import graph_parts
 from training.vision.caption_scores import Counts, count
 from training.vision.datasets import captioned, of_split

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from core.captions import END, PAD, START, UNKNOWN
+from core.heads.captions import END, PAD, START, UNKNOWN
 from training.experiment import CaptionPlan, Experiment, kept_experiment
 from training.fit import STATE, Batch, Fitting, restore
 from training.vision.average import averaged, take_better

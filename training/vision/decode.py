@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from core.beam import Search
-from core.captions import Caption, CaptionSettings, Part, captions_of
+from core.heads.beam import Search
+from core.heads.captions import Caption, CaptionSettings, Part, captions_of
 from training.vision.caption_scores import caption_scores
 from training.vision.datasets import Photo
 from training.vision.decoder import Decoder

@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from core.captions import PAD
+from core.heads.captions import PAD
 from training.experiment import EncoderPlan, Experiment
 from training.fit import Batch, Fitting
 from training.vision.average import averaged

@@ -11,10 +11,10 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from core.artefacts import load_manifest
-from core.text import PieceIds, TextSpec
-from core.text_vectors import STATES, text_vectors
-from core.word_pieces import WordPieces
+from core.artefacts.manifest import load_manifest
+from core.heads.text_vectors import STATES, text_vectors
+from core.texts.prepare import PieceIds, TextSpec
+from core.texts.word_pieces import WordPieces
 from training.progress import Progress
 
 Floats = NDArray[np.float32]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
 
-from core.word_pieces import WordPieces
+from core.texts.word_pieces import WordPieces
 from training.card import write_card
 from training.package import write_manifest
 

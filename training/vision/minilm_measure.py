@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.artefacts import Metric
+from core.artefacts.manifest import Metric
 from training.scores import proportion
 from training.vision.datasets import captioned, of_split
 from training.vision.label_vectors import LabelVectors

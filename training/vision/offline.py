@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest, split_wanted
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import Manifest, split_wanted
 from core.errors import ArtefactError
-from core.imaging import ImageSpec, decode_image
+from core.images.decode import ImageSpec, decode_image
 from training.export import graph_parts
 from training.progress import Progress
 

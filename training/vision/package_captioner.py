@@ -8,7 +8,7 @@ from typing import Any
 
 from keras import ops
 
-from core.captions import CaptionSettings
+from core.heads.captions import CaptionSettings
 from training.card import write_card
 from training.experiment import Experiment
 from training.export import graph_parts, write_parts

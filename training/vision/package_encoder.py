@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from core.artefacts import Metric
+from core.artefacts.manifest import Metric
 from training.card import write_card
 from training.convert_efficientnet_lite import conversion_metrics, read_classes
 from training.experiment import Experiment

@@ -11,8 +11,8 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from core.artefacts import load_manifest
-from core.imaging import ImageSpec, decode_image
+from core.artefacts.manifest import load_manifest
+from core.images.decode import ImageSpec, decode_image
 from training.progress import Progress
 from training.vision.augment import view
 

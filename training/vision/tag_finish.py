@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from core.artefacts import load_manifest
-from core.tags import NAMED, write_directions
+from core.artefacts.manifest import load_manifest
+from core.heads.tags import NAMED, write_directions
 from training.card import write_card
 from training.experiment import Experiment
 from training.export import load_graph, write_parts

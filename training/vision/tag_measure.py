@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Metric, load_manifest
-from core.tags import TagSettings, Vocabulary, read_vocabulary
+from core.artefacts.manifest import Metric, load_manifest
+from core.heads.tags import TagSettings, Vocabulary, read_vocabulary
 from training.export import graph_parts
 from training.scores import calibration_error
 from training.vision.datasets import captioned, of_split

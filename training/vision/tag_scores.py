@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Metric
+from core.artefacts.manifest import Metric
 from training.scores import Floats
 
 Truth = NDArray[np.bool_]

@@ -16,7 +16,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from core.imaging import ImageSpec, decode_image
+from core.images.decode import ImageSpec, decode_image
 from training.convert_efficientnet_lite import find_weights, load_network
 from training.efficientnet_lite import VARIANTS
 from training.export import write_graph

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest
+from core.artefacts.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

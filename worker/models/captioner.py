@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from core.artefacts import Manifest
-from core.beam import Search
-from core.captions import Caption, CaptionSettings, captions_of, read_words
+from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
+from core.heads.beam import Search
+from core.heads.captions import Caption, CaptionSettings, captions_of, read_words
 from core.tasks import CaptionOptions
 from worker.models.base import Model, Query
 from worker.models.standing import image_feature

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest, read_labels
+from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
-from core.imaging import ImageSpec
+from core.images.decode import ImageSpec
 from worker.models.base import Model, Query
 from worker.runtimes.base import Runtime
 

@@ -12,10 +12,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest, load_manifest
-from core.catalogue import Catalogue
+from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import Manifest, load_manifest
 from core.errors import ArtefactError
-from core.imaging import ImageSpec
+from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.models.base import Encoder, Model, Query, TextModel

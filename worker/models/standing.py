@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.artefacts import Manifest
+from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError
 
 

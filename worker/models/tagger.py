@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from core.artefacts import Manifest
+from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
-from core.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
+from core.heads.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
 from core.tasks import TagOptions
 from worker.models.base import Model, Query
 from worker.models.standing import image_feature

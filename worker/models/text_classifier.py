@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest, read_labels
+from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
-from core.text import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
+from core.texts.prepare import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
 from worker.models.base import Model, Query
 from worker.runtimes.base import Runtime
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest
+from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError
-from core.text import PieceIds, TextSpec
-from core.text_vectors import text_vectors
-from core.word_pieces import WordPieces
+from core.heads.text_vectors import text_vectors
+from core.texts.prepare import PieceIds, TextSpec
+from core.texts.word_pieces import WordPieces
 from worker.models.base import Model, Query
 from worker.runtimes.base import Runtime
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts import Manifest
+from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError
 from worker.runtimes.base import Runtime
 

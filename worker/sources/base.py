@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.errors import ItemError
+from core.outbound.http.client import HttpClient
 from core.settings import Settings
-from worker.http.client import HttpClient
 
 log = logging.getLogger(__name__)
 ResolveUpload = Callable[[str, str], str | None]

@@ -7,8 +7,8 @@ import threading
 from concurrent.futures import Future
 
 from core.errors import ItemError
+from core.outbound.http.client import HttpClient
 from core.settings import Settings
-from worker.http.client import HttpClient
 from worker.sources.base import ResolveUpload, Source, SourceContext
 
 SOURCES = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from core.errors import ItemError
-from core.s3 import S3Store, parse_s3_uri
+from core.outbound.s3 import S3Store, parse_s3_uri
 from worker.sources.base import PooledSource, SourceContext
 
-_UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/uploads.py names them
+_UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/storage/uploads.py names them
 
 
 class S3Source(PooledSource):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.errors import ItemError
-from core.uploads import open_upload_store
+from core.storage.uploads import open_upload_store
 from worker.sources.base import PooledSource, SourceContext
 
 _THREADS = 4

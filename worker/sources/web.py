@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import CancelledError, Future
 
 from core.errors import ItemError
-from worker.http.client import Request, Response
+from core.outbound.http.client import Request, Response
 from worker.sources.base import SourceContext
 
 # What may go well a moment later; any other 4xx says that this URL is wrong (RFC 9110, RFC 6585, RFC 8470).

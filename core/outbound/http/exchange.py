@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urljoin
 
 from core.errors import ItemError
-from core.url_policy import ParsedUrl, check_url
-from worker.http.handle import Hop, Outcome
-from worker.http.types import Request, Response
+from core.outbound.http.handle import Hop, Outcome
+from core.outbound.http.messages import Request, Response
+from core.outbound.url_policy import ParsedUrl, check_url
 
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})

@@ -32,10 +32,10 @@ from PIL import (
 from pillow_heif import register_heif_opener
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.colour import to_rgb
 from core.errors import ItemError
-from core.quiet import silence_libtiff, silence_logs, silence_warnings
-from core.signatures import avif_size, bare_png, looks_cut, sniff
+from core.images.colour import to_rgb
+from core.images.formats import avif_size, bare_png, looks_cut, sniff
+from core.images.quiet import silence_libtiff, silence_logs, silence_warnings
 
 Result = TypeVar("Result")
 __all__ = ["DecodedImage", "ImageInfo", "ImageSpec", "decode_image", "inspect_image"]

@@ -12,11 +12,11 @@ from collections import deque
 from concurrent.futures import Future
 
 from core.errors import ItemError
+from core.outbound.http.exchange import Exchange
+from core.outbound.http.loop import Loop
+from core.outbound.http.messages import Request, Response
+from core.outbound.url_policy import check_url
 from core.settings import Settings
-from core.url_policy import check_url
-from worker.http.exchange import Exchange
-from worker.http.loop import Loop
-from worker.http.types import Request, Response
 
 __all__ = ["HttpClient", "Request", "Response"]
 

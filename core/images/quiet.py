@@ -9,7 +9,7 @@ from pathlib import Path
 
 import PIL
 
-MODULES = r"PIL\.|pillow_heif|core\.imaging|core\.colour"
+MODULES = r"PIL\.|pillow_heif|core\.images\."
 
 
 def silence_warnings() -> None:

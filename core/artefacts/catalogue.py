@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.artefacts import MANIFEST, Manifest, load_manifest, split_wanted
+from core.artefacts.manifest import MANIFEST, Manifest, load_manifest, split_wanted
 from core.errors import ArtefactError
 
 DEFAULTS = "defaults.json"

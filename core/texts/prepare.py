@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ItemError
-from core.text_features import CharGrams, Chars, Features, PieceIds, TokenGrams, WordChars, encode
+from core.texts.features import CharGrams, Chars, Features, PieceIds, TokenGrams, WordChars, encode
 
 __all__ = [
     "CharGrams", "Chars", "PieceIds", "PreparedText", "TextSpec", "TokenGrams", "WordChars", "pad_batch",

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from core.errors import ArtefactError
-from core.imaging import ImageSpec
-from core.text import TextSpec
+from core.images.decode import ImageSpec
+from core.texts.prepare import TextSpec
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"

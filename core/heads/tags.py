@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from core.word_pieces import split_words
+from core.texts.word_pieces import split_words
 
 Floats = NDArray[np.float32]
 DIGITS = 6

@@ -16,9 +16,9 @@ from typing import Any
 import pycurl
 
 from core.errors import ItemError
-from core.url_policy import ParsedUrl, address_allowed
-from worker.http.errors import curl_error
-from worker.http.types import USER_AGENT
+from core.outbound.http.curl_errors import curl_error
+from core.outbound.http.messages import USER_AGENT
+from core.outbound.url_policy import ParsedUrl, address_allowed
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HEADER_BYTES = 64 * 1024

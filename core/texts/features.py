@@ -78,7 +78,7 @@ class TokenGrams(_Part):
 
 
 class PieceIds(_Part):
-    """Word pieces of the vocabulary in a file of the artefact, a piece a line; see core.word_pieces."""
+    """Word pieces of the vocabulary in a file of the artefact, a piece a line; see core.texts.word_pieces."""
 
     kind: Literal["word-pieces"] = "word-pieces"
     vocabulary: str
@@ -103,7 +103,7 @@ def encode(text: str, features: Features, original: str | None = None) -> Ids:
         case TokenGrams():
             return _token_grams(text, features)
         case PieceIds():
-            raise ValueError("word pieces are made by core.word_pieces")
+            raise ValueError("word pieces are made by core.texts.word_pieces")
 
 
 def char_ids(text: str, alphabet: str) -> Ids:

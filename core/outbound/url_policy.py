@@ -15,8 +15,8 @@ from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote
 
-from core.addresses import address_allowed
 from core.errors import ItemError
+from core.outbound.addresses import address_allowed
 
 __all__ = ["DEFAULT_PORTS", "MAX_URL_LENGTH", "ParsedUrl", "address_allowed", "check_url"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.errors import ItemError
-from core.s3 import S3Store, parse_s3_uri
+from core.outbound.s3 import S3Store, parse_s3_uri
 from core.settings import Settings
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -12,9 +12,9 @@ from typing import Any
 import pycurl
 
 from core.errors import ItemError
-from worker.http.admission import Admission, Place
-from worker.http.exchange import Exchange
-from worker.http.handle import Handle, Outcome
+from core.outbound.http.admission import Admission, Place
+from core.outbound.http.exchange import Exchange
+from core.outbound.http.handle import Handle, Outcome
 
 log = logging.getLogger(__name__)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE

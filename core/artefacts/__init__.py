@@ -1,0 +1,1 @@
+"""Model artefacts on disk: manifests, labels, vocabularies, and which of them a request means."""

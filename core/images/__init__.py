@@ -1,0 +1,1 @@
+"""Photos: from the bytes of a file to pixels, or to an error with a stable code."""

@@ -1,0 +1,1 @@
+"""Bytes that we keep, by the SHA-256 of their content."""

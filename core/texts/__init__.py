@@ -1,0 +1,1 @@
+"""Texts: normalised, and turned into the numbers a model takes."""
