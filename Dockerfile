@@ -23,14 +23,13 @@ COPY api api
 EXPOSE 8000
 CMD ["api", "--host", "0.0.0.0"]
 
-FROM base AS worker-code
-COPY worker worker
-
-FROM worker-code AS scheduler
+FROM base AS scheduler
+COPY scheduler scheduler
 CMD ["scheduler"]
 
-FROM worker-code AS worker
+FROM base AS worker
 COPY models models
+COPY worker worker
 CMD ["worker"]
 
 # TensorFlow finds CUDA and cuDNN in the base image; the host brings the driver and nvidia-container-toolkit.

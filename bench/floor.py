@@ -19,8 +19,8 @@ from typing import Any
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
-from worker.models.base import Model, Query
 from worker.models.load import load_model
+from worker.models.model import Model, Query
 
 
 def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:

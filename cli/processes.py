@@ -24,7 +24,7 @@ def api_command(host: str, port: int) -> list[str]:
 def worker_command(settings: Settings) -> list[str]:
     """A Celery worker for every queue; threads, because models are loaded once and never forked."""
     return [
-        *_PYTHON, "celery", "--quiet", "--app", "worker.celery_app", "worker",
+        *_PYTHON, "celery", "--quiet", "--app", "worker.process.celery_app", "worker",
         "--pool", "threads", "--concurrency", str(settings.worker_concurrency), "--queues", ",".join(QUEUES),
         "--hostname", f"{settings.worker_name or 'tagline'}@%h",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
@@ -33,7 +33,7 @@ def worker_command(settings: Settings) -> list[str]:
 
 def scheduler_command() -> list[str]:
     """Leases, rings and webhooks."""
-    return [*_PYTHON, "worker.scheduler"]
+    return [*_PYTHON, "scheduler.main"]
 
 
 def prepare_command() -> list[str]:

@@ -1,1 +1,1 @@
-"""Claims chunks, fetches, decodes, infers, stores, notifies. No network architecture, no Flask."""
+"""Claims chunks, fetches, decodes, infers, stores. No network architecture, no Flask."""

@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 KEY = "key-of-the-tests"
-PROGRAMS = {"valkey": "valkey-server", "api": "granian", "worker": "celery", "scheduler": "worker.scheduler"}
+PROGRAMS = {"valkey": "valkey-server", "api": "granian", "worker": "celery", "scheduler": "scheduler.main"}
 
 
 class Up:

@@ -23,10 +23,10 @@ import pytest
 from core.artefacts.manifest import load_manifest
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
-from worker.models.base import Model, Query
 from worker.models.load import load_model
-from worker.runtimes.base import Runtime
+from worker.models.model import Model, Query
 from worker.runtimes.choose import load_runtime
+from worker.runtimes.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "models" / "efficientnet-lite2"
@@ -182,7 +182,7 @@ sys.meta_path.insert(0, Blocked())
 from pathlib import Path
 from core.images.decode import decode_image
 from core.settings import load_settings
-from worker.models.base import Query
+from worker.models.model import Query
 from worker.models.load import load_model
 model = load_model(Path(sys.argv[1]), load_settings(runtime="openvino"))
 photo = decode_image(Path(sys.argv[2]).read_bytes(), model.manifest.preprocessing, 10**8)

@@ -37,9 +37,9 @@ from training.vision.augment import view
 from training.vision.decode import best_captions
 from training.vision.offline import encode_photos_once
 from training.vision.tag_measure import OfflineTagger
-from worker.metrics import Metrics
-from worker.pipeline import run_batch
-from worker.workshop import close_workshop, open_workshop
+from worker.chunk.pipeline import run_batch
+from worker.process.context import close_workshop, open_workshop
+from worker.process.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"

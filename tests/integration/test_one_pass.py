@@ -23,12 +23,12 @@ from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_e
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.tagger import write_tagger, write_text_encoder
-from worker.metrics import Metrics
-from worker.models.base import Encoder, Query
+from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
-from worker.pipeline import run_batch
-from worker.workshop import Workshop, close_workshop, open_workshop
+from worker.models.model import Encoder, Query
+from worker.process.context import Workshop, close_workshop, open_workshop
+from worker.process.metrics import Metrics
 
 NAMES = ("cat", "coffee", "rocket", "flower")
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

@@ -22,11 +22,11 @@ from db.results import stream_results
 from tests.support.jobs import make_job
 from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
-from worker.metrics import Metrics
-from worker.models.base import Query
+from worker.chunk.pipeline import run_batch
 from worker.models.load import load_model
-from worker.pipeline import run_batch
-from worker.workshop import close_workshop, open_workshop
+from worker.models.model import Query
+from worker.process.context import close_workshop, open_workshop
+from worker.process.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("<start>", "<end>", "a", "Ġred", "Ġdog", "Ġruns", "Ġfast", "Ġhome", ".")

@@ -16,8 +16,8 @@ from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from training.vision.tag_measure import OfflineTagger
-from worker.models.base import Encoder, Model, Query
 from worker.models.load import load_model
+from worker.models.model import Encoder, Model, Query
 
 MODELS, SAMPLES = Path("models"), Path("samples")
 OWN = ["dog", "a cup of coffee", "Golden Retriever", "café", "rocket", "purple flowers", "nothing at all"]

@@ -20,8 +20,8 @@ from training.text.datasets import read_reviews, read_tagged
 from training.text.judge import Judge
 from training.text.made_up import write_made_up
 from training.text.measure import declaration
-from worker.models.base import Query, TextModel
 from worker.models.load import load_model
+from worker.models.model import Query, TextModel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT.parent / "shared" / "data" / "text"  # used where it is there, see training/README.md

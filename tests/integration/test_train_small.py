@@ -16,8 +16,8 @@ from training.evaluate import check, measure_of, overstates
 from training.experiment import Experiment, Schedule, experiment_names, load_experiment
 from training.fit import CURVE, METRICS
 from training.train_small import SHIPPED, small_experiments, train_small
-from worker.models.base import Encoder, Model, Query
 from worker.models.load import load_model
+from worker.models.model import Encoder, Model, Query
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"

@@ -20,11 +20,11 @@ from db import keys, outbox
 from db.engine import Database
 from db.store import store_results
 from db.tables import Delivery
+from scheduler.metrics import SchedulerMetrics
+from scheduler.webhooks import SCHEDULE_S, Notifier, verdict
 from tests.support.jobs import make_job, must_claim, successes
 from tests.support.receiver import Receiver, webhook_receiver
 from tests.support.waiting import until
-from worker.metrics import Metrics
-from worker.notify import SCHEDULE_S, Notifier, verdict
 
 SECRET = new_secret()
 
@@ -39,7 +39,7 @@ def receiver() -> Iterator[Receiver]:
 def notifier(database: Database, receiver: Receiver) -> Iterator[Notifier]:
     settings = Settings(allow_hosts=(receiver.host,))
     http = HttpClient(settings)
-    yield Notifier(database, http, settings, Metrics(CollectorRegistry()))
+    yield Notifier(database, http, settings, SchedulerMetrics(CollectorRegistry()))
     http.close()
 
 

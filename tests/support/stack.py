@@ -14,7 +14,7 @@ from db import workers
 from db.engine import Database
 from tests.support.waiting import until
 
-WORKER = ["-m", "celery", "-A", "worker.celery_app", "worker", "--pool", "threads", "--concurrency", "4"]
+WORKER = ["-m", "celery", "-A", "worker.process.celery_app", "worker", "--pool", "threads", "--concurrency", "4"]
 QUIET = ["-Q", "image,text", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +70,7 @@ class Stack:
 
     def scheduler(self) -> Process:
         """A scheduler."""
-        return self._start(["-m", "worker.scheduler"], self.env)
+        return self._start(["-m", "scheduler.main"], self.env)
 
     def close(self) -> None:
         for process in self._started:

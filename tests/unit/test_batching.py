@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import ItemError
-from worker.batching import Lane
+from worker.inference.batching import Lane
 
 BAD = 13
 

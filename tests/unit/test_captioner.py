@@ -15,10 +15,10 @@ pytest.importorskip("tensorflow")
 from core.errors import ArtefactError
 from core.settings import load_settings
 from tests.support.artefacts import BEAM_WORDS, FEATURES, MOST_WORDS, write_captioner, write_encoder
-from worker.models.base import Model, Query
 from worker.models.captioner import Captioner
 from worker.models.load import load_model
-from worker.runtimes.base import Runtime
+from worker.models.model import Model, Query
+from worker.runtimes.runtime import Runtime
 
 OPTIONS = (
     {},

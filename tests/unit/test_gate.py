@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from tests.support.waiting import until
-from worker.gate import Gate
+from worker.chunk.gate import Gate
 
 
 class Visitor(threading.Thread):

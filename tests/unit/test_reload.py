@@ -16,8 +16,8 @@ from core.artefacts.manifest import MANIFEST
 from core.errors import ArtefactError
 from core.settings import load_settings
 from tests.support.artefacts import set_defaults, write_captioner, write_encoder
-from worker.metrics import Metrics
-from worker.warm import WarmModels
+from worker.inference.warm import WarmModels
+from worker.process.metrics import Metrics
 
 
 @pytest.fixture

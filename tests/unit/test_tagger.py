@@ -19,8 +19,8 @@ from core.heads.tags import Vocabulary
 from core.settings import load_settings
 from tests.support.artefacts import FEATURES, write_captioner, write_encoder
 from tests.support.tagger import LABELS, toy_vocabulary, write_tagger, write_text_encoder
-from worker.models.base import Model, Query
 from worker.models.load import load_model
+from worker.models.model import Model, Query
 from worker.models.tagger import OwnVocabularies
 
 OWN = ["a red dog", "grass!", "Dog", "dog", " dog ", "\u200b", "\U0001f600", "a" * 100, "\n", "猫"]

@@ -14,9 +14,9 @@ from core.errors import ArtefactError, ItemError
 from core.heads.beam import Search
 from core.heads.captions import Caption, CaptionSettings, captions_of, read_words
 from core.tasks import CaptionOptions
-from worker.models.base import Model, Query
-from worker.models.standing import image_feature
-from worker.runtimes.base import Runtime
+from worker.models.encoders import image_feature
+from worker.models.model import Model, Query
+from worker.runtimes.runtime import Runtime
 
 DIGITS = 6
 

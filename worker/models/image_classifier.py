@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
 from core.images.decode import ImageSpec
-from worker.models.base import Model, Query
-from worker.runtimes.base import Runtime
+from worker.models.model import Model, Query
+from worker.runtimes.runtime import Runtime
 
 OUTPUT = "probabilities"
 

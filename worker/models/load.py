@@ -18,8 +18,8 @@ from core.errors import ArtefactError
 from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.models.base import Encoder, Model, Query, TextModel
-from worker.models.standing import encoder_missing, image_feature
+from worker.models.encoders import encoder_missing, image_feature
+from worker.models.model import Encoder, Model, Query, TextModel
 from worker.runtimes.checked import CheckedRuntime
 from worker.runtimes.choose import load_runtime
 

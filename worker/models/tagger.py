@@ -18,10 +18,10 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.heads.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
 from core.tasks import TagOptions
-from worker.models.base import Model, Query
-from worker.models.standing import image_feature
+from worker.models.encoders import image_feature
+from worker.models.model import Model, Query
 from worker.models.text_encoder import TextEncoder
-from worker.runtimes.base import Runtime
+from worker.runtimes.runtime import Runtime
 
 EMBEDDING, DIRECTION, LABEL = "embedding", "direction", "label"
 KEPT_LISTS = 64  # of 1,000 labels at most: some 50 MB

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
 from core.texts.prepare import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
-from worker.models.base import Model, Query
-from worker.runtimes.base import Runtime
+from worker.models.model import Model, Query
+from worker.runtimes.runtime import Runtime
 
 OUTPUT = "probabilities"
 

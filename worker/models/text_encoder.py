@@ -14,8 +14,8 @@ from core.errors import ArtefactError
 from core.heads.text_vectors import text_vectors
 from core.texts.prepare import PieceIds, TextSpec
 from core.texts.word_pieces import WordPieces
-from worker.models.base import Model, Query
-from worker.runtimes.base import Runtime
+from worker.models.model import Model, Query
+from worker.runtimes.runtime import Runtime
 
 
 class TextEncoder:

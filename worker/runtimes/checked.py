@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError
-from worker.runtimes.base import Runtime
+from worker.runtimes.runtime import Runtime
 
 
 class CheckedRuntime:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from core.errors import ArtefactError
-from worker.runtimes.base import Runtime
+from worker.runtimes.runtime import Runtime
 
 RUNTIMES = {
     "openvino": "worker.runtimes.openvino.OpenVinoRuntime",

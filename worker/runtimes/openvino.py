@@ -14,7 +14,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import ArtefactError
-from worker.runtimes.base import inputs_wrong
+from worker.runtimes.runtime import inputs_wrong
 
 
 class OpenVinoRuntime:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ArtefactError
-from worker.runtimes.base import inputs_wrong
+from worker.runtimes.runtime import inputs_wrong
 
 
 def gpu_visible() -> bool:

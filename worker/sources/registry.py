@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from core.errors import ItemError
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
-from worker.sources.base import ResolveUpload, Source, SourceContext
+from worker.sources.source import ResolveUpload, Source, SourceContext
 
 SOURCES = {
     "url": "worker.sources.web.WebSource",

@@ -6,7 +6,7 @@ import re
 
 from core.errors import ItemError
 from core.outbound.s3 import S3Store, parse_s3_uri
-from worker.sources.base import PooledSource, SourceContext
+from worker.sources.source import PooledSource, SourceContext
 
 _UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/storage/uploads.py names them
 

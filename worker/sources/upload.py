@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import ItemError
 from core.storage.uploads import open_upload_store
-from worker.sources.base import PooledSource, SourceContext
+from worker.sources.source import PooledSource, SourceContext
 
 _THREADS = 4
 

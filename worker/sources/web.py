@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError, Future
 
 from core.errors import ItemError
 from core.outbound.http.client import Request, Response
-from worker.sources.base import SourceContext
+from worker.sources.source import SourceContext
 
 # What may go well a moment later; any other 4xx says that this URL is wrong (RFC 9110, RFC 6585, RFC 8470).
 _PASSING = frozenset({408, 425, 429})

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import ItemError, LeaseLost
 from db.claims import Claim
-from worker.workshop import Workshop
+from worker.process.context import Workshop
 
 CHUNK_TIMEOUT_S = 900.0  # no stage may take this long; if one does, its items fail instead of hanging for ever
 DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this time

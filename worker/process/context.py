@@ -12,11 +12,11 @@ from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from db.engine import Database
 from db.uploads import find_upload
-from worker.gate import Gate
-from worker.leases import Leases
-from worker.metrics import Metrics
+from worker.chunk.gate import Gate
+from worker.chunk.leases import Leases
+from worker.inference.warm import WarmModels
+from worker.process.metrics import Metrics
 from worker.sources.registry import Sources, open_sources
-from worker.warm import WarmModels
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.lanes import WarmModel, open_lanes
-from worker.metrics import Metrics
+from worker.inference.lanes import WarmModel, open_lanes
 from worker.models.load import load_model
+from worker.process.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What a worker and the scheduler count, for Prometheus."""
+"""What a worker counts, for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class Metrics:
         self.item_errors = Counter("tagline_item_errors", "Failed items, by code.", ["code"], registry=registry)
         self.chunks = Counter("tagline_chunks", "Chunks, by what became of them.", ["outcome"], registry=registry)
         self.lease_losses = Counter("tagline_lease_losses", "Chunks lost to another worker.", registry=registry)
-        self.reaped = Counter("tagline_leases_reaped", "Chunks taken back from silent workers.", registry=registry)
         self.stage = Histogram(
             "tagline_stage_seconds",
             "Seconds an item (fetch, decode) or a chunk (store) spends in a stage.",
@@ -33,9 +32,6 @@ class Metrics:
         )
         self.batch_items = Histogram(
             "tagline_batch_items", "Items in a model batch.", ["model"], buckets=FILLS, registry=registry
-        )
-        self.deliveries = Counter(
-            "tagline_webhook_attempts", "Webhook attempts, by outcome.", ["outcome"], registry=registry
         )
 
     @contextmanager

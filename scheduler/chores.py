@@ -14,7 +14,7 @@ from core.tasks import QUEUES
 from db import stats, upkeep
 from db.engine import Database
 from db.reap import reap_leases
-from worker.metrics import Metrics
+from scheduler.metrics import SchedulerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ PAUSE_S = 0.02
 class Sweeper:
     """One method a chore; each is safe to run at any time and by several at once."""
 
-    def __init__(self, database: Database, doorbell: Doorbell, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, database: Database, doorbell: Doorbell, settings: Settings, metrics: SchedulerMetrics) -> None:
         self._database = database
         self._doorbell = doorbell
         self._settings = settings

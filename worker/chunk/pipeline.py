@@ -22,12 +22,12 @@ from core.images.decode import decode_image
 from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
-from worker.inference import encode, image_spec, infer, infer_text
-from worker.lanes import WarmModel
-from worker.models.base import TextModel
-from worker.warm import model_unavailable
-from worker.watch import Interrupted, Watch
-from worker.workshop import Workshop
+from worker.chunk.watch import Interrupted, Watch
+from worker.inference.dispatch import encode, image_spec, infer, infer_text
+from worker.inference.lanes import WarmModel
+from worker.inference.warm import model_unavailable
+from worker.models.model import TextModel
+from worker.process.context import Workshop
 
 log = logging.getLogger(__name__)
 

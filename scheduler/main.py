@@ -1,4 +1,4 @@
-"""The scheduler: keeps the rows moving and sends webhooks. `python -m worker.scheduler`
+"""The scheduler: keeps the rows moving and sends webhooks. `python -m scheduler.main`
 
 It needs the database alone. Several may run: whatever they do is claimed in the database first.
 """
@@ -19,9 +19,9 @@ from core.logs import configure_logging
 from core.outbound.http.client import HttpClient
 from core.settings import Settings, load_settings
 from db.engine import Database
-from worker.metrics import Metrics
-from worker.notify import Notifier
-from worker.sweep import Sweeper
+from scheduler.chores import Sweeper
+from scheduler.metrics import SchedulerMetrics
+from scheduler.webhooks import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     database = Database(settings.sql_url)
     doorbell = Doorbell(settings)
     http = HttpClient(settings)
-    metrics = Metrics()
+    metrics = SchedulerMetrics()
     notifier = Notifier(database, http, settings, metrics)
     sweeper = Sweeper(database, doorbell, settings, metrics)
     if settings.metrics_port:

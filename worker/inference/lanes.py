@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.batching import Lane
-from worker.metrics import Metrics
-from worker.models.base import Encoder, Model
-from worker.models.standing import image_feature
+from worker.inference.batching import Lane
+from worker.models.encoders import image_feature
+from worker.models.model import Encoder, Model
+from worker.process.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 from core.sighup import remember_terminal
-from worker.workshop import Workshop
+from worker.process.context import Workshop
 
 log = logging.getLogger(__name__)
 

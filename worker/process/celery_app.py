@@ -1,4 +1,4 @@
-"""What `celery -A worker.celery_app worker` runs. Threads, one process: models are loaded once and never forked."""
+"""What `celery -A worker.process.celery_app worker` runs. One process, threads: models are loaded once, never forked."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from prometheus_client import start_http_server
 from core.broker import make_celery
 from core.logs import configure_logging
 from core.settings import load_settings
-from worker.reload import Reloader
-from worker.tasks import register_tasks
-from worker.workshop import Workshop, close_workshop, open_workshop
+from worker.process.context import Workshop, close_workshop, open_workshop
+from worker.process.reload import Reloader
+from worker.process.tasks import register_tasks
 
 log = logging.getLogger(__name__)
 settings = load_settings()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.images.decode import ImageSpec
 from db.claims import Claim
-from worker.lanes import Look, WarmModel
-from worker.models.base import Query
+from worker.inference.lanes import Look, WarmModel
+from worker.models.model import Query
 
 Pixels = NDArray[np.uint8]
 Row = NDArray[Any]

@@ -20,7 +20,7 @@ from core.settings import Settings
 from core.states import DeliveryState
 from db import outbox
 from db.engine import Database
-from worker.metrics import Metrics
+from scheduler.metrics import SchedulerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ GONE = 410
 class Notifier:
     """Sends what is due, some at a time; call `send_due` often."""
 
-    def __init__(self, database: Database, http: HttpClient, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, database: Database, http: HttpClient, settings: Settings, metrics: SchedulerMetrics) -> None:
         self._database = database
         self._http = http
         self._timeout_s = settings.webhook_timeout_s

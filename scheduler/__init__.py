@@ -1,0 +1,1 @@
+"""The process that keeps the rows moving and sends webhooks. It needs the database alone."""

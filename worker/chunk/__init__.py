@@ -1,0 +1,1 @@
+"""The way of one chunk: claimed, kept under its lease, run, stored."""

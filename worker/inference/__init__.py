@@ -1,0 +1,1 @@
+"""Warm models and the lanes into them: batches of many chunks."""

@@ -1,0 +1,1 @@
+"""The worker as a process: Celery, what it opens and closes, reloading, metrics."""
