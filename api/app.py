@@ -9,11 +9,12 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from api import catalogue, deliveries, events, health, jobs, results, scrape, uploads
-from api.auth import require_key
 from api.document import docs
-from api.errors import register_errors
+from api.http.auth import require_key
+from api.http.errors import register_errors
+from api.probes import health, scrape
 from api.services import KEY, make_services, services
+from api.v1 import catalogue, deliveries, events, jobs, results, uploads
 from core.ids import new_id
 from core.settings import Settings
 

@@ -7,8 +7,8 @@ from typing import cast
 
 from flask import current_app, request
 
-from api.metrics import ApiMetrics
-from api.waiting import WaitingRoom
+from api.http.waiting import WaitingRoom
+from api.probes.counters import ApiMetrics
 from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
 from core.settings import Settings

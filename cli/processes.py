@@ -17,7 +17,7 @@ def api_command(host: str, port: int) -> list[str]:
     return [
         *_PYTHON, "granian", "--interface", "asgi", "--host", host, "--port", str(port), "--workers", "1",
         "--no-ws", "--workers-kill-timeout", str(_DRAIN_S), "--log-level", "warning",
-        "api.asgi:app",
+        "api.http.asgi:app",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The one tree of errors. Codes are stable and part of the contract; only api/errors.py knows HTTP."""
+"""The one tree of errors. Codes are stable and part of the contract; only api/http/errors.py knows HTTP."""
 
 from __future__ import annotations
 

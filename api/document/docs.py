@@ -9,10 +9,10 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from api.answers import answer
 from api.document.docs_style import PAGE
 from api.document.openapi import build_document
 from api.document.operations import Answer, Operation, describe
+from api.http.answers import answer
 from api.services import base_url, services
 
 blueprint = Blueprint("docs", __name__)

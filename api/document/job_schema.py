@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 from api.submission.inputs import KINDS, LIMITS, MAX_ID
+from api.v1.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 from core.artefacts.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.tasks import TASKS, Medium, TaskSpec

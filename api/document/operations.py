@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 from flask import Response, request
 from pydantic import BaseModel
 
-from api.query import check_names
+from api.http.queries import check_names
 
 P = ParamSpec("P")
 View = Callable[P, Response]

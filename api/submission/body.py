@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import RequestError
 
 BLOCK = 64 * 1024
-VERIFIED = "tagline.body_verified"  # set by api/bridge.py: its stream raises when the client hangs up
+VERIFIED = "tagline.body_verified"  # set by api/http/bridge.py: its stream raises when the client hangs up
 
 
 class Body:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from api.query import fields_of_query
+from api.http.queries import fields_of_query
 from api.services import Services
 from api.submission.body import Body
 from api.submission.inputs import parse_input
@@ -18,7 +18,7 @@ from api.submission.lines import PARSERS
 from api.submission.spool import Spool
 from api.submission.strict_json import loads_body
 from api.submission.validate import Draft, make_draft, read_fields, read_request
-from api.views import job_view
+from api.v1.views import job_view
 from core.errors import Conflict, NotFound, RequestError
 from core.ids import new_id
 from core.inputs import InputItem, NewJob, cut_chunks

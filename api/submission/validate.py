@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from api.errors import ManyErrors
-from api.schemas import MAX_METADATA_BYTES, JobFields, JobRequest, WebhookRequest
+from api.http.errors import ManyErrors
 from api.submission.strict_json import check_storable, check_text, escape
+from api.v1.schemas import MAX_METADATA_BYTES, JobFields, JobRequest, WebhookRequest
 from core.artefacts.catalogue import Catalogue
 from core.errors import ArtefactError, ItemError, RequestError
 from core.outbound.signing import check_secret

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from api.app import close_app, create_app
-from api.problems import PROBLEMS
+from api.http.problems import PROBLEMS
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -92,7 +92,7 @@ def api_server(env: dict[str, str], log: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1", "--no-ws", "--port", str(port)]
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [*command, "api.asgi:app"], env={**os.environ, **env}, stdout=out, stderr=out, cwd=ROOT
+            [*command, "api.http.asgi:app"], env={**os.environ, **env}, stdout=out, stderr=out, cwd=ROOT
         )
     try:
         until(lambda: listening(port) or process.poll() is not None, what="the API")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cursors import after_seq, before_job, read_job_id, read_seq
+from api.http.cursors import after_seq, before_job, read_job_id, read_seq
 from api.submission.lines import PARSERS, split_lines
 from api.submission.strict_json import loads
 from core.errors import RequestError

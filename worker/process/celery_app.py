@@ -1,4 +1,4 @@
-"""What `celery -A worker.process.celery_app worker` runs. One process, threads: models are loaded once, never forked."""
+"""What `celery -A worker.process.celery_app worker` runs. Threads, no forks: models are loaded once in the process."""
 
 from __future__ import annotations
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.answers import answer
-from api.auth import caller
-from api.cursors import JOBS, before_job, read_job_id
 from api.document import spec
 from api.document.operations import Answer, Operation, describe
-from api.polling import job_when_ready
-from api.query import choice_parameter, int_parameter
-from api.schemas import JobPage, JobView
+from api.http.answers import answer
+from api.http.auth import caller
+from api.http.cursors import JOBS, before_job, read_job_id
+from api.http.polling import job_when_ready
+from api.http.queries import choice_parameter, int_parameter
 from api.services import base_url, services
 from api.submission.body import Body
 from api.submission.lines import PARSERS
 from api.submission.submit import JSON, Submission, submit
-from api.views import etag, job_view
+from api.v1.schemas import JobPage, JobView
+from api.v1.views import etag, job_view
 from core.errors import RequestError
 from core.states import JobState
 from db import jobs

@@ -7,12 +7,12 @@ import io
 from flask import Blueprint, Response, request
 from werkzeug.formparser import parse_form_data
 
-from api.answers import answer
-from api.auth import caller
 from api.document.operations import Answer, Operation, describe
-from api.schemas import UploadView
+from api.http.answers import answer
+from api.http.auth import caller
 from api.services import base_url, services
 from api.submission.body import Body
+from api.v1.schemas import UploadView
 from core.errors import ItemError, NotFound, RequestError
 from core.images.decode import inspect_image
 from db.uploads import read_upload, record_upload

@@ -7,10 +7,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import answer
 from api.document.operations import Answer, Operation, describe
-from api.schemas import ModelDetail, ModelList, TaskList
+from api.http.answers import answer
 from api.services import services
+from api.v1.schemas import ModelDetail, ModelList, TaskList
 from core.artefacts.catalogue import Installed
 from core.artefacts.manifest import Label, Manifest, read_labels
 from core.errors import ArtefactError, NotFound

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from api.answers import answer
 from api.document.operations import Answer, Operation, describe
-from api.schemas import Health, Readiness
+from api.http.answers import answer
 from api.services import services
+from api.v1.schemas import Health, Readiness
 from db.engine import NotMigrated, Unavailable
 from db.workers import count_alive
 

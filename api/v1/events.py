@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from api.auth import caller
 from api.document import spec
 from api.document.operations import Answer, Operation, describe
-from api.polling import client_gone
+from api.http.auth import caller
+from api.http.polling import client_gone
+from api.http.waiting import Gone, versions
 from api.services import Services, base_url, services
-from api.views import job_view
-from api.waiting import Gone, versions
+from api.v1.views import job_view
 from core.errors import NotFound
 from core.states import JobState
 from db.jobs import find_job

@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from api.problems import PROBLEMS
+from api.http.problems import PROBLEMS
 from core.errors import ArtefactError, RequestError, TaglineError
 from db.engine import NotMigrated, Unavailable
 

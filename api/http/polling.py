@@ -7,8 +7,8 @@ import threading
 
 from flask import request
 
+from api.http.waiting import GONE, Gone, versions
 from api.services import Services
-from api.waiting import GONE, Gone, versions
 from core.states import JobState
 from db.jobs import find_job
 from db.tables import Job

@@ -8,15 +8,15 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.answers import answer, choose
-from api.auth import caller
-from api.cursors import RESULTS, after_seq, read_seq
 from api.document import spec
 from api.document.operations import Answer, Operation, describe
-from api.query import choice_parameter, int_parameter
-from api.result_csv import csv_rows
-from api.schemas import ResultPage
+from api.http.answers import answer, choose
+from api.http.auth import caller
+from api.http.cursors import RESULTS, after_seq, read_seq
+from api.http.queries import choice_parameter, int_parameter
 from api.services import services
+from api.v1.result_csv import csv_rows
+from api.v1.schemas import ResultPage
 from core.errors import RequestError
 from core.states import ItemState
 from db.jobs import find_job

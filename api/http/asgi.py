@@ -1,11 +1,12 @@
-"""The application for any WSGI server; settings come from the environment. See api/asgi.py for how it is served."""
+"""What the server runs: `granian --interface asgi api.http.asgi:app`; settings come from the environment."""
 
 from __future__ import annotations
 
 from api.app import create_app
+from api.http.bridge import Bridge
 from core.logs import configure_logging
 from core.settings import load_settings
 
 settings = load_settings()
 configure_logging(settings, "api")
-app = create_app(settings)
+app = Bridge(create_app(settings).wsgi_app, settings.web_threads)

@@ -18,8 +18,8 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
+from api.http.waiting import GONE
 from api.submission.body import VERIFIED
-from api.waiting import GONE
 from core.errors import RequestError
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ class BodyStream:
 
 
 class ClientGone:
-    """Set when the client hangs up or the server stops. Looks only once somebody asks: see `api.waiting.Gone`."""
+    """Set when the client hangs up or the server stops. Looks only once somebody asks: see `api.http.waiting.Gone`."""
 
     def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
         self._receive = receive

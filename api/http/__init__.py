@@ -1,0 +1,1 @@
+"""How we speak HTTP: the server's side, who is asking, errors, answers, waiting."""
