@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.config import read_settings
-from cli.prepare import reason
+from cli.stack.prepare import reason
 from cli.terminal import Failure, clean, note, say
 from core.outbound.signing import new_secret
 from db.engine import Database

@@ -8,13 +8,13 @@ import click
 
 # name: (module, attribute), in the order of the help text
 COMMANDS = {
-    "up": ("cli.up", "up"),
+    "up": ("cli.stack.up", "up"),
     "reload": ("cli.reload", "reload"),
-    "submit": ("cli.submit", "submit"),
-    "status": ("cli.jobs", "status"),
-    "results": ("cli.results", "results"),
-    "cancel": ("cli.jobs", "cancel"),
-    "demo": ("cli.demo", "demo"),
+    "submit": ("cli.client.submit", "submit"),
+    "status": ("cli.client.jobs", "status"),
+    "results": ("cli.client.results", "results"),
+    "cancel": ("cli.client.jobs", "cancel"),
+    "demo": ("cli.demo.run", "demo"),
     "keys": ("cli.keys", "keys"),
     "migrate": ("cli.serve", "migrate"),
     "api": ("cli.serve", "api"),

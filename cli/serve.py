@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from cli import processes
 from cli.config import read_settings
-from cli.prepare import prepare, reason
+from cli.stack import processes
+from cli.stack.prepare import prepare, reason
 from cli.terminal import Failure, note, say
 
 

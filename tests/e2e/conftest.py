@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from cli.client import Client
-from cli.health import why_not_ready
-from cli.inputs import upload
-from cli.orphans import marked
-from cli.submit import submit_json
+from cli.client.connection import Client
+from cli.client.inputs import upload
+from cli.client.submit import submit_json
+from cli.stack.health import why_not_ready
+from cli.stack.orphans import marked
 from core.settings import ClientSettings
 from tests.support.photos import SAMPLES
 from tests.support.ports import free_port

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.orphans import marked
+from cli.stack.orphans import marked
 from tests.e2e.conftest import KEY, Up
 from tests.support.photos import SAMPLES
 from tests.support.ports import free_port

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.orphans import marked
+from cli.stack.orphans import marked
 from tests.e2e.conftest import PROGRAMS, Up
 from tests.support.ports import listening
 from tests.support.waiting import until

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 pytest.importorskip("tensorflow")
 
-from cli.demo_servers import photo_server
+from cli.demo.servers import photo_server
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import load_manifest, read_labels
 from core.heads.captions import CaptionSettings, read_words

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.local_s3 import LocalS3, local_s3
+from cli.demo.local_s3 import LocalS3, local_s3
 from core.errors import ItemError
 from core.outbound.http.client import HttpClient
 from core.outbound.s3 import S3Store, parse_s3_uri

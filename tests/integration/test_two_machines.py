@@ -9,7 +9,7 @@ from pathlib import Path
 from redis import Redis
 from sqlalchemy import select
 
-from cli.local_s3 import local_s3
+from cli.demo.local_s3 import local_s3
 from core.ids import new_id
 from core.inputs import InputItem, NewJob, cut_chunks
 from core.outbound.s3 import S3Store

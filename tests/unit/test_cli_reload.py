@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.logfiles import LogFile
 from cli.main import main
 from cli.reload import running_supervisor
-from cli.service import Service
-from cli.supervisor import Supervisor
-from cli.up import locked
+from cli.stack.logfiles import LogFile
+from cli.stack.service import Service
+from cli.stack.supervisor import Supervisor
+from cli.stack.up import locked
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ open(sys.argv[1], "w").close()
 time.sleep(60)
 """
 SUPERVISES = """
-from cli.supervisor import Stopped, Supervisor
+from cli.stack.supervisor import Stopped, Supervisor
 supervisor = Supervisor(verbose=False)
 supervisor.listen()
 print("listening", flush=True)

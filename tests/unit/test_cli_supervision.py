@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.child import main as child_main
-from cli.logfiles import LogFile
-from cli.orphans import MARK, marked, sweep
-from cli.service import Service, ending, start_child
-from cli.stack import Stack, lay_out, port_problem
-from cli.up import locked
+from cli.stack.child import main as child_main
+from cli.stack.layout import Stack, lay_out, port_problem
+from cli.stack.logfiles import LogFile
+from cli.stack.orphans import MARK, marked, sweep
+from cli.stack.service import Service, ending, start_child
+from cli.stack.up import locked
 from core.settings import Settings
 from tests.support.waiting import until
 
@@ -83,7 +83,7 @@ def test_a_process_that_keeps_dying_is_started_less_and_less_often(tmp_path: Pat
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     parent = (
-        "import subprocess, sys; from pathlib import Path; from cli.service import start_child\n"
+        "import subprocess, sys; from pathlib import Path; from cli.stack.service import start_child\n"
         "c = start_child(['sleep', '60'], {}, cwd=Path('/'), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
         "print(c.pid, flush=True); sys.stdin.read()"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.demo_report import print_photos, print_texts
+from cli.demo.report import print_photos, print_texts
 
 WORDS = ("cat", "kitten", "whiskers", "animal", "pet", "fur", "domestic cat", "tabby")
 TEXTS = {"1": "A lovely, funny film with a cast that never puts a foot wrong, or so the critics say.", "2": "\x1b[31m"}

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.results import outcome
+from cli.client.results import outcome
 from cli.terminal import clean
 
 _IMAGE_ROWS = (("tag", "tags"), ("classify", "classes"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.client import ApiProblem, Client
+from cli.client.connection import ApiProblem, Client
 from cli.terminal import Failure
 
 LISTS = {

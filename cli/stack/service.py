@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from cli import child
-from cli.logfiles import LogFile
+from cli.stack import child
+from cli.stack.logfiles import LogFile
 
 BACKOFF_S = (0.5, 10.0)  # the first and the longest wait before a restart
 SETTLED_S = 30.0  # having run this long, a process starts afresh with the shortest wait

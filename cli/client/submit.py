@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import click
 from rich.console import Console
 
-from cli.client import JSON, Client
+from cli.client.connection import JSON, Client
+from cli.client.inputs import LISTS, Listing, Photo, as_lines, as_listing, read_arguments, upload_all
+from cli.client.progress import counter, watch_job
+from cli.client.results import print_table
 from cli.config import read_client_settings
-from cli.inputs import LISTS, Listing, Photo, as_lines, as_listing, read_arguments, upload_all
-from cli.progress import counter, watch_job
-from cli.results import print_table
 from cli.terminal import Failure, note, say, warn
 from core.states import JobState
 

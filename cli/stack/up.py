@@ -12,13 +12,13 @@ from time import monotonic
 
 import click
 
-from cli import processes
 from cli.config import read_settings
-from cli.health import why_not_ready
-from cli.orphans import adopt_orphans, sweep
-from cli.service import start_child
-from cli.stack import STOP_PHASES, Stack, free_port, lay_out, port_problem
-from cli.supervisor import Stopped, Supervisor
+from cli.stack import processes
+from cli.stack.health import why_not_ready
+from cli.stack.layout import STOP_PHASES, Stack, free_port, lay_out, port_problem
+from cli.stack.orphans import adopt_orphans, sweep
+from cli.stack.service import start_child
+from cli.stack.supervisor import Stopped, Supervisor
 from cli.terminal import Failure, note, quote, say, warn
 from core.settings import Settings
 

@@ -1,6 +1,6 @@
 """Processes whose parent is gone: adopted while we live, found and ended at the next start if we did not.
 
-Children die with the supervisor (cli/child.py), but not what they forked themselves: the web server's worker
+Children die with the supervisor (cli/stack/child.py), but not what they forked themselves: the web server's worker
 process outlives a kill -9 of its parent and keeps the port. Linux only; elsewhere there is nothing to see here.
 """
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from cli.client import Client
+from cli.client.connection import Client
+from cli.client.progress import describe
 from cli.config import read_client_settings
-from cli.progress import describe
 from cli.terminal import clean, say
 
 

@@ -38,4 +38,4 @@ def scheduler_command() -> list[str]:
 
 def prepare_command() -> list[str]:
     """Migration and first key."""
-    return [*_PYTHON, "cli.prepare"]
+    return [*_PYTHON, "cli.stack.prepare"]

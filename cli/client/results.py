@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Client
+from cli.client.connection import Client
+from cli.client.pipes import quiet_pipe
 from cli.config import read_client_settings
-from cli.pipes import quiet_pipe
 from cli.terminal import clean, note
 
 _ROWS = 50

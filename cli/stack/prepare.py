@@ -1,6 +1,6 @@
 """Makes the database ready for the other processes: schema, first key, no trace of a worker's former life.
 
-As a process of its own (`python -m cli.prepare`) it leaves the supervisor without SQLAlchemy; the key it made, if
+As a process of its own (`python -m cli.stack.prepare`) it leaves the supervisor without SQLAlchemy; the key it made, if
 it made one, is its standard output.
 """
 

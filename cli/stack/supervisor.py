@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from cli.orphans import end_adopted
-from cli.service import Service
+from cli.stack.orphans import end_adopted
+from cli.stack.service import Service
 from cli.terminal import note, quote, warn
 from core.sighup import remember_terminal
 

@@ -9,12 +9,12 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import processes
-from cli.logfiles import LogFile
-from cli.orphans import MARK
-from cli.service import Service
+from cli.stack import processes
+from cli.stack.logfiles import LogFile
+from cli.stack.orphans import MARK
+from cli.stack.service import Service
+from cli.stack.valkey import EmbeddedValkey, configure, set_aside_if_damaged
 from cli.terminal import warn
-from cli.valkey import EmbeddedValkey, configure, set_aside_if_damaged
 from core.settings import Settings
 
 # Who is told to stop when, and by which second it must have done so; the whole has 15 s.

@@ -17,23 +17,23 @@ from typing import Any
 
 import click
 
-from cli.client import Client
-from cli.demo_report import print_photos, print_texts
-from cli.demo_servers import photo_server, webhook_receiver
-from cli.health import why_not_ready
-from cli.inputs import upload
-from cli.local_s3 import local_s3
-from cli.progress import watch_job
-from cli.service import start_child
-from cli.stack import free_port
-from cli.submit import submit_json
+from cli.client.connection import Client
+from cli.client.inputs import upload
+from cli.client.progress import watch_job
+from cli.client.submit import submit_json
+from cli.demo.local_s3 import local_s3
+from cli.demo.report import print_photos, print_texts
+from cli.demo.servers import photo_server, webhook_receiver
+from cli.stack.health import why_not_ready
+from cli.stack.layout import free_port
+from cli.stack.service import start_child
 from cli.terminal import Failure, clean, note, say, warn
 from core.outbound.s3 import S3Store
 from core.outbound.signing import new_secret
 from core.settings import ClientSettings, load_settings
 from core.states import JobState
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 OPTIONS: dict[str, dict[str, Any]] = {"classify": {"top_k": 3}, "tag": {"top_k": 8}}
 TEXTS = (
     "A lovely, funny film with a cast that never puts a foot wrong.",

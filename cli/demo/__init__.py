@@ -1,0 +1,1 @@
+"""`tagline demo`: the whole service for a moment, with photos to look at."""

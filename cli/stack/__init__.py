@@ -1,0 +1,1 @@
+"""`tagline up`: the supervisor, and the processes it starts and ends."""
