@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import current_app, request
 
-from api.http.waiting import WaitingRoom
+from api.http.waiting import LongPollLimit
 from api.probes.counters import ApiMetrics
 from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
@@ -28,7 +28,7 @@ class Services:
     doorbell: Doorbell
     catalogue: Catalogue
     uploads: UploadStore
-    waiting: WaitingRoom
+    waiting: LongPollLimit
     metrics: ApiMetrics
 
     def warm_models(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def make_services(settings: Settings) -> Services:
         doorbell=Doorbell(settings),
         catalogue=Catalogue(settings.models_dir),
         uploads=open_upload_store(settings),
-        waiting=WaitingRoom(settings.max_waiting),
+        waiting=LongPollLimit(settings.max_waiting),
         metrics=ApiMetrics(),
     )
 

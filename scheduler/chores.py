@@ -23,7 +23,7 @@ TURN_S = 0.5  # of one chore, so that the others get theirs
 PAUSE_S = 0.02
 
 
-class Sweeper:
+class Chores:
     """One method a chore; each is safe to run at any time and by several at once."""
 
     def __init__(self, database: Database, doorbell: Doorbell, settings: Settings, metrics: SchedulerMetrics) -> None:

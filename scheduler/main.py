@@ -19,9 +19,9 @@ from core.logs import configure_logging
 from core.outbound.http.client import HttpClient
 from core.settings import Settings, load_settings
 from db.engine import Database
-from scheduler.chores import Sweeper
+from scheduler.chores import Chores
 from scheduler.metrics import SchedulerMetrics
-from scheduler.webhooks import Notifier
+from scheduler.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +54,24 @@ def run(settings: Settings, stop: threading.Event) -> None:
     doorbell = Doorbell(settings)
     http = HttpClient(settings)
     metrics = SchedulerMetrics()
-    notifier = Notifier(database, http, settings, metrics)
-    sweeper = Sweeper(database, doorbell, settings, metrics)
+    sender = WebhookSender(database, http, settings, metrics)
+    upkeep = Chores(database, doorbell, settings, metrics)
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
-    webhooks = [Chore("webhooks", 0.25, notifier.send_due)]
+    webhooks = [Chore("webhooks", 0.25, sender.send_due)]
     chores = [
-        Chore("reap", 1.0, sweeper.reap),
-        Chore("ring", 1.0, sweeper.ring),
-        Chore("cancelled", 0.5, sweeper.write_cancelled),
-        Chore("expire", 15.0, sweeper.expire),
-        Chore("purge", 1.0, sweeper.purge),
+        Chore("reap", 1.0, upkeep.reap),
+        Chore("ring", 1.0, upkeep.ring),
+        Chore("cancelled", 0.5, upkeep.write_cancelled),
+        Chore("expire", 15.0, upkeep.expire),
+        Chore("purge", 1.0, upkeep.purge),
     ]
     log.info("scheduler is running")
     # Webhooks on a thread of their own: clearing away a big job must not delay them.
-    sender = threading.Thread(target=_repeat, args=(webhooks, stop), name="webhooks")
-    sender.start()
+    sending = threading.Thread(target=_repeat, args=(webhooks, stop), name="webhooks")
+    sending.start()
     _repeat(chores, stop)
-    sender.join()
+    sending.join()
     http.close()
     doorbell.close()
     database.close()

@@ -34,7 +34,7 @@ ANSWER_MAX_BYTES = 4 * 1024 * 1024  # of an answer that nobody reads; the status
 GONE = 410
 
 
-class Notifier:
+class WebhookSender:
     """Sends what is due, some at a time; call `send_due` often."""
 
     def __init__(self, database: Database, http: HttpClient, settings: Settings, metrics: SchedulerMetrics) -> None:

@@ -18,7 +18,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from api.http.waiting import GONE
+from api.http.waiting import DISCONNECT
 from api.submission.body import VERIFIED
 from core.errors import RequestError
 
@@ -43,7 +43,7 @@ class Bridge:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         # However many clients are slow, whoever asks whether we live gets an answer.
         self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
-        self._open: weakref.WeakSet[ClientGone] = weakref.WeakSet()
+        self._open: weakref.WeakSet[ClientDisconnect] = weakref.WeakSet()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -83,13 +83,13 @@ class Exchange:
         self._send = send
         self._loop = loop
         self._head: Message = {}
-        self.gone = ClientGone(receive, loop)
+        self.gone = ClientDisconnect(receive, loop)
         self._input = BodyStream(receive, loop, ended=not _has_body(scope))
 
     def run(self) -> list[Message]:
         """Answer; returns the messages still to be sent, which saves a change of threads for short answers."""
         environ = make_environ(self._scope, self._input)
-        environ[GONE] = self.gone
+        environ[DISCONNECT] = self.gone
         app_iter = self._wsgi(environ, self._start)
         try:
             if any(name == b"content-length" for name, _ in self._head["headers"]):
@@ -182,8 +182,8 @@ class BodyStream:
         self.ended = message["type"] != "http.request" or not message.get("more_body", False)
 
 
-class ClientGone:
-    """Set when the client hangs up or the server stops. Looks only once somebody asks: see `api.http.waiting.Gone`."""
+class ClientDisconnect:
+    """Set when the client hangs up or the server stops. Watches only once somebody asks."""
 
     def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
         self._receive = receive

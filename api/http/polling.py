@@ -7,7 +7,7 @@ import threading
 
 from flask import request
 
-from api.http.waiting import GONE, Gone, versions
+from api.http.waiting import DISCONNECT, Disconnect, versions
 from api.services import Services
 from core.states import JobState
 from db.jobs import find_job
@@ -25,9 +25,9 @@ def wanted_wait() -> int | None:
     return None
 
 
-def client_gone() -> Gone:
+def client_gone() -> Disconnect:
     """Tells when the client hangs up; never, under a server that does not know."""
-    gone: Gone = request.environ.get(GONE) or threading.Event()
+    gone: Disconnect = request.environ.get(DISCONNECT) or threading.Event()
     return gone
 
 

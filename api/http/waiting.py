@@ -12,10 +12,10 @@ from db.engine import Database
 from db.jobs import job_version
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 1.0
-GONE = "tagline.gone"  # the WSGI environment's key for the event that the client has hung up
+DISCONNECT = "tagline.gone"  # the WSGI environment's key for the event that the client has hung up
 
 
-class Gone(Protocol):
+class Disconnect(Protocol):
     """Whether the client has hung up; `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
@@ -23,27 +23,27 @@ class Gone(Protocol):
     def wait(self, timeout: float | None = None) -> bool: ...
 
 
-class WaitingRoom:
-    """A limited number of seats, since whoever waits holds a thread."""
+class LongPollLimit:
+    """A limited number of slots, since whoever waits holds a thread."""
 
-    def __init__(self, seats: int) -> None:
-        self._free = threading.BoundedSemaphore(seats)
-        self._seats = seats
+    def __init__(self, slots: int) -> None:
+        self._free = threading.BoundedSemaphore(slots)
+        self._slots = slots
 
-    def enter(self) -> Seat:
-        """Take a seat, to be left with `leave`.
+    def enter(self) -> LongPollSlot:
+        """Take a slot, to be left with `leave`.
 
         Raises:
             RequestError: `too_many_waiting`.
         """
         if not self._free.acquire(blocking=False):
-            message = f"{self._seats} requests are waiting already; poll without Prefer: wait, or come back later."
+            message = f"{self._slots} requests are waiting already; poll without Prefer: wait, or come back later."
             raise RequestError("too_many_waiting", message)
-        return Seat(self._free)
+        return LongPollSlot(self._free)
 
 
-class Seat:
-    """A place in the waiting room."""
+class LongPollSlot:
+    """A long poll under way."""
 
     def __init__(self, free: threading.BoundedSemaphore) -> None:
         self._free = free
@@ -55,14 +55,14 @@ class Seat:
             self._taken = False
             self._free.release()
 
-    def __enter__(self) -> Seat:
+    def __enter__(self) -> LongPollSlot:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.leave()
 
 
-def versions(database: Database, tenant_id: str, job_id: str, gone: Gone, seconds: float) -> Iterator[int]:
+def versions(database: Database, tenant_id: str, job_id: str, gone: Disconnect, seconds: float) -> Iterator[int]:
     """The job's version at each look, until the client is gone or the time is up.
 
     Raises:

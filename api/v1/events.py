@@ -12,7 +12,7 @@ from api.document import spec
 from api.document.operations import Answer, Operation, describe
 from api.http.auth import caller
 from api.http.polling import client_gone
-from api.http.waiting import Gone, versions
+from api.http.waiting import Disconnect, versions
 from api.services import Services, base_url, services
 from api.v1.views import job_view
 from core.errors import NotFound
@@ -47,12 +47,12 @@ def follow(job_id: str) -> Response:
     seen = _last_seen()
     if seen == job.version and JobState(job.state).finished:
         return Response(status=204)  # which tells an EventSource not to come back
-    seat = services().waiting.enter()
+    slot = services().waiting.enter()
     events = _events(services(), tenant_id, job_id, seen, base_url(), client_gone())
     response = Response(events, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(seat.leave)  # also when the stream was never begun
+    response.call_on_close(slot.leave)  # also when the stream was never begun
     return response
 
 
@@ -62,7 +62,7 @@ def _last_seen() -> int | None:
 
 
 def _events(
-    services: Services, tenant_id: str, job_id: str, seen: int | None, base: str, gone: Gone
+    services: Services, tenant_id: str, job_id: str, seen: int | None, base: str, gone: Disconnect
 ) -> Iterator[bytes]:
     yield b"retry: 2000\n\n"
     last_sent = time.monotonic()

@@ -38,7 +38,7 @@ from training.vision.decode import best_captions
 from training.vision.offline import encode_photos_once
 from training.vision.tag_measure import OfflineTagger
 from worker.chunk.pipeline import run_batch
-from worker.process.context import close_workshop, open_workshop
+from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,12 +126,12 @@ def served(database: Database, photos: list[Path], runtime: str, tmp_path: Path)
         with database.write() as session:
             tenant = keys.create_tenant(session, "acme", "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
         job = make_job(database, tenant, refs=[f"{url}/{path.name}" for path in photos], chunk=25, tasks=TASKS)
-        shop = open_workshop(settings, Metrics(CollectorRegistry()))
+        context = open_worker(settings, Metrics(CollectorRegistry()))
         try:
-            while run_batch(shop, "image"):
+            while run_batch(context, "image"):
                 pass
         finally:
-            close_workshop(shop)
+            close_worker(context)
     rows = list(stream_results(database, job))
     assert [row["error"] for row in rows] == [None] * len(photos)
     return [row["outputs"] for row in rows]

@@ -27,7 +27,7 @@ from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
 from worker.models.model import Encoder, Query
-from worker.process.context import Workshop, close_workshop, open_workshop
+from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.metrics import Metrics
 
 NAMES = ("cat", "coffee", "rocket", "flower")
@@ -53,14 +53,14 @@ def models(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def worker(settings: Settings) -> Iterator[tuple[Workshop, CollectorRegistry]]:
+def worker(settings: Settings) -> Iterator[tuple[WorkerContext, CollectorRegistry]]:
     """A worker's insides in this process, with counters of its own."""
     registry = CollectorRegistry()
-    shop = open_workshop(settings, Metrics(registry))
+    context = open_worker(settings, Metrics(registry))
     try:
-        yield shop, registry
+        yield context, registry
     finally:
-        close_workshop(shop)
+        close_worker(context)
 
 
 @pytest.fixture
@@ -79,12 +79,14 @@ def passed(registry: CollectorRegistry, model: str) -> float:
     return registry.get_sample_value("tagline_batch_items_sum", {"model": model}) or 0.0
 
 
-def run_job(shop: Workshop, tenant: str, photos: str, tasks: tuple[str, ...], **more: Any) -> list[dict[str, Any]]:
+def run_job(
+    context: WorkerContext, tenant: str, photos: str, tasks: tuple[str, ...], **more: Any
+) -> list[dict[str, Any]]:
     refs = [f"{photos}/{NAMES[n % 4]}.jpg?n={n}" for n in range(20)]
-    job = make_job(shop.database, tenant, refs=refs, chunk=8, tasks=tasks, **more)
-    while run_batch(shop, "image"):
+    job = make_job(context.database, tenant, refs=refs, chunk=8, tasks=tasks, **more)
+    while run_batch(context, "image"):
         pass
-    return list(stream_results(shop.database, job))
+    return list(stream_results(context.database, job))
 
 
 def seen(models: Path, name: str) -> dict[str, NDArray[Any]]:
@@ -98,12 +100,12 @@ def seen(models: Path, name: str) -> dict[str, NDArray[Any]]:
 def test_three_tasks_one_pass(settings: Settings, database: Database, tenant: str, photos: str) -> None:
     options: dict[str, Any] = {"caption": {"beam_size": 2, "max_words": 6}, "classify": {"top_k": 2}}
     options["tag"] = {"vocabulary": ["dogs", "red grass", "!"], "top_k": 2}
-    with worker(settings) as (shop, registry):
-        rows = run_job(shop, tenant, photos, ("classify", "caption", "tag"), options=options)
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("classify", "caption", "tag"), options=options)
         assert passed(registry, "eye@1.0.0") == 20
         assert passed(registry, "teller@1.0.0") == 20
         assert passed(registry, "namer@1.0.0") == 20
-        rows += run_job(shop, tenant, photos, ("caption",), options=options)
+        rows += run_job(context, tenant, photos, ("caption",), options=options)
         assert passed(registry, "eye@1.0.0") == 40
         assert passed(registry, "namer@1.0.0") == 20
     assert {row["state"] for row in rows} == {"succeeded"}
@@ -117,8 +119,8 @@ def test_three_tasks_one_pass(settings: Settings, database: Database, tenant: st
 def test_what_is_served_is_what_the_models_give(
     settings: Settings, database: Database, tenant: str, photos: str, models: Path
 ) -> None:
-    with worker(settings) as (shop, _):
-        rows = run_job(shop, tenant, photos, ("classify", "caption"))
+    with worker(settings) as (context, _):
+        rows = run_job(context, tenant, photos, ("classify", "caption"))
     teller = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
@@ -131,8 +133,8 @@ def test_models_on_two_encoders(settings: Settings, database: Database, tenant: 
     """Two encoders: each sees each photo once."""
     write_encoder(models, name="other", seed=9)
     write_captioner(models, "2.0.0", encoder="other@1.0.0")
-    with worker(settings) as (shop, registry):
-        rows = run_job(shop, tenant, photos, ("classify", "caption", "tag"))
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("classify", "caption", "tag"))
         assert passed(registry, "eye@1.0.0") == passed(registry, "other@1.0.0") == 20
     assert {row["outputs"]["caption"]["model"] for row in rows} == {"teller@2.0.0"}
 
@@ -153,9 +155,9 @@ def test_a_head_that_fails_on_a_photo_fails_that_item_alone(
 ) -> None:
     monkeypatch.setitem(KINDS, "choosy", f"{__name__}.Choosy")
     write_captioner(models, "2.0.0", kind="choosy")
-    with worker(settings) as (shop, registry):
+    with worker(settings) as (context, registry):
         monkeypatch.setattr(Choosy, "hated", [seen(models, "cat")["grid"]])
-        rows = run_job(shop, tenant, photos, ("classify", "caption"))
+        rows = run_job(context, tenant, photos, ("classify", "caption"))
         assert passed(registry, "eye@1.0.0") == 20
     for at, row in enumerate(rows):
         if NAMES[at % 4] == "cat":

@@ -25,7 +25,7 @@ from tests.support.photos import SAMPLES, photo_server
 from worker.chunk.pipeline import run_batch
 from worker.models.load import load_model
 from worker.models.model import Query
-from worker.process.context import close_workshop, open_workshop
+from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,12 +173,12 @@ def test_a_job_is_served_by_it_with_nothing_else_changed(
     settings = Settings(
         database_url=database_url, data_dir=tmp_path / "data", models_dir=models, allow_hosts=(photos.split("/")[2],)
     )
-    shop = open_workshop(settings, Metrics(CollectorRegistry()))
+    context = open_worker(settings, Metrics(CollectorRegistry()))
     refs = [f"{photos}/{NAMES[n % 4]}.jpg?n={n}" for n in range(12)]
     job = make_job(database, tenant, refs=refs, chunk=8, tasks=("caption",), options={"caption": {"beam_size": 2}})
-    while run_batch(shop, "image"):
+    while run_batch(context, "image"):
         pass
-    close_workshop(shop)
+    close_worker(context)
     rows = list(stream_results(database, job))
     for at, row in enumerate(rows):
         caption = row["outputs"]["caption"]

@@ -21,7 +21,7 @@ from db.engine import Database
 from db.store import store_results
 from db.tables import Delivery
 from scheduler.metrics import SchedulerMetrics
-from scheduler.webhooks import SCHEDULE_S, Notifier, verdict
+from scheduler.webhooks import SCHEDULE_S, WebhookSender, verdict
 from tests.support.jobs import make_job, must_claim, successes
 from tests.support.receiver import Receiver, webhook_receiver
 from tests.support.waiting import until
@@ -36,10 +36,10 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def notifier(database: Database, receiver: Receiver) -> Iterator[Notifier]:
+def sender(database: Database, receiver: Receiver) -> Iterator[WebhookSender]:
     settings = Settings(allow_hosts=(receiver.host,))
     http = HttpClient(settings)
-    yield Notifier(database, http, settings, SchedulerMetrics(CollectorRegistry()))
+    yield WebhookSender(database, http, settings, SchedulerMetrics(CollectorRegistry()))
     http.close()
 
 
@@ -56,11 +56,11 @@ def _deliveries(database: Database, tenant: str, job: str) -> list[dict[str, Any
         return outbox.list_deliveries(session, tenant, job)
 
 
-def _after_attempt(notifier: Notifier, database: Database, tenant: str, job: str, attempts: int) -> dict[str, Any]:
+def _after_attempt(sender: WebhookSender, database: Database, tenant: str, job: str, attempts: int) -> dict[str, Any]:
     """The job's one delivery as soon as that many attempts are on record."""
 
     def look() -> dict[str, Any] | None:
-        notifier.send_due()
+        sender.send_due()
         [delivery] = _deliveries(database, tenant, job)
         return delivery if len(delivery["attempts"]) >= attempts else None
 
@@ -73,12 +73,12 @@ def _make_due(database: Database) -> None:
 
 
 def test_a_finished_job_is_announced_with_a_signature_that_verifies(
-    notifier: Notifier, database: Database, tenant: str, receiver: Receiver
+    sender: WebhookSender, database: Database, tenant: str, receiver: Receiver
 ) -> None:
     job = _finished_job(
         database, tenant, receiver.url, name="night run", metadata={"album": "Été"}, base_url="https://tag.example"
     )
-    delivery = _after_attempt(notifier, database, tenant, job, 1)
+    delivery = _after_attempt(sender, database, tenant, job, 1)
     assert (delivery["state"], delivery["attempts"][0]["status"]) == ("delivered", 204)
     [request] = receiver.received
     payload = Webhook(SECRET).verify(request.body, request.headers)
@@ -116,40 +116,40 @@ def test_the_webhook_is_written_with_the_last_result_or_not_at_all(
 
 @pytest.mark.parametrize("status", [500, 404, 302, 304])
 def test_whatever_is_not_2xx_is_tried_again_with_the_same_id(
-    notifier: Notifier, database: Database, tenant: str, receiver: Receiver, status: int
+    sender: WebhookSender, database: Database, tenant: str, receiver: Receiver, status: int
 ) -> None:
     receiver.answers = [(status, {"Location": receiver.url} if status < 400 else {}), (200, {})]
     job = _finished_job(database, tenant, receiver.url)
-    first = _after_attempt(notifier, database, tenant, job, 1)
+    first = _after_attempt(sender, database, tenant, job, 1)
     assert first["state"] == "pending"
     assert first["attempts"][0]["status"] == status
     assert SCHEDULE_S[0] * 1000 <= first["next_attempt_at"] - first["attempts"][0]["at"] <= SCHEDULE_S[0] * 1300
     assert len(receiver.received) == 1  # a redirect is not followed
     _make_due(database)
-    assert _after_attempt(notifier, database, tenant, job, 2)["state"] == "delivered"
+    assert _after_attempt(sender, database, tenant, job, 2)["state"] == "delivered"
     ids = {request.headers["webhook-id"] for request in receiver.received}
     assert len(ids) == 1
     for request in receiver.received:
         Webhook(SECRET).verify(request.body, request.headers)
 
 
-def test_gone_means_never_again(notifier: Notifier, database: Database, tenant: str, receiver: Receiver) -> None:
+def test_gone_means_never_again(sender: WebhookSender, database: Database, tenant: str, receiver: Receiver) -> None:
     receiver.answers = [(410, {})]
     job = _finished_job(database, tenant, receiver.url)
-    delivery = _after_attempt(notifier, database, tenant, job, 1)
+    delivery = _after_attempt(sender, database, tenant, job, 1)
     assert (delivery["state"], delivery["next_attempt_at"]) == ("failed", None)
 
 
-def test_retry_after_is_honoured(notifier: Notifier, database: Database, tenant: str, receiver: Receiver) -> None:
+def test_retry_after_is_honoured(sender: WebhookSender, database: Database, tenant: str, receiver: Receiver) -> None:
     receiver.answers = [(503, {"Retry-After": "600"})]
     job = _finished_job(database, tenant, receiver.url)
-    delivery = _after_attempt(notifier, database, tenant, job, 1)
+    delivery = _after_attempt(sender, database, tenant, job, 1)
     assert delivery["next_attempt_at"] - delivery["attempts"][0]["at"] >= 600_000
 
 
-def test_a_private_address_is_refused_and_says_so(notifier: Notifier, database: Database, tenant: str) -> None:
+def test_a_private_address_is_refused_and_says_so(sender: WebhookSender, database: Database, tenant: str) -> None:
     job = _finished_job(database, tenant, "http://127.0.0.1:9/hook")
-    delivery = _after_attempt(notifier, database, tenant, job, 1)
+    delivery = _after_attempt(sender, database, tenant, job, 1)
     assert delivery["attempts"][0]["status"] is None
     assert delivery["attempts"][0]["error"]["code"] == "address_not_allowed"
 
@@ -166,17 +166,17 @@ def test_the_schedule_ends() -> None:
 
 
 def test_a_delivery_can_be_sent_again_by_its_owner_only(
-    notifier: Notifier, database: Database, tenant: str, receiver: Receiver
+    sender: WebhookSender, database: Database, tenant: str, receiver: Receiver
 ) -> None:
     job = _finished_job(database, tenant, receiver.url)
-    delivery = _after_attempt(notifier, database, tenant, job, 1)
+    delivery = _after_attempt(sender, database, tenant, job, 1)
     with database.write() as session:
         stranger = keys.create_tenant(session, "stranger", new_secret())
     with pytest.raises(NotFound), database.write() as session:
         outbox.redeliver(session, stranger, delivery["id"])
     with database.write() as session:
         assert outbox.redeliver(session, tenant, delivery["id"])["state"] == "pending"
-    again = _after_attempt(notifier, database, tenant, job, 2)
+    again = _after_attempt(sender, database, tenant, job, 2)
     assert again["state"] == "delivered"
     assert receiver.received[0].body == receiver.received[1].body
 

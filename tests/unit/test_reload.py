@@ -70,9 +70,9 @@ def test_a_newer_version_takes_over_and_the_older_stays_for_those_who_were_promi
     assert (default(warm, "classify"), default(warm, "caption")) == ("eye@1.10.0", "teller@2.0.0")
     assert warm.get("classify", "eye@1.0.0") is old
     assert set(warm.names()) == {"eye@1.0.0", "eye@1.9.0", "eye@1.10.0", "teller@1.0.0", "teller@2.0.0"}
-    stands_on = warm.get("caption", None).stands_on
-    assert stands_on is not None
-    assert stands_on[0] is warm.get("classify", "eye@1.9.0").encoder
+    encoder_output = warm.get("caption", None).encoder_output
+    assert encoder_output is not None
+    assert encoder_output[0] is warm.get("classify", "eye@1.9.0").encoder
 
 
 @pytest.mark.parametrize("how", ["manifest", "files", "unreadable", "encoder"])

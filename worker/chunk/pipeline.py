@@ -27,7 +27,7 @@ from worker.inference.dispatch import encode, image_spec, infer, infer_text
 from worker.inference.lanes import WarmModel
 from worker.inference.warm import model_unavailable
 from worker.models.model import TextModel
-from worker.process.context import Workshop
+from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
@@ -40,56 +40,60 @@ class Prepared:
     raw: Mapping[str, Future[Any]]  # by task
 
 
-def run_batch(shop: Workshop, queue: str) -> bool:
+def run_batch(context: WorkerContext, queue: str) -> bool:
     """Work on one chunk of a queue; False if none waited."""
-    with shop.leases.claim(queue) as claim:
+    with context.leases.claim(queue) as claim:
         if claim is None:
             return False
         ids = {"job": claim.job_id, "chunk": claim.chunk_id, "attempt": claim.attempts}
         with structlog.contextvars.bound_contextvars(**ids):
             try:
-                _work(shop, claim)
+                _work(context, claim)
             except Interrupted:
-                with shop.database.write() as session:
+                with context.database.write() as session:
                     release_chunk(session, claim)
-                shop.metrics.chunks.labels("released").inc()
+                context.metrics.chunks.labels("released").inc()
             except LeaseLost:
-                shop.metrics.lease_losses.inc()
-                shop.metrics.chunks.labels("lost").inc()
+                context.metrics.lease_losses.inc()
+                context.metrics.chunks.labels("lost").inc()
                 log.warning("lost the chunk; its results are dropped")
     return True
 
 
-def _work(shop: Workshop, claim: Claim) -> None:
+def _work(context: WorkerContext, claim: Claim) -> None:
     # Workers died with this chunk in hand. Run with nothing beside it, so that no innocent neighbour is blamed.
-    suspect = claim.attempts >= shop.settings.max_attempts
-    with shop.gate.pass_through(alone=suspect):
+    suspect = claim.attempts >= context.settings.max_attempts
+    with context.gate.pass_through(alone=suspect):
         if suspect:
-            if shop.stopping.is_set():
+            if context.stopping.is_set():
                 raise Interrupted
-            with shop.database.write() as session:
+            with context.database.write() as session:
                 mark_alone(session, claim)
-        _store(shop, claim, _process(shop, claim))
+        _store(context, claim, _process(context, claim))
 
 
-def _process(shop: Workshop, claim: Claim) -> list[ItemResult]:
+def _process(context: WorkerContext, claim: Claim) -> list[ItemResult]:
     try:
-        warm = {task: shop.models.get(task, claim.models.get(task)) for task in claim.tasks}
+        warm = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
     except ArtefactError as error:
         failure = model_unavailable(error)
         return [ItemResult(item, error=failure) for item in claim.items]
-    watch = Watch(shop, claim)
+    watch = Watch(context, claim)
     under_way = [
-        _start_text(shop, claim, warm, item) if item.kind == "text" else _start_image(shop, claim, warm, item, watch)
+        _start_text(context, claim, warm, item)
+        if item.kind == "text"
+        else _start_image(context, claim, warm, item, watch)
         for item in claim.items
     ]
     return [_collect(claim, warm, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)]
 
 
-def _start_text(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem) -> Future[Prepared]:
+def _start_text(
+    context: WorkerContext, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem
+) -> Future[Prepared]:
     """Set a text on its way: prepared on a decoding thread, then queued for each model."""
     try:
-        return shop.decoders.submit(_prepare, claim, warm, item.ref)
+        return context.decoders.submit(_prepare, claim, warm, item.ref)
     except RuntimeError:  # the worker is shutting down
         stopped: Future[Prepared] = Future()
         stopped.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
@@ -102,7 +106,7 @@ def _prepare(claim: Claim, warm: Mapping[str, WarmModel], text: str) -> Prepared
 
 
 def _start_image(
-    shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch
+    context: WorkerContext, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch
 ) -> Future[Prepared]:
     """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
     photo: Future[Prepared] = Future()
@@ -115,30 +119,30 @@ def _start_image(
 
     def decode(blob: Future[bytes]) -> None:
         try:
-            photo.set_result(_decode(shop, claim, warm, blob.result()))
+            photo.set_result(_decode(context, claim, warm, blob.result()))
         except Exception as error:
             photo.set_exception(error)
         finally:
             watch.window.release()
 
     def fetched(blob: Future[bytes]) -> None:
-        shop.metrics.stage.labels("fetch").observe(monotonic() - started)
+        context.metrics.stage.labels("fetch").observe(monotonic() - started)
         try:
-            shop.decoders.submit(decode, blob)
+            context.decoders.submit(decode, blob)
         except RuntimeError:  # the worker is shutting down
             photo.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
             watch.window.release()
 
-    shop.sources.fetch(item.kind, item.ref, claim.tenant_id).add_done_callback(fetched)
+    context.sources.fetch(item.kind, item.ref, claim.tenant_id).add_done_callback(fetched)
     return photo
 
 
-def _decode(shop: Workshop, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Prepared:
+def _decode(context: WorkerContext, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Prepared:
     media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
     try:
-        with shop.metrics.timed("decode"):
+        with context.metrics.timed("decode"):
             specs = {image_spec(one) for one in warm.values()}
-            images = {spec: decode_image(blob, spec, shop.settings.image_max_pixels) for spec in specs}
+            images = {spec: decode_image(blob, spec, context.settings.image_max_pixels) for spec in specs}
     except ItemError as error:
         failed: Future[Any] = Future()
         failed.set_exception(error)
@@ -176,12 +180,12 @@ def _collect(
     return ItemResult(item, outputs=outputs, media=media)
 
 
-def _store(shop: Workshop, claim: Claim, results: list[ItemResult]) -> None:
-    with shop.metrics.timed("store"), shop.database.write() as session:
+def _store(context: WorkerContext, claim: Claim, results: list[ItemResult]) -> None:
+    with context.metrics.timed("store"), context.database.write() as session:
         store_results(session, claim, results)
-    shop.metrics.chunks.labels("stored").inc()
+    context.metrics.chunks.labels("stored").inc()
     for result in results:
-        shop.metrics.items.labels(result.state).inc()
+        context.metrics.items.labels(result.state).inc()
         if result.error:
-            shop.metrics.item_errors.labels(result.error.code).inc()
+            context.metrics.item_errors.labels(result.error.code).inc()
     log.info("chunk stored", extra={"items": len(results), "failed": sum(r.error is not None for r in results)})

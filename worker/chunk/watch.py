@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import ItemError, LeaseLost
 from db.claims import Claim
-from worker.process.context import Workshop
+from worker.process.context import WorkerContext
 
 CHUNK_TIMEOUT_S = 900.0  # no stage may take this long; if one does, its items fail instead of hanging for ever
 DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this time
@@ -23,21 +23,21 @@ class Interrupted(Exception):
 class Watch:
     """Waits for a chunk's futures, and gives up when the chunk is lost, the worker stops or time is up."""
 
-    def __init__(self, shop: Workshop, claim: Claim) -> None:
-        self._shop = shop
+    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+        self._context = context
         self._claim = claim
         self._deadline = monotonic() + CHUNK_TIMEOUT_S
         self._drained: float | None = None
-        self.window = threading.BoundedSemaphore(shop.settings.chunk_window)
+        self.window = threading.BoundedSemaphore(context.settings.chunk_window)
 
     @property
     def stopping(self) -> bool:
         """Whether the worker was asked to stop."""
-        return self._shop.stopping.is_set()
+        return self._context.stopping.is_set()
 
     def check(self) -> None:
         """Raises whatever speaks against going on."""
-        if self._shop.leases.lost(self._claim):
+        if self._context.leases.lost(self._claim):
             raise LeaseLost(self._claim.chunk_id)
         if self.stopping:
             self._drained = self._drained or monotonic() + DRAIN_S

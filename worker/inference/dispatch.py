@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.images.decode import ImageSpec
 from db.claims import Claim
-from worker.inference.lanes import Look, WarmModel
+from worker.inference.lanes import EncoderRequest, WarmModel
 from worker.models.model import Query
 
 Pixels = NDArray[np.uint8]
@@ -40,12 +40,12 @@ def encode(claim: Claim, warm: Mapping[str, WarmModel], photo: Decoded) -> dict[
     wanted: dict[str, set[str]] = {}
     encoders = {}
     for one in warm.values():
-        if one.stands_on is not None:
-            encoder, output = one.stands_on
+        if one.encoder_output is not None:
+            encoder, output = one.encoder_output
             encoders[encoder.id] = encoder
             wanted.setdefault(encoder.id, set()).add(output)
     return {
-        name: encoder.lane.submit(Look(photo[encoder.spec], frozenset(wanted[name])), claim.priority)
+        name: encoder.lane.submit(EncoderRequest(photo[encoder.spec], frozenset(wanted[name])), claim.priority)
         for name, encoder in encoders.items()
     }
 
@@ -61,9 +61,9 @@ def infer(
 
     def run(task: str, one: WarmModel) -> Future[Any]:
         options = claim.options.get(task, {})
-        if one.stands_on is None:
+        if one.encoder_output is None:
             return _submit(one, Query(photo[image_spec(one)], options), claim.priority)
-        encoder, output = one.stands_on
+        encoder, output = one.encoder_output
         if one.lane is None:  # the encoder's output is the result
             return _then(encoded[encoder.id], lambda rows: _done(rows[output]))
         return _then(encoded[encoder.id], lambda rows: _submit(one, Query(rows[output], options), claim.priority))

@@ -19,7 +19,7 @@ from worker.process.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class EncoderRequest:
     """What an encoder is asked: pixels uint8 [height, width, 3], and the names of the outputs that are needed."""
 
     pixels: NDArray[np.uint8]
@@ -28,7 +28,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class WarmEncoder:
-    """An encoder that is ready; its lane takes `Look`s and gives the outputs asked for, by name."""
+    """An encoder that is ready; its lane takes `EncoderRequest`s and gives the outputs asked for, by name."""
 
     id: str
     spec: ImageSpec
@@ -41,14 +41,14 @@ class WarmModel:
 
     Attributes:
         lane: takes `Query`s and gives raw results; None where the encoder's output is the raw result.
-        stands_on: the encoder whose output is the value of its queries, and the name of that output; None if it takes
-            pixels or texts.
+        encoder_output: the encoder whose output is the value of its queries, and the name of that output; None if it
+            takes pixels or texts.
         encoder: itself as an encoder, if it is one.
     """
 
     model: Model
     lane: Lane | None
-    stands_on: tuple[WarmEncoder, str] | None = None
+    encoder_output: tuple[WarmEncoder, str] | None = None
     encoder: WarmEncoder | None = None
 
 
@@ -74,7 +74,7 @@ def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: WarmMo
 
     manifest = model.manifest
     if isinstance(model, Encoder) and isinstance(manifest.preprocessing, ImageSpec):
-        itself = WarmEncoder(manifest.id, manifest.preprocessing, lane(lambda looks: _encode(model, looks)))
+        itself = WarmEncoder(manifest.id, manifest.preprocessing, lane(lambda requests: _encode(model, requests)))
         return WarmModel(model, None, (itself, model.own), itself)
     if manifest.task not in TASKS:  # only other models use it
         return WarmModel(model, None)
@@ -84,8 +84,8 @@ def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: WarmMo
     return WarmModel(model, lane(model.predict), (below.encoder, image_feature(manifest, below.model.manifest)))
 
 
-def _encode(model: Encoder, looks: Sequence[Look]) -> list[dict[str, NDArray[Any]]]:
+def _encode(model: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:
     """One run for all; it gives what any of the photos needs, and each keeps what it asked for."""
-    outputs = sorted(set().union(*(look.outputs for look in looks)))
-    rows = model.encode([look.pixels for look in looks], outputs)
-    return [{name: row[name] for name in look.outputs} for look, row in zip(looks, rows, strict=True)]
+    outputs = sorted(set().union(*(request.outputs for request in requests)))
+    rows = model.encode([request.pixels for request in requests], outputs)
+    return [{name: row[name] for name in request.outputs} for request, row in zip(requests, rows, strict=True)]

@@ -11,14 +11,14 @@ from prometheus_client import start_http_server
 from core.broker import make_celery
 from core.logs import configure_logging
 from core.settings import load_settings
-from worker.process.context import Workshop, close_workshop, open_workshop
+from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.reload import Reloader
 from worker.process.tasks import register_tasks
 
 log = logging.getLogger(__name__)
 settings = load_settings()
 app = make_celery(settings)
-_open: list[Workshop] = []
+_open: list[WorkerContext] = []
 _reloader = Reloader()
 
 
@@ -33,14 +33,14 @@ def _start(**_: Any) -> None:
     configure_logging(settings, "worker")  # Celery sets logging up only after this
     _reloader.listen()  # while the models are loaded, SIGHUP would end the process
     try:
-        shop = open_workshop(settings)
+        context = open_worker(settings)
     except Exception as error:
         # Celery would log nothing, go on without tasks and throw every message away.
         log.critical("the worker cannot start", exc_info=error)
         raise SystemExit(1) from error
-    _open.append(shop)
-    register_tasks(app, shop)
-    _reloader.start(shop)
+    _open.append(context)
+    register_tasks(app, context)
+    _reloader.start(context)
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
 
@@ -52,12 +52,12 @@ def _ready(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def _drain(**_: Any) -> None:
-    for shop in _open:
-        shop.stopping.set()
+    for context in _open:
+        context.stopping.set()
 
 
 @signals.worker_shutdown.connect
 def _stop(**_: Any) -> None:
     _reloader.stop()
     while _open:
-        close_workshop(_open.pop())
+        close_worker(_open.pop())

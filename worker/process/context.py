@@ -20,7 +20,7 @@ from worker.sources.registry import Sources, open_sources
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class WorkerContext:
     """The tools that a chunk is worked on with."""
 
     settings: Settings
@@ -35,7 +35,7 @@ class Workshop:
     stopping: threading.Event
 
 
-def open_workshop(settings: Settings, metrics: Metrics | None = None) -> Workshop:
+def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerContext:
     """Load the models and start beating; after this the worker may take its first chunk.
 
     Args:
@@ -58,7 +58,7 @@ def open_workshop(settings: Settings, metrics: Metrics | None = None) -> Worksho
     name = settings.worker_name or f"{socket.gethostname()}-{os.getpid()}"
     leases = Leases(database, settings, name, models.names)
     leases.start(take_back=bool(settings.worker_name))
-    return Workshop(
+    return WorkerContext(
         settings=settings,
         database=database,
         leases=leases,
@@ -72,12 +72,12 @@ def open_workshop(settings: Settings, metrics: Metrics | None = None) -> Worksho
     )
 
 
-def close_workshop(shop: Workshop) -> None:
+def close_worker(context: WorkerContext) -> None:
     """Stop in the order in which the stages feed one another."""
-    shop.stopping.set()
-    shop.http.close()
-    shop.sources.close()
-    shop.decoders.shutdown(wait=False, cancel_futures=True)
-    shop.models.close()
-    shop.leases.stop()
-    shop.database.close()
+    context.stopping.set()
+    context.http.close()
+    context.sources.close()
+    context.decoders.shutdown(wait=False, cancel_futures=True)
+    context.models.close()
+    context.leases.stop()
+    context.database.close()

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 from core.sighup import remember_terminal
-from worker.process.context import Workshop
+from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ class Reloader:
         """Take SIGHUP, from whoever has it; call from the main thread."""
         signal.signal(signal.SIGHUP, self._hang_up)
 
-    def start(self, shop: Workshop) -> None:
+    def start(self, context: WorkerContext) -> None:
         """Begin answering."""
-        threading.Thread(target=self._serve, args=(shop,), name="reload", daemon=True).start()
+        threading.Thread(target=self._serve, args=(context,), name="reload", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more; a reload under way is not waited for."""
@@ -43,15 +43,15 @@ class Reloader:
         else:
             self._asked.put(True)
 
-    def _serve(self, shop: Workshop) -> None:
+    def _serve(self, context: WorkerContext) -> None:
         while self._asked.get():
             try:
-                shop.models.reload()
+                context.models.reload()
             except Exception:
                 log.exception("the reload failed; the models stay as they are")
-            if shop.stopping.is_set():
+            if context.stopping.is_set():
                 return  # signing off comes last
             try:
-                shop.leases.beat()  # now: the API promises a version as soon as a live worker says that it has it
+                context.leases.beat()  # now: the API promises a version as soon as a live worker says that it has it
             except Exception as error:
                 log.error("what is warm could not be reported; the next heartbeat does: %s", error)

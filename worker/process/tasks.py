@@ -8,19 +8,19 @@ from celery import Celery
 
 from core.broker import RUN_BATCH
 from worker.chunk.pipeline import run_batch
-from worker.process.context import Workshop
+from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
 
-def register_tasks(app: Celery, shop: Workshop) -> None:
-    """Answer the doorbell with this workshop."""
+def register_tasks(app: Celery, context: WorkerContext) -> None:
+    """Answer the doorbell with this worker."""
 
     @app.task(name=RUN_BATCH)
     def answer(queue: str) -> None:
         try:
-            if not shop.stopping.is_set():
-                run_batch(shop, queue)
+            if not context.stopping.is_set():
+                run_batch(context, queue)
         except Exception:
             # Nothing is lost: the chunk's lease lapses, or was never taken, and the scheduler rings again.
             log.exception("a batch could not be run", extra={"queue": queue})
