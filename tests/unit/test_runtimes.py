@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -72,3 +74,28 @@ def test_a_graph_runs_in_parts(tmp_path: Path, name: str) -> None:
         with pytest.raises(ArtefactError) as caught:
             runtime.run(feeds, outputs)
         assert caught.value.code == code
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+from pathlib import Path
+import numpy as np
+from worker.runtimes.openvino import OpenVinoRuntime
+feeds = {name: np.ones((1, 4), np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+two = [OpenVinoRuntime(Path(sys.argv[1])) for _ in range(2)]
+for runtime in two:
+    runtime.run(feeds, ("last_hidden_state",))
+del runtime
+for _ in range(2):
+    del two[0]  # the first goes first, as when a worker refuses one artefact and serves another
+    gc.collect()
+signal.signal(signal.SIGHUP, lambda *_: print("heard", flush=True))
+os.kill(os.getpid(), signal.SIGHUP)
+"""
+
+
+def test_a_signal_does_no_harm_after_models_have_come_and_gone() -> None:
+    """OpenVINO gives the main thread a stack for signals; were it taken away while in use, a signal would kill."""
+    graph = Path(__file__).resolve().parents[2] / "models" / "minilm-l6" / "graph.onnx"
+    done = subprocess.run([sys.executable, "-c", SIGNALLED, str(graph)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "heard"), done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,16 @@ from numpy.typing import NDArray
 
 from core.errors import ArtefactError
 from worker.runtimes.runtime import inputs_wrong
+
+
+@functools.cache
+def _core() -> Any:
+    """The one OpenVINO of this process, which is never let go of.
+
+    On processors with AMX each gives the thread that made it a stack for signal handlers and takes it away when it goes,
+    whichever is in use by then: with several, the next signal (SIGTERM, SIGHUP) would kill the process.
+    """
+    return ov.Core()
 
 
 class OpenVinoRuntime:
@@ -32,7 +43,6 @@ class OpenVinoRuntime:
         Raises:
             ArtefactError: `graph_unreadable`.
         """
-        self._core = ov.Core()
         self._graph = graph
         self._lock = threading.Lock()
         self._pools: dict[frozenset[str], _Pool] = {}
@@ -50,7 +60,7 @@ class OpenVinoRuntime:
 
     def _read(self) -> Any:
         try:
-            return self._core.read_model(self._graph)
+            return _core().read_model(self._graph)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtefactError("graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}") from error
@@ -84,7 +94,7 @@ class OpenVinoRuntime:
             "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would choose bfloat16 and give other results
             "ENABLE_CPU_PINNING": False,  # decoding threads share these cores
         }
-        return _Pool(self._core.compile_model(part, "CPU", settings), inputs, outputs, self.streams)
+        return _Pool(_core().compile_model(part, "CPU", settings), inputs, outputs, self.streams)
 
 
 def _parameters_behind(results: Iterable[Any]) -> list[Any]:
