@@ -12,6 +12,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEB
 WORKDIR /app
 COPY core core
 COPY db db
+COPY jobs jobs
 COPY cli cli
 USER tagline
 ENTRYPOINT ["python", "-m", "cli.main"]

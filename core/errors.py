@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class TaglineError(Exception):
     """Anything Tagline reports to a person.
@@ -40,6 +42,15 @@ class RequestError(TaglineError):
     def __init__(self, code: str, message: str, *, where: str | None = None) -> None:
         super().__init__(code, message)
         self.where = where
+
+
+class ManyErrors(RequestError):
+    """Several things are wrong with one request; the first stands for all."""
+
+    def __init__(self, errors: Sequence[RequestError]) -> None:
+        first = errors[0]
+        super().__init__(first.code, first.message, where=first.where)
+        self.errors = list(errors)
 
 
 class NotFound(RequestError):

@@ -1,11 +1,11 @@
-"""A job's inputs as plain data, from the request to the worker."""
+"""A job's inputs and what becomes of them as plain data, from the request to the worker."""
 
 from __future__ import annotations
 
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -36,24 +36,6 @@ class InputItem:
     def public(self) -> dict[str, str]:
         """The input as the caller gave it, for results."""
         return {self.kind: self.ref}
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A validated submission, without its inputs."""
-
-    id: str
-    tenant_id: str
-    tasks: tuple[str, ...]
-    queue: str
-    priority: int
-    options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    models: dict[str, str] = field(default_factory=dict)
-    name: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    webhook_url: str | None = None
-    webhook_secret: str | None = None
-    base_url: str = ""
 
 
 def pack_items(items: Sequence[InputItem]) -> bytes:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError as NotMigrated
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["BUSY_TIMEOUT_S", "Database", "NotMigrated", "Unavailable"]
+__all__ = ["BUSY_TIMEOUT_S", "Database", "NotMigrated", "Session", "Unavailable"]
 BUSY_TIMEOUT_S = 30
 
 

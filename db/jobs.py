@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, NotFound
-from core.inputs import InputItem, NewJob, PackedChunk, cut_chunks, groups
+from core.inputs import InputItem, PackedChunk, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
 from db import outbox
 from db.clock import now_ms
@@ -19,29 +19,26 @@ HOUR_MS = 3_600_000
 INSERT_ROWS = 500
 
 
-def create_job(session: Session, job: NewJob, chunks: Iterable[PackedChunk], *, ttl_hours: float) -> Job:
+def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl_hours: float) -> Job:
     """Write a job and its chunks; together they appear at the commit, or not at all.
 
     Args:
+        job: a new row that says what is asked for; state, counters and times are filled in here.
         chunks: in order; see `cut_chunks`.
         ttl_hours: after this long an unfinished job expires.
     """
     now = session.execute(select(now_ms())).scalar_one()
-    row = Job(
-        id=job.id, tenant_id=job.tenant_id, name=job.name, meta=job.metadata, tasks=list(job.tasks),
-        options=job.options, models=job.models, queue=job.queue, priority=job.priority, state=JobState.QUEUED,
-        total=0, succeeded=0, failed=0, cancelled=0, version=1, webhook_url=job.webhook_url,
-        webhook_secret=job.webhook_secret, base_url=job.base_url, created_at=now,
-        expires_at=now + round(ttl_hours * HOUR_MS),
-    )  # fmt: skip
+    job.state, job.version = JobState.QUEUED, 1
+    job.total = job.succeeded = job.failed = job.cancelled = 0
+    job.created_at, job.expires_at = now, now + round(ttl_hours * HOUR_MS)
     idle = _first_pending(session, job.tenant_id) is None
-    session.add(row)
+    session.add(job)
     session.flush()
-    row.total = _insert_chunks(session, row, chunks, now)
+    job.total = _insert_chunks(session, job, chunks, now)
     session.flush()
     if idle:
         _level_up(session, job.tenant_id)
-    return row
+    return job
 
 
 def _first_pending(session: Session, tenant_id: str) -> int | None:

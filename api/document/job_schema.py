@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from api.submission.inputs import KINDS, LIMITS, MAX_ID
-from api.v1.schemas import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 from core.artefacts.catalogue import Catalogue
 from core.errors import ArtefactError
 from core.tasks import TASKS, Medium, TaskSpec
+from jobs.fields import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 
 # A subset of what is accepted, tight enough that whatever matches it is accepted.
 _LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?"

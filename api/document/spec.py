@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from api.document.job_schema import SECRET
 from api.document.operations import Parameter
-from api.v1.schemas import MAX_NAME, NO_NUL
+from jobs.fields import MAX_NAME, NO_NUL
 
 
 def _field(path: str) -> dict[str, Any]:

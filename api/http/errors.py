@@ -11,7 +11,7 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from api.http.problems import PROBLEMS
-from core.errors import ArtefactError, RequestError, TaglineError
+from core.errors import ArtefactError, ManyErrors, RequestError, TaglineError
 from db.engine import NotMigrated, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -27,15 +27,6 @@ BY_STATUS = {
     415: "unsupported_media_type",
 }
 log = structlog.get_logger(__name__)
-
-
-class ManyErrors(RequestError):
-    """Several things are wrong with one request; the first stands for all."""
-
-    def __init__(self, errors: Sequence[RequestError]) -> None:
-        first = errors[0]
-        super().__init__(first.code, first.message, where=first.where)
-        self.errors = list(errors[:MAX_ERRORS])
 
 
 def problem(code: str, detail: str, *, where: str | None = None, errors: Sequence[RequestError] = ()) -> Response:
@@ -77,7 +68,7 @@ def _tagline(error: TaglineError) -> Response:
         return problem("model_unavailable", str(error))
     if error.code not in PROBLEMS:
         return _unexpected(error)
-    many = error.errors if isinstance(error, ManyErrors) else ()
+    many = error.errors[:MAX_ERRORS] if isinstance(error, ManyErrors) else ()
     where = error.where if isinstance(error, RequestError) else None
     return problem(error.code, error.message, where=where, errors=many)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.submission.strict_json import check_text, escape
 from core.errors import RequestError
 from core.inputs import InputItem, InputKind
 from core.tasks import Medium
+from jobs.storable import check_text, escape
 
 MAX_ID, MAX_URL, MAX_TEXT, MAX_UPLOAD = 200, 8192, 100_000, 100
 KINDS: Final[dict[Medium, tuple[InputKind, ...]]] = {"image": ("url", "s3", "upload"), "text": ("text",)}

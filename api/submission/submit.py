@@ -17,15 +17,19 @@ from api.submission.inputs import parse_input
 from api.submission.lines import PARSERS
 from api.submission.spool import Spool
 from api.submission.strict_json import loads_body
-from api.submission.validate import Draft, make_draft, read_fields, read_request
+from api.v1.schemas import JobRequest
 from api.v1.views import job_view
 from core.errors import Conflict, NotFound, RequestError
 from core.ids import new_id
-from core.inputs import InputItem, NewJob, cut_chunks
+from core.inputs import InputItem, cut_chunks
 from db import idempotency
-from db.jobs import create_job, job_version
+from db.jobs import job_version
 from db.keys import Caller
 from db.uploads import missing_uploads
+from jobs.fields import JobFields, read_fields
+from jobs.orders import take_orders
+from jobs.plan import JobPlan
+from jobs.validate import plan_job
 
 JSON = "application/json"
 STREAM_ADVICE = "Send more as a stream: application/x-ndjson, text/csv or text/plain, any length."
@@ -90,37 +94,42 @@ def _replay(services: Services, submission: Submission, known: idempotency.Known
 def _accept(services: Services, submission: Submission, owner: str | None) -> dict[str, Any]:
     with Spool(services.settings.data_dir) as spool:
         if submission.content_type == JSON:
-            draft = _read_json(services, submission, spool)
+            plan = _read_json(services, submission, spool)
         else:
-            draft = _read_stream(services, submission, spool)
-        return _store(services, submission, draft, spool, owner)
+            plan = _read_stream(services, submission, spool)
+        return _store(services, submission, plan, spool, owner)
 
 
-def _read_json(services: Services, submission: Submission, spool: Spool) -> Draft:
+def _read_json(services: Services, submission: Submission, spool: Spool) -> JobPlan:
     settings = services.settings
     data = submission.body.read_all(settings.max_json_bytes, "body_too_large", STREAM_ADVICE)
     given = loads_body(data)
     if isinstance(given, dict) and submission.query:
         given = {**fields_of_query(submission.query), **given}
-    request = read_request(given)
-    draft = make_draft(request, services.catalogue, services.warm_models())
-    parsed = [parse_input(v, seq, draft.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
+    request = read_fields(JobRequest, given)
+    plan = _plan(services, submission, request)
+    parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
     _check_uploads(services, submission.caller, parsed)
     spool.fill(cut_chunks(_counted(parsed, settings.max_inputs), settings.chunk_size))
-    return draft
+    return plan
 
 
-def _read_stream(services: Services, submission: Submission, spool: Spool) -> Draft:
+def _read_stream(services: Services, submission: Submission, spool: Spool) -> JobPlan:
     settings = services.settings
     fields = fields_of_query(submission.query)
     if "tasks" not in fields:
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
-    draft = make_draft(read_fields(fields), services.catalogue, services.warm_models())
-    items = PARSERS[submission.content_type](submission.body.blocks(), draft.medium)
+    plan = _plan(services, submission, read_fields(JobFields, fields))
+    items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium)
     spool.fill(cut_chunks(_counted(items, settings.max_inputs), settings.chunk_size))
     if not spool.items:
         raise RequestError("inputs_empty", "The body holds no input.")
-    return draft
+    return plan
+
+
+def _plan(services: Services, submission: Submission, fields: JobFields) -> JobPlan:
+    tenant_id, base_url = submission.caller.tenant_id, submission.base_url
+    return plan_job(fields, services.catalogue, services.warm_models(), tenant_id=tenant_id, base_url=base_url)
 
 
 def _counted(items: Iterable[InputItem], limit: int) -> Iterator[InputItem]:
@@ -144,37 +153,19 @@ def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -
             raise RequestError("upload_unknown", message, where=f"/inputs/{places[first]}/upload")
 
 
-def _store(services: Services, submission: Submission, draft: Draft, spool: Spool, owner: str | None) -> dict[str, Any]:
-    new = _new_job(submission, draft, spool.items)
-    with services.database.write() as session:
-        job = create_job(session, new, spool.read(), ttl_hours=services.settings.job_ttl_hours)
+def _store(
+    services: Services, submission: Submission, plan: JobPlan, spool: Spool, owner: str | None
+) -> dict[str, Any]:
+    with take_orders(services.database, services.doorbell, services.settings) as orders:
+        job = orders.create(plan, spool.read(), spool.items)
         view = job_view(job, submission.base_url)
         if submission.key is not None and owner is not None:
             idempotency.complete(
-                session, new.tenant_id, submission.key, owner,
-                fingerprint=_fingerprint(submission), job_id=new.id, response=view,
+                orders.session, plan.tenant_id, submission.key, owner,
+                fingerprint=_fingerprint(submission), job_id=plan.id, response=view,
             )  # fmt: skip
-    # Only now, for a worker that is rung earlier would find nothing.
-    services.doorbell.ring(new.queue, spool.chunks)
     services.metrics.inputs.labels(view["priority"]).inc(spool.items)
     return view
-
-
-def _new_job(submission: Submission, draft: Draft, inputs: int) -> NewJob:
-    return NewJob(
-        id=new_id(),
-        tenant_id=submission.caller.tenant_id,
-        tasks=draft.tasks,
-        queue=draft.queue,
-        priority=int(draft.priority_for(inputs)),
-        options=draft.options,
-        models=draft.models,
-        name=draft.name,
-        metadata=draft.metadata,
-        webhook_url=draft.webhook_url,
-        webhook_secret=draft.webhook_secret,
-        base_url=submission.base_url,
-    )
 
 
 def _fingerprint(submission: Submission) -> str:

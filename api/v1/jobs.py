@@ -26,6 +26,7 @@ from core.states import JobState
 from db import jobs
 from db.engine import Unavailable
 from db.upkeep import write_cancelled
+from jobs.orders import take_orders
 
 blueprint = Blueprint("jobs", __name__)
 POLL_AFTER_S = "2"
@@ -145,17 +146,8 @@ def cancel(job_id: str) -> Response:
     )
 )
 def retry(job_id: str) -> Response:
-    settings = services().settings
-    with services().database.write() as session:
-        job = jobs.retry_job(
-            session,
-            caller().tenant_id,
-            job_id,
-            chunk_size=settings.chunk_size,
-            ttl_hours=settings.job_ttl_hours,
-        )
-        view, queue = job_view(job, base_url()), job.queue
-    services().doorbell.ring(queue, -(-view["counts"]["pending"] // settings.chunk_size))
+    with take_orders(services().database, services().doorbell, services().settings) as orders:
+        view = job_view(orders.retry(caller().tenant_id, job_id), base_url())
     return _accepted(view)
 
 

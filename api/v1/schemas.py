@@ -6,39 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_NAME, MAX_METADATA_BYTES, MAX_WEBHOOK_URL = 200, 16_384, 2048
-NO_NUL = r"^[^\u0000]*$"
+from jobs.fields import JobFields, PriorityName
+
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 JobStateName = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
 ItemStateName = Literal["succeeded", "failed", "cancelled"]
-PriorityName = Literal["interactive", "bulk"]
 Time = Annotated[str, Field(description="ISO 8601, UTC.", json_schema_extra={"format": "date-time"})]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class WebhookRequest(_Request):
-    """Where to send a signed message when the job has finished."""
-
-    url: str = Field(min_length=1, max_length=MAX_WEBHOOK_URL, description="http or https.")
-    secret: str | None = Field(
-        None, max_length=200, description="whsec_...; without it the account's secret signs (GET /v1/webhook-secret)."
-    )
-
-
-class JobFields(_Request):
-    """A submission but for its inputs, whichever way it arrives."""
-
-    tasks: list[str] = Field(min_length=1, max_length=20, description="What to do with every input.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
-    models: dict[str, str] = Field(default_factory=dict, description="Per task: NAME or NAME@VERSION.")
-    webhook: WebhookRequest | None = None
-    priority: PriorityName | None = Field(None, description="Default: interactive up to 16 inputs, bulk above.")
-    name: str | None = Field(None, max_length=MAX_NAME, json_schema_extra={"pattern": NO_NUL})
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
 
 
 class JobRequest(JobFields):

@@ -7,14 +7,14 @@ from pathlib import Path
 from redis import Redis
 
 from core.broker import Doorbell
-from core.ids import new_id
-from core.inputs import InputItem, NewJob, cut_chunks
+from core.inputs import InputItem, cut_chunks
 from core.settings import Settings
 from core.states import JobState, Priority
 from core.tasks import TASKS
 from db.engine import Database
 from db.jobs import create_job, find_job
 from db.results import stream_results
+from jobs.plan import JobPlan
 from tests.support.stack import running
 from tests.support.waiting import until
 
@@ -33,10 +33,10 @@ def test_texts_are_judged_and_bad_ones_fail_alone(
 ) -> None:
     settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path / "data")
     tasks = tuple(name for name, spec in TASKS.items() if spec.medium == "text")
-    job = NewJob(new_id(), tenant, tasks, "text", Priority.INTERACTIVE)
+    job = JobPlan(tenant_id=tenant, tasks=tasks, priority=Priority.INTERACTIVE)
     items = [InputItem(seq, str(seq), "text", text) for seq, text in enumerate(TEXTS)]
     with database.write() as session:
-        create_job(session, job, cut_chunks(items, 64), ttl_hours=24)
+        create_job(session, job.row(len(items)), cut_chunks(items, 64), ttl_hours=24)
     env = {
         "TAGLINE_DATABASE_URL": settings.database_url,
         "TAGLINE_REDIS_URL": redis_url,

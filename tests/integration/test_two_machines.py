@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from cli.demo.local_s3 import local_s3
 from core.ids import new_id
-from core.inputs import InputItem, NewJob, cut_chunks
+from core.inputs import InputItem, cut_chunks
 from core.outbound.s3 import S3Store
 from core.settings import Settings
 from core.states import JobState, Priority
@@ -23,6 +23,7 @@ from db.migrate import migrate
 from db.results import stream_results
 from db.tables import Chunk
 from db.uploads import record_upload
+from jobs.plan import JobPlan
 from tests.support.photos import SAMPLES
 from tests.support.postgres import fresh_database
 from tests.support.stack import running
@@ -64,9 +65,9 @@ def test_a_second_machine_joins(postgres_url: str, redis_url: str, tmp_path: Pat
         with database.write() as session:
             tenant = keys.create_tenant(session, "acme", "whsec_x")
         items = _inputs(database, tenant, settings)
-        job = NewJob(new_id(), tenant, ("classify",), "image", Priority.BULK)
+        job = JobPlan(tenant_id=tenant, tasks=("classify",), priority=Priority.BULK)
         with database.write() as session:
-            create_job(session, job, cut_chunks(items, 4), ttl_hours=24)
+            create_job(session, job.row(len(items)), cut_chunks(items, 4), ttl_hours=24)
         with Redis.from_url(redis_url) as redis:
             redis.flushall()
         shared = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.ids import new_id
-from core.inputs import InputItem, ItemResult, NewJob, cut_chunks
+from core.inputs import InputItem, ItemResult, cut_chunks
 from core.states import Priority
 from db.claims import Claim, claim_chunk
 from db.engine import Database
 from db.jobs import create_job
+from jobs.plan import JobPlan
 
 
 def make_job(
@@ -26,9 +26,9 @@ def make_job(
     """A queued job of `items` URLs in chunks of `chunk`; returns its id."""
     refs = refs or [f"http://photos.example/{n}.jpg" for n in range(items)]
     inputs = [InputItem(seq, f"photo-{seq}", "url", ref) for seq, ref in enumerate(refs)]
-    job = NewJob(new_id(), tenant, tasks, "image", priority, **more)
+    job = JobPlan(tenant_id=tenant, tasks=tasks, priority=priority, **more)
     with database.write() as session:
-        return create_job(session, job, cut_chunks(inputs, chunk), ttl_hours=24).id
+        return create_job(session, job.row(len(inputs)), cut_chunks(inputs, chunk), ttl_hours=24).id
 
 
 def claim(database: Database, worker: str = "w1", lease_ms: int = 60_000) -> Claim | None:

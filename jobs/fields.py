@@ -1,0 +1,68 @@
+"""What can be asked of a job, whoever asks: an HTTP request, or our own scheduler."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import ManyErrors, RequestError
+from jobs.storable import escape
+
+MAX_NAME, MAX_METADATA_BYTES, MAX_WEBHOOK_URL = 200, 16_384, 2048
+NO_NUL = r"^[^\u0000]*$"
+PriorityName = Literal["interactive", "bulk"]
+Fields = TypeVar("Fields", bound="JobFields")
+TEXTS = {
+    "extra_forbidden": "There is no field of this name here; see /openapi.json for those there are.",
+    "model_type": "This must be an object.",
+    "model_attributes_type": "This must be an object.",
+    "dict_type": "This must be an object.",
+    "list_type": "This must be a list.",
+    "string_type": "This must be a string.",
+    "missing": "This field is missing.",
+}
+CODES = {"extra_forbidden": "field_unknown", "missing": "field_missing"}
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class WebhookRequest(_Request):
+    """Where to send a signed message when the job has finished."""
+
+    url: str = Field(min_length=1, max_length=MAX_WEBHOOK_URL, description="http or https.")
+    secret: str | None = Field(
+        None, max_length=200, description="whsec_...; without it the account's secret signs (GET /v1/webhook-secret)."
+    )
+
+
+class JobFields(_Request):
+    """A job but for its inputs, whichever way those arrive."""
+
+    tasks: list[str] = Field(min_length=1, max_length=20, description="What to do with every input.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
+    models: dict[str, str] = Field(default_factory=dict, description="Per task: NAME or NAME@VERSION.")
+    webhook: WebhookRequest | None = None
+    priority: PriorityName | None = Field(None, description="Default: interactive up to 16 inputs, bulk above.")
+    name: str | None = Field(None, max_length=MAX_NAME, json_schema_extra={"pattern": NO_NUL})
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
+
+
+def read_fields(model: type[Fields], raw: object) -> Fields:
+    """Fields of the form of `model`, from what JSON holds.
+
+    Raises:
+        RequestError: `field_invalid`, `field_unknown` or `field_missing`; a ManyErrors if there are several.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ManyErrors([_field_error(dict(found)) for found in error.errors(include_url=False)]) from None
+
+
+def _field_error(found: dict[str, Any]) -> RequestError:
+    where = "".join(f"/{escape(str(part))[:100]}" for part in found["loc"])
+    text = TEXTS.get(found["type"], f"{found['msg']}.")
+    return RequestError(CODES.get(found["type"], "field_invalid"), text, where=where)

@@ -1,0 +1,54 @@
+"""Making jobs: rows in one transaction, and workers rung after its commit, for rung earlier they would find nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from core.broker import Doorbell
+from core.inputs import PackedChunk
+from core.settings import Settings
+from db import jobs
+from db.engine import Database, Session
+from db.tables import Job
+from jobs.plan import JobPlan
+
+
+@dataclass(slots=True)
+class Orders:
+    """Jobs made in one transaction.
+
+    Attributes:
+        session: of that transaction, for whatever else belongs into it.
+    """
+
+    session: Session
+    settings: Settings
+    rings: list[tuple[str, int]] = field(default_factory=list)  # queue, chunks
+
+    def create(self, plan: JobPlan, chunks: Iterable[PackedChunk], inputs: int) -> Job:
+        """Write a job; `chunks` hold its `inputs` inputs, in order."""
+        job = jobs.create_job(self.session, plan.row(inputs), chunks, ttl_hours=self.settings.job_ttl_hours)
+        self._ring_for(job.queue, inputs)
+        return job
+
+    def retry(self, tenant_id: str, job_id: str) -> Job:
+        """Run a finished job's failed items again; raises as `db.jobs.retry_job`."""
+        chunk_size, ttl_hours = self.settings.chunk_size, self.settings.job_ttl_hours
+        job = jobs.retry_job(self.session, tenant_id, job_id, chunk_size=chunk_size, ttl_hours=ttl_hours)
+        self._ring_for(job.queue, job.total - job.succeeded - job.failed - job.cancelled)
+        return job
+
+    def _ring_for(self, queue: str, inputs: int) -> None:
+        self.rings.append((queue, -(-inputs // self.settings.chunk_size)))
+
+
+@contextmanager
+def take_orders(database: Database, doorbell: Doorbell, settings: Settings) -> Iterator[Orders]:
+    """A transaction in which jobs are made; all of them appear at its commit, or none if the block raises."""
+    with database.write() as session:
+        orders = Orders(session, settings)
+        yield orders
+    for queue, chunks in orders.rings:
+        doorbell.ring(queue, chunks)
