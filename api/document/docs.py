@@ -7,15 +7,16 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Response, current_app
 
 from api.document.docs_style import PAGE
 from api.document.openapi import build_document
 from api.document.operations import Answer, Operation, describe
 from api.http.answers import answer
+from api.http.auth import OpenBlueprint
 from api.services import base_url, services
 
-blueprint = Blueprint("docs", __name__)
+blueprint = OpenBlueprint("docs", __name__)
 
 
 @blueprint.get("/openapi.json")
@@ -24,7 +25,6 @@ blueprint = Blueprint("docs", __name__)
         "This document",
         "operations",
         {200: Answer("OpenAPI 3.1.", bodies={"application/json": {"type": "object"}})},
-        open=True,
     )
 )
 def document() -> Response:
@@ -37,7 +37,6 @@ def document() -> Response:
         "This document for people",
         "operations",
         {200: Answer("A page.", bodies={"text/html": {"type": "string"}})},
-        open=True,
     )
 )
 def page() -> Response:

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.document.job_schema import job_schemas
 from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
+from api.http.auth import is_open
 from api.http.problems import PROBLEMS
 from api.v1.schemas import UUID, ProblemView
 from core.artefacts.catalogue import Catalogue
@@ -41,7 +42,7 @@ def build_document(app: Flask, catalogue: Catalogue, server: str) -> dict[str, A
         "info": {"title": "Tagline", "version": VERSION, "description": INTRODUCTION},
         "servers": [{"url": server}],
         "security": [{"key": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for _, _, _, operation in routes)],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for _, _, _, operation, _ in routes)],
         "paths": _paths(routes),
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
@@ -50,7 +51,7 @@ def build_document(app: Flask, catalogue: Catalogue, server: str) -> dict[str, A
     }
 
 
-Route = tuple[str, str, str, Operation]  # path, method, endpoint, declaration
+Route = tuple[str, str, str, Operation, bool]  # path, method, endpoint, declaration, open to all
 
 
 def _operations(app: Flask) -> Iterator[Route]:
@@ -59,23 +60,23 @@ def _operations(app: Flask) -> Iterator[Route]:
         if operation is None:
             raise LookupError(f"{rule.rule} has no @describe")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield rule.rule, method.lower(), rule.endpoint, operation
+            yield rule.rule, method.lower(), rule.endpoint, operation, is_open(app, rule.endpoint)
 
 
 def _paths(routes: list[Route]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for rule, method, endpoint, operation in routes:
+    for rule, method, endpoint, operation, anybody in routes:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
-        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation)
+        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation, anybody)
     return paths
 
 
-def _operation(rule: str, endpoint: str, operation: Operation) -> dict[str, Any]:
+def _operation(rule: str, endpoint: str, operation: Operation, anybody: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": endpoint.replace(".", "_"),
         "summary": operation.summary,
         "tags": [operation.tag],
-        "responses": _responses(operation),
+        "responses": _responses(operation, anybody),
     }
     if operation.description:
         found["description"] = operation.description
@@ -85,7 +86,7 @@ def _operation(rule: str, endpoint: str, operation: Operation) -> dict[str, Any]
     if operation.body:
         content = {media: {"schema": schema} for media, schema in operation.body.items()}
         found["requestBody"] = {"required": True, "content": content}
-    if operation.open:
+    if anybody:
         found["security"] = []
     return found
 
@@ -105,9 +106,9 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {**found, "schema": parameter.schema}
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, anybody: bool) -> dict[str, Any]:
     found = {str(status): _answer(answer) for status, answer in operation.answers.items()}
-    codes = operation.problems if operation.open else ("unauthorized", *operation.problems)
+    codes = operation.problems if anybody else ("unauthorized", *operation.problems)
     for code in codes:
         found.setdefault(str(PROBLEMS[code].status), _problem(PROBLEMS[code].title))
     found["default"] = _problem("Any other problem.")
@@ -137,7 +138,7 @@ def _problem(description: str) -> dict[str, Any]:
 
 def _schemas(routes: list[Route]) -> dict[str, Any]:
     models: set[type[BaseModel]] = {ProblemView}
-    for _, _, _, operation in routes:
+    for _, _, _, operation, _ in routes:
         models |= {answer.model for answer in operation.answers.values() if answer.model is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schema = models_json_schema([(model, "serialization") for model in ordered], ref_template=REF)

@@ -55,7 +55,6 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, Schema] | None = None
     problems: tuple[str, ...] = ()
-    open: bool = False  # needs no key
 
 
 def describe(operation: Operation) -> Callable[[View[P]], View[P]]:

@@ -1,14 +1,24 @@
-"""Who is asking: the bearer key of every request below /v1."""
+"""Who is asking: the bearer key, which every route needs unless its blueprint is declared open."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from flask import g, request
+from flask import Blueprint, Flask, current_app, g, request
 
 from api.services import services
 from core.errors import RequestError
 from db.keys import Caller, authenticate
+
+
+class OpenBlueprint(Blueprint):
+    """Routes that anybody may call without a key. Any other blueprint's need one: a forgotten word must not let
+    strangers in."""
+
+
+def is_open(app: Flask, endpoint: str) -> bool:
+    """Whether a route needs no key."""
+    return isinstance(app.blueprints.get(endpoint.rpartition(".")[0]), OpenBlueprint)
 
 
 def require_key() -> None:
@@ -17,7 +27,10 @@ def require_key() -> None:
     Raises:
         RequestError: `unauthorized`.
     """
-    if not (request.path == "/v1" or request.path.startswith("/v1/")):
+    if request.endpoint is None:
+        if not _near_keyed_route():
+            return  # answered with 404
+    elif is_open(current_app, request.endpoint):
         return
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     key = key.strip()
@@ -29,6 +42,15 @@ def require_key() -> None:
         what = "This API key is unknown or revoked." if key else "Send the header Authorization: Bearer YOUR_KEY."
         raise RequestError("unauthorized", what, where="Authorization")
     g.caller = found
+
+
+def _near_keyed_route() -> bool:
+    """Whether a path without a route lies beside routes that need a key: strangers do not learn which there are."""
+    first = request.path.split("/")[1]
+    return any(
+        rule.rule.split("/")[1] == first and not is_open(current_app, rule.endpoint)
+        for rule in current_app.url_map.iter_rules()
+    )
 
 
 def caller() -> Caller:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Response
 
 from api.document.operations import Answer, Operation, describe
 from api.http.answers import answer
+from api.http.auth import OpenBlueprint
 from api.services import services
 from api.v1.schemas import Health, Readiness
 from db.engine import NotMigrated, Unavailable
 from db.workers import count_alive
 
-blueprint = Blueprint("health", __name__)
+blueprint = OpenBlueprint("health", __name__)
 OK = "ok"
 
 
 @blueprint.get("/healthz")
-@describe(Operation("Is the process up?", "operations", {200: Answer("Yes.", Health)}, open=True))
+@describe(Operation("Is the process up?", "operations", {200: Answer("Yes.", Health)}))
 def healthz() -> Response:
     return answer({"status": OK})
 
@@ -27,7 +28,6 @@ def healthz() -> Response:
         "Can it do its work?",
         "operations",
         {200: Answer("Yes.", Readiness), 503: Answer("No; see which check fails.", Readiness)},
-        open=True,
     )
 )
 def readyz() -> Response:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from api.document.operations import Answer, Operation, describe
+from api.http.auth import OpenBlueprint
 from api.services import Services, services
 from core.states import ChunkState, JobState, Priority
 from core.tasks import QUEUES
 from db import stats
 from db.workers import count_alive
 
-blueprint = Blueprint("metrics", __name__)
+blueprint = OpenBlueprint("metrics", __name__)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -29,7 +30,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
         "operations",
         {200: Answer("Text exposition format.", bodies={"text/plain": {"type": "string"}})},
         problems=("database_unavailable",),
-        open=True,
     )
 )
 def metrics() -> Response:

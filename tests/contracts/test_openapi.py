@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 
 from api.app import close_app, create_app
+from api.document.openapi import build_document
 from api.http.problems import PROBLEMS
+from core.artefacts.catalogue import Catalogue
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +37,30 @@ def test_every_route_is_in_the_document(app: Flask) -> None:
     assert described == routes
 
 
+def test_only_what_is_declared_open_answers_strangers(app: Flask) -> None:
+    """Whatever blueprint a new route is put into, it asks for a key; to open one is a line here as well."""
+    opened = set()
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<id:\w+>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12, rule.rule)
+        path = re.sub(r"<\w+>", "name", path)
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            answer = app.test_client().open(path, method=method)
+            if answer.status_code != 401:
+                opened.add(rule.rule)
+    assert opened == {"/openapi.json", "/docs", "/healthz", "/readyz", "/metrics"}
+
+
+def test_a_route_without_any_declaration_asks_for_a_key(app: Flask) -> None:
+    forgotten = Blueprint("forgotten", __name__)
+    forgotten.get("/elsewhere")(lambda: "secret")
+    app.register_blueprint(forgotten)
+    app.add_url_rule("/nowhere", "nowhere", lambda: "secret")
+    client = app.test_client()
+    assert client.get("/elsewhere").status_code == client.get("/nowhere").status_code == 401
+    with pytest.raises(LookupError, match="elsewhere|nowhere"):
+        build_document(app, Catalogue(Path("nowhere")), "http://here")
+
+
 def test_every_reference_leads_somewhere(app: Flask) -> None:
     answer = app.test_client().get("/openapi.json")
     for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', answer.text)):
@@ -56,7 +82,7 @@ def test_every_problem_code_is_known_and_documented() -> None:
     listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
     assert listed == {code: str(problem.status) for code, problem in PROBLEMS.items()}
     raised = set()
-    for folder in ("api", "db"):
+    for folder in ("api", "db", "jobs"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
             raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict)\(\s*"(\w+)"', text))

@@ -56,7 +56,7 @@ def test_metrics_tell_what_waits_and_what_was_asked(acme: Caller) -> None:
 def test_a_fault_of_ours_says_only_its_id(acme: Caller, app: Flask, caplog: object) -> None:
     # Asked for through a route of its own: nothing real is known to fail.
     app.add_url_rule("/fault", "fault", lambda: 1 // 0)
-    answer = acme.client.get("/fault", headers={"X-Request-Id": "abc"})
+    answer = acme.send("GET", "/fault", {"X-Request-Id": "abc"})
     assert answer.status_code == 500
     assert (answer.json["code"], answer.json["request_id"]) == ("internal_error", "abc")
     assert "division" not in answer.text
