@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from core.errors import RequestError
+from core.errors import ItemError, RequestError
 
 Medium = Literal["image", "text"]
 MAX_BEAMS, BEAMS = 8, 4
@@ -170,3 +171,19 @@ TASKS: dict[str, TaskSpec] = {
 }
 
 QUEUES: tuple[str, ...] = ("image", "text")
+
+
+def read_options(task: str, stored: Mapping[str, Any]) -> TaskOptions:
+    """The options of a job as they are stored for a task; those that are not named have their defaults.
+
+    Raises:
+        ItemError: `option_invalid`, they were accepted by another version of Tagline than this.
+    """
+    options = TASKS[task].options if task in TASKS else TaskOptions
+    try:
+        return options.model_validate(dict(stored))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join([task, *map(str, first["loc"])])
+        text = f"This worker cannot read the job's options: {first['msg']} at {where}."
+        raise ItemError("option_invalid", text, permanent=False) from None

@@ -1,4 +1,4 @@
-"""Tags: what a tagger's artefact says of itself, its vocabularies, and how an embedding becomes ranked labels.
+"""Tags: what a tagger's artefact says of itself, its vocabularies, and how an embedding becomes scores of labels.
 
 An image has an embedding, a label a direction and a bias in the same space; the label's score is the sigmoid of their
 product. Training measures with this code and the worker serves with it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from core.texts.word_pieces import split_words
 
 Floats = NDArray[np.float32]
-DIGITS = 6
 NAMED = ("photos", "open-images")  # the vocabularies that every tagger has
 
 
@@ -84,22 +82,6 @@ def own_labels(given: Sequence[str]) -> tuple[str, ...]:
         if words:
             kept.setdefault(words, label)
     return tuple(kept.values())
-
-
-def rank(labels: Sequence[str], scores: Floats, top_k: int, threshold: float) -> list[dict[str, Any]]:
-    """The labels that score best.
-
-    Args:
-        labels: the vocabulary's.
-        scores: of one image, float32 [labels].
-        top_k: most labels returned.
-        threshold: labels that score less are left out.
-
-    Returns:
-        [{"label", "score"}, ...], best first; of equal scores the earlier in the vocabulary.
-    """
-    best = np.argsort(-scores, kind="stable")[:top_k]
-    return [{"label": labels[at], "score": round(float(scores[at]), DIGITS)} for at in best if scores[at] >= threshold]
 
 
 def write_directions(path: Path, directions: Floats) -> None:

@@ -17,6 +17,7 @@ pytest.importorskip("tensorflow")
 from core.heads.captions import Caption
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
+from core.tasks import CaptionOptions
 from db.engine import Database
 from db.results import stream_results
 from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
@@ -124,7 +125,8 @@ def test_what_is_served_is_what_the_models_give(
     teller = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
-        assert row["outputs"]["caption"] == teller.render(teller.predict([InferenceRequest(expected["grid"])])[0], {})
+        request = InferenceRequest(expected["grid"], CaptionOptions())
+        assert row["outputs"]["caption"] == teller.render(teller.predict([request])[0], request.options)
         best = row["outputs"]["classify"]["labels"][0]["score"]
         assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
 
@@ -144,7 +146,7 @@ class Choosy(Captioner):
 
     hated: ClassVar[list[NDArray[np.float32]]] = []
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[list[Caption]]:
+    def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
         if any(np.allclose(request.input, grid, atol=1e-4) for request in requests for grid in self.hated):
             raise RuntimeError("it chokes")
         return super().predict(requests)
@@ -164,3 +166,13 @@ def test_a_head_that_fails_on_a_photo_fails_that_item_alone(
             assert row["error"]["code"] == "inference_failed"
         else:
             assert row["outputs"]["caption"]["model"] == "teller@2.0.0"
+
+
+def test_options_that_the_worker_cannot_read_fail_the_items_and_nothing_else(
+    settings: Settings, database: Database, tenant: str, photos: str
+) -> None:
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("classify",), options={"classify": {"sharpness": 2}})
+        assert {row["error"]["code"] for row in rows} == {"option_invalid"}
+        assert passed(registry, "eye@1.0.0") == 0
+        assert {row["state"] for row in run_job(context, tenant, photos, ("classify",))} == {"succeeded"}

@@ -15,6 +15,7 @@ from PIL import Image
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
+from core.tasks import TagOptions
 from training.vision.tag_measure import OfflineTagger
 from worker.models.load import load_model
 from worker.models.model import Encoder, InferenceRequest, Model
@@ -75,7 +76,7 @@ def test_the_worker_gives_what_is_measured(
     measured, embeddings = offline
     expected = (measured.own(OWN) if vocabulary == "own" else measured.named(vocabulary)).scores(embeddings)
     runtime, tagger, rows = served
-    options = {"vocabulary": OWN if vocabulary == "own" else vocabulary, "top_k": 20}
+    options = TagOptions.model_validate({"vocabulary": OWN if vocabulary == "own" else vocabulary, "top_k": 20})
     raw = tagger.predict([InferenceRequest(row, options) for row in rows])
     results = [tagger.render(one, options) for one in raw]
 

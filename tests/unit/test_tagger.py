@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ pytest.importorskip("tensorflow")
 from core.errors import ArtefactError, ItemError
 from core.heads.tags import Vocabulary
 from core.settings import load_settings
+from core.tasks import TagOptions
 from tests.support.artefacts import FEATURES, write_captioner, write_encoder
 from tests.support.tagger import LABELS, toy_vocabulary, write_tagger, write_text_encoder
 from worker.models.load import load_model
@@ -24,11 +24,11 @@ from worker.models.model import InferenceRequest, Model
 from worker.models.tagger import OwnVocabularies
 
 OWN = ["a red dog", "grass!", "Dog", "dog", " dog ", "\u200b", "\U0001f600", "a" * 100, "\n", "猫"]
-OPTIONS: tuple[Mapping[str, Any], ...] = (
-    {},
-    {"vocabulary": "open-images", "top_k": 2},
-    {"vocabulary": OWN[:8], "threshold": 0.5},
-    {"vocabulary": ["dog", "cat"], "top_k": 1000},
+OPTIONS = (
+    TagOptions(),
+    TagOptions(vocabulary="open-images", top_k=2),
+    TagOptions(vocabulary=OWN[:8], threshold=0.5),
+    TagOptions(vocabulary=["dog", "cat"], top_k=1000),
 )
 
 
@@ -46,12 +46,12 @@ def model(models: Path) -> Model:
     return load_model(models / "namer@1.0.0", load_settings(runtime="openvino"))
 
 
-def requests(count: int, *options: Mapping[str, Any]) -> list[InferenceRequest]:
+def requests(count: int, *options: TagOptions) -> list[InferenceRequest[TagOptions]]:
     rows = np.random.default_rng(7).uniform(-1, 1, (count, FEATURES)).astype(np.float32)
     return [InferenceRequest(row, options[at % len(options)]) for at, row in enumerate(rows)]
 
 
-def tagged(model: Model, asked: list[InferenceRequest]) -> list[dict[str, Any]]:
+def tagged(model: Model, asked: list[InferenceRequest[TagOptions]]) -> list[dict[str, Any]]:
     return [model.render(raw, request.options) for raw, request in zip(model.predict(asked), asked, strict=True)]
 
 
@@ -70,24 +70,24 @@ def test_the_answer_is_what_was_asked_for(model: Model) -> None:
         scores = [label["score"] for label in result["labels"]]
         assert scores == sorted(scores, reverse=True)
         assert all(0 <= score <= 1 for score in scores)
-        assert len(scores) <= request.options.get("top_k", 20)
-        assert min(scores, default=1) >= request.options.get("threshold", 0)
-        wanted = request.options.get("vocabulary", "photos")
+        assert len(scores) <= request.options.top_k
+        assert min(scores, default=1) >= request.options.threshold
+        wanted = request.options.vocabulary
         known = LABELS[wanted] if isinstance(wanted, str) else wanted
         assert {label["label"] for label in result["labels"]} <= set(known)
 
 
 def test_labels_of_a_caller_that_read_the_same_are_one_and_what_cannot_be_read_is_none(model: Model) -> None:
-    found = tagged(model, requests(1, {"vocabulary": OWN, "top_k": 1000}))[0]["labels"]
+    found = tagged(model, requests(1, TagOptions(vocabulary=OWN, top_k=1000)))[0]["labels"]
     assert {label["label"] for label in found} == {"a red dog", "grass!", "Dog"}
     for unreadable in (["\u200b", " "], ["\U0001f600", "猫"]):
         with pytest.raises(ItemError, match="None of the labels can be read"):
-            tagged(model, requests(1, {"vocabulary": unreadable}))
+            tagged(model, requests(1, TagOptions(vocabulary=unreadable)))
 
 
 def test_a_label_scores_the_same_in_every_list(model: Model) -> None:
     def score(labels: list[str]) -> float:
-        found = tagged(model, requests(1, {"vocabulary": labels, "top_k": 1000}))[0]["labels"]
+        found = tagged(model, requests(1, TagOptions(vocabulary=labels, top_k=1000)))[0]["labels"]
         return next(float(entry["score"]) for entry in found if entry["label"] == "red dog")
 
     alone = score(["red dog"])

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from core.heads.ranking import rank
 from core.heads.tags import (
     TagSettings,
     Vocabulary,
     VocabularyFiles,
     own_labels,
-    rank,
     read_vocabulary,
     write_directions,
 )
@@ -79,9 +79,11 @@ def test_labels_that_read_the_same_are_one() -> None:
 
 def test_the_better_label_comes_first_and_of_equals_the_earlier() -> None:
     scores = np.array([0.2, 0.9, 0.2, 0.5], np.float32)
-    found = rank(("a", "b", "c", "d"), scores, 3, 0.0)
-    assert [entry["label"] for entry in found] == ["b", "d", "a"]
-    assert rank(("a", "b", "c", "d"), scores, 20, 0.5) == [{"label": "b", "score": 0.9}, {"label": "d", "score": 0.5}]
+    assert [at for at, _ in rank(scores, 3)] == [1, 3, 0]
+    assert [at for at, _ in rank(scores)] == [1, 3, 0, 2]
+    assert rank(scores, 20, 0.5) == [(1, 0.9), (3, 0.5)]
+    assert rank(scores, 20, 0.95) == []
+    assert rank(np.array([1 / 3], np.float32)) == [(0, 0.333333)]
 
 
 def test_directions_of_a_file_are_those_that_were_written(tmp_path: Path) -> None:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest
+from core.tasks import TaskOptions
+
+Options = TypeVar("Options", bound=TaskOptions, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(Generic[Options]):
     """One item of a batch.
 
     Attributes:
         input: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
             own `prepare` made of a text.
-        options: of the job's task, as core/tasks.py has them. Empty at warm-up: every option has a default.
+        options: of the job's task, as core/tasks.py has them; read once for a whole chunk.
     """
 
     input: Any
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options
 
 
 class Model(Protocol):
@@ -42,7 +45,7 @@ class Model(Protocol):
     manifest: Manifest
     streams: int
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> Sequence[Any]:
+    def predict(self, requests: Sequence[InferenceRequest[Any]]) -> Sequence[Any]:
         """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.
 
         Raises:
@@ -50,7 +53,7 @@ class Model(Protocol):
         """
         ...
 
-    def render(self, raw: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, raw: Any, options: Any) -> dict[str, Any]:
         """One raw result as JSON-able data, with the task's options applied."""
         ...
 

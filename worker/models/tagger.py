@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
-from core.heads.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
+from core.heads.ranking import rank
+from core.heads.tags import TagSettings, Vocabulary, own_labels, read_vocabulary
 from core.tasks import TagOptions
 from worker.models.encoders import image_feature
 from worker.models.model import InferenceRequest, Model
@@ -65,7 +66,7 @@ class Tagger:
         for vocabulary in self._named.values():  # a text encoder of another kind is found out while the model warms up
             self._own.get(vocabulary.labels[:1])
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[Tagged]:
+    def predict(self, requests: Sequence[InferenceRequest[TagOptions]]) -> list[Tagged]:
         """Scores of every label of the vocabulary that each request asks for.
 
         Raises:
@@ -80,7 +81,7 @@ class Tagger:
             for vocabulary, embedding in zip(vocabularies, embeddings, strict=True)
         ]
 
-    def render(self, raw: Tagged, options: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, raw: Tagged, options: TagOptions) -> dict[str, Any]:
         """The labels that score best.
 
         Args:
@@ -91,11 +92,14 @@ class Tagger:
             {"labels": [{"label", "score"}, ...], "model": "NAME@VERSION"}, best first. Of labels of the caller that
             read the same only the first is there, and none that the text encoder cannot read.
         """
-        asked = _read(options)
-        return {"labels": rank(raw.labels, raw.scores, asked.top_k, asked.threshold), "model": self.manifest.id}
+        best = rank(raw.scores, options.top_k, options.threshold)
+        return {
+            "labels": [{"label": raw.labels[at], "score": score} for at, score in best],
+            "model": self.manifest.id,
+        }
 
-    def _vocabulary(self, options: Mapping[str, Any]) -> Vocabulary:
-        wanted = _read(options).vocabulary
+    def _vocabulary(self, options: TagOptions) -> Vocabulary:
+        wanted = options.vocabulary
         return self._named[wanted] if isinstance(wanted, str) else self._own.get(tuple(wanted))
 
     def _embed(self, given: tuple[str, ...]) -> Vocabulary:
@@ -138,7 +142,3 @@ class OwnVocabularies:
                 if self._lists.get(labels) is future:
                     del self._lists[labels]
             future.set_exception(error)
-
-
-def _read(options: Mapping[str, Any]) -> TagOptions:
-    return TagOptions.model_validate(dict(options))
