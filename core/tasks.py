@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from core.errors import ItemError, RequestError
 
 Medium = Literal["image", "text"]
+VocabularyName = Literal["photos", "open-images"]  # see core/artefacts/vocabularies.py
 MAX_BEAMS, BEAMS = 8, 4
 OwnLabel = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000]*$")]
 
@@ -82,7 +83,7 @@ class TagOptions(TaskOptions):
     top_k: int = Field(20, ge=1, le=1000, description="How many labels to return, best first.")
     threshold: float = Field(0.0, ge=0.0, le=1.0, description="Leave out labels that score below this.")
     vocabulary: Annotated[
-        Annotated[Literal["photos", "open-images"], Tag("named")]
+        Annotated[VocabularyName, Tag("named")]
         | Annotated[list[OwnLabel], Field(min_length=1, max_length=1000), Tag("own")],
         Discriminator(_form_of_vocabulary),
     ] = Field(

@@ -18,7 +18,7 @@ from training.experiment import Experiment, Schedule, experiment_names, load_exp
 from training.fit import CURVE, METRICS
 from training.train_small import SHIPPED, small_experiments, train_small
 from worker.models.load import load_model
-from worker.models.model import Encoder, InferenceRequest, Model
+from worker.models.model import Encoder, InferenceRequest, Model, Output
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
@@ -42,7 +42,9 @@ def of_task(small: Path, *tasks: str) -> list[Path]:
 
 def results(model: Model, values: list[Any], options: dict[str, Any]) -> list[dict[str, Any]]:
     asked = read_options(model.manifest.task, options)
-    return [model.render(raw, asked) for raw in model.predict([InferenceRequest(value, asked) for value in values])]
+    raw = model.predict([InferenceRequest(value, asked) for value in values])
+    rendered = [model.render(one, asked) for one in raw]
+    return [one.json if isinstance(one, Output) else one for one in rendered]
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])

@@ -185,7 +185,8 @@ def _collect(dispatcher: Dispatcher, item: InputItem, future: Future[Prepared], 
         code = error.code if isinstance(error, TaglineError) else "internal_error"
         failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
         return ItemResult(item, media=media, error=failure)
-    return ItemResult(item, outputs=outputs, media=media)
+    embeddings = {task: output.embedding for task, output in outputs.items() if output.embedding is not None}
+    return ItemResult(item, {task: output.json for task, output in outputs.items()}, media, embeddings=embeddings)
 
 
 def _store(context: WorkerContext, claim: Claim, results: list[ItemResult]) -> None:

@@ -14,7 +14,7 @@ from core.images.decode import ImageSpec
 from core.tasks import TaskOptions
 from worker.inference.batching import Lane
 from worker.inference.lanes import EncoderRequest, ServedModel
-from worker.models.model import InferenceRequest, TextModel
+from worker.models.model import InferenceRequest, Output, TextModel
 
 Pixels = NDArray[np.uint8]
 Row = NDArray[Any]
@@ -73,9 +73,10 @@ class Dispatcher:
         prepared = {task: cast(TextModel, served.model).prepare(text) for task, served in self._served.items()}
         return {task: self._submit(task, prepared[task]) for task in self._served}
 
-    def render(self, task: str, raw: Any) -> dict[str, Any]:
-        """One raw result of a task as JSON-able data, as its options want it."""
-        return self._served[task].model.render(raw, self._options[task])
+    def render(self, task: str, raw: Any) -> Output:
+        """What a task's model says of an item, as the task's options want it."""
+        rendered = self._served[task].model.render(raw, self._options[task])
+        return rendered if isinstance(rendered, Output) else Output(rendered)
 
     def check(self) -> None:
         """Raises CancelledError once the chunk is given up: nothing more need be prepared for it."""

@@ -19,7 +19,7 @@ from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS, read_options
 from worker.models.encoders import encoder_missing, image_feature
-from worker.models.model import Encoder, InferenceRequest, Model, TextModel
+from worker.models.model import Encoder, InferenceRequest, Model, Output, TextModel
 from worker.runtimes.checked import CheckedRuntime
 from worker.runtimes.choose import load_runtime
 
@@ -159,5 +159,6 @@ def _complaint(model: Model, requests: list[InferenceRequest[Any]]) -> str | Non
         model.encode([request.input for request in requests], sorted(model.manifest.outputs))
     if len(results) != len(requests):
         return f"gives {len(results)} results for {len(requests)} items"
-    json.dumps([model.render(raw, requests[0].options) for raw in results], allow_nan=False)
+    rendered = [model.render(raw, requests[0].options) for raw in results]
+    json.dumps([one.json if isinstance(one, Output) else one for one in rendered], allow_nan=False)
     return None

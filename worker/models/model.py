@@ -29,6 +29,20 @@ class InferenceRequest(Generic[Options]):
     options: Options
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model says of one item.
+
+    Attributes:
+        json: the result, as it is stored and shown.
+        embedding: where the model has one, float16 [size]: with it the item can be scored again, by the same model
+            against other labels, without being read.
+    """
+
+    json: dict[str, Any]
+    embedding: NDArray[np.float16] | None = None
+
+
 class Model(Protocol):
     """One warm model. Its methods may be called from several threads at once.
 
@@ -53,8 +67,8 @@ class Model(Protocol):
         """
         ...
 
-    def render(self, raw: Any, options: Any) -> dict[str, Any]:
-        """One raw result as JSON-able data, with the task's options applied."""
+    def render(self, raw: Any, options: Any) -> dict[str, Any] | Output:
+        """One raw result as JSON-able data, with the task's options applied; as an `Output` if there is more to it."""
         ...
 
 
