@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 pytest.importorskip("tensorflow")
 
+from core.errors import ArtefactError
 from core.heads.captions import Caption
 from core.images.decode import ImageSpec, decode_image
 from core.inputs import ItemResult
@@ -29,8 +30,8 @@ from tests.support.tagger import write_tagger, write_text_encoder
 from worker.chunk import pipeline
 from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
-from worker.models.load import KINDS, load_model
-from worker.models.model import Encoder, InferenceRequest
+from worker.models.load import KINDS, load_artefact, load_model
+from worker.models.model import Encoder, InferenceRequest, encoder_in
 from worker.models.tagger import Tagger
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.metrics import Metrics
@@ -96,8 +97,8 @@ def run_job(
 
 def seen(models: Path, name: str) -> dict[str, NDArray[Any]]:
     """What the encoder makes of a sample photo."""
-    eye = load_model(models / "eye@1.0.0", load_settings(runtime="openvino"))
-    assert isinstance(eye, Encoder)
+    eye = encoder_in(load_model(models / "eye@1.0.0", load_settings(runtime="openvino")))
+    assert eye is not None
     pixels = decode_image((SAMPLES / f"{name}.jpg").read_bytes(), ImageSpec(size=(SIDE, SIDE)), 10**8).pixels
     return eye.encode([pixels], ("grid", "probabilities"))[0]
 
@@ -143,6 +144,32 @@ def test_models_on_two_encoders(settings: Settings, database: Database, tenant: 
         rows = run_job(context, tenant, photos, ("classify", "caption", "tag"))
         assert passed(registry, "eye@1.0.0") == passed(registry, "other@1.0.0") == 20
     assert {row["outputs"]["caption"]["model"] for row in rows} == {"teller@2.0.0"}
+
+
+def test_an_encoder_needs_no_classifier_beside_it(
+    settings: Settings, database: Database, tenant: str, photos: str, models: Path
+) -> None:
+    """An artefact that is an encoder and nothing else: captioner and tagger read it, and no job can ask for it."""
+    write_encoder(models, name="bare", kind="image-encoder", task="encode", labels=None)
+    write_captioner(models, "2.0.0", encoder="bare@1.0.0")
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("caption",))
+        assert passed(registry, "bare@1.0.0") == 20
+        assert passed(registry, "eye@1.0.0") == 0
+        assert {row["outputs"]["caption"]["model"] for row in rows} == {"teller@2.0.0"}
+        with pytest.raises(ArtefactError, match="model_wrong_task"):
+            context.models.get("classify", "bare@1.0.0")
+
+
+def test_an_encoder_alone_does_no_task(models: Path) -> None:
+    alone = write_encoder(models, name="bare", kind="image-encoder", task="encode", labels=None)
+    assert isinstance(load_artefact(alone, load_settings(runtime="openvino")), Encoder)
+    with pytest.raises(ArtefactError, match="does no task"):
+        load_model(alone, load_settings(runtime="openvino"))
+    claims = write_encoder(models, "2.0.0", name="bare", kind="image-encoder")
+    with pytest.raises(ArtefactError, match="kind image-encoder does no 'classify'") as caught:
+        load_artefact(claims, load_settings(runtime="openvino"))
+    assert caught.value.code == "manifest_invalid"
 
 
 class Choosy(Captioner):

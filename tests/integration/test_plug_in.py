@@ -24,6 +24,7 @@ from tests.support.jobs import make_job
 from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
 from worker.chunk.pipeline import run_batch
+from worker.inference.lanes import open_lanes
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest
 from worker.process.context import close_worker, open_worker
@@ -207,12 +208,16 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
 
     class Parrot:
         needs_runtime, streams = False, 1
+        encoder, output = "its own business", "too"
 
         def __init__(self, folder: Path, manifest: Any, runtime: None, encoders: Any) -> None:
             self.manifest, self._text = manifest, (folder / manifest.graph).read_text()
 
         def predict(self, requests: Any) -> list[str]:
             return [self._text] * len(requests)
+
+        def encode(self, text: str) -> list[int]:
+            raise AssertionError("a method of this name does not make it an encoder that others read")
 
         def render(self, raw: str, options: Any) -> dict[str, Any]:
             return {"text": raw, "score": 1.0, "model": self.manifest.id}
@@ -222,3 +227,9 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
     write_manifest(models / "big-teller", graph="weights.txt")
     model = load_model(models / "big-teller", load_settings())
     assert model.predict([InferenceRequest(pixels("cat"), CaptionOptions())]) == ["polly"]
+    served = open_lanes(model, load_settings(), Metrics(CollectorRegistry()), None)
+    assert served.encoder is None
+    assert served.model is not None
+    assert served.model.lane is not None
+    assert served.model.lane.submit(InferenceRequest(pixels("cat"), CaptionOptions()), 0).result(30) == "polly"
+    served.model.lane.close()

@@ -1,4 +1,4 @@
-"""Toy artefacts of a text encoder and a tagger; they stand on the toy encoder of tests.support.artefacts."""
+"""Toy artefacts of a text encoder and a tagger; they read the toy encoder of tests.support.artefacts."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_the_decoder_runs_once_a_word_for_all_and_finished_photos_leave(models: 
     ("fields", "code", "says"),
     [
         ({"encoder": "eye@9.0.0"}, "encoder_missing", "eye@9.0.0"),
-        ({"encoder": "teller@1.0.0"}, "encoder_missing", "stands on another model itself"),
+        ({"encoder": "teller@1.0.0"}, "encoder_missing", "reads another model itself"),
         ({"encoders": {}}, "encoder_missing", "names no image encoder"),
         ({"preprocessing": {"medium": "image", "size": [32, 32]}}, "encoder_mismatch", "preprocessing"),
         ({"inputs": {"features": {"dtype": "float32", "shape": [None]}}}, "encoder_mismatch", "grid, pooled"),

@@ -46,7 +46,7 @@ class Stage:
         self.text = Held(lambda request: int(request.input))
         held = (self.encoder, self.head, self.text)
         encoder, head, text = self.lanes = [Lane(one, batch_size=1, streams=1, name="held") for one in held]
-        grid = EncoderOutput(ServedEncoder("eye@1.0.0", SPEC, encoder), "grid")
+        grid = EncoderOutput(ServedEncoder(_model(SPEC).manifest, encoder), "grid")
         self.image = {"caption": ServedModel(_model(SPEC), head, grid)}
         self.texts = {"spam": ServedModel(_model(None), text)}
 
@@ -56,7 +56,8 @@ class Stage:
 
 
 def _model(preprocessing: Any) -> Model:
-    return cast(Model, SimpleNamespace(manifest=SimpleNamespace(preprocessing=preprocessing), prepare=int))
+    manifest = SimpleNamespace(id="eye@1.0.0", preprocessing=preprocessing)
+    return cast(Model, SimpleNamespace(manifest=manifest, prepare=int))
 
 
 def dispatcher(served: dict[str, ServedModel]) -> Dispatcher:

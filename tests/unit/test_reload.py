@@ -72,7 +72,9 @@ def test_a_newer_version_takes_over_and_the_older_stays_for_those_who_were_promi
     assert set(warm.names()) == {"eye@1.0.0", "eye@1.9.0", "eye@1.10.0", "teller@1.0.0", "teller@2.0.0"}
     reads = warm.get("caption", None).reads
     assert reads is not None
-    assert reads.encoder is warm.get("classify", "eye@1.9.0").encoder
+    classes = warm.get("classify", "eye@1.9.0").reads
+    assert classes is not None
+    assert reads.encoder is classes.encoder
 
 
 @pytest.mark.parametrize("how", ["manifest", "files", "unreadable", "encoder"])

@@ -119,10 +119,10 @@ class Dispatcher:
         return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(task, rows[name]))
 
     def _submit(self, task: str, value: Any) -> Future[Any]:
-        lane = self._served[task].lane
-        if lane is None:  # what it is given is its result
-            return _done(value)
-        return self._queue(lane, InferenceRequest(value, self._options[task]))
+        served, request = self._served[task], InferenceRequest(value, self._options[task])
+        if served.lane is None:
+            return _done(served.model.predict([request])[0])
+        return self._queue(served.lane, request)
 
     def _queue(self, lane: Lane, item: Any) -> Future[Any]:
         with self._lock:

@@ -16,14 +16,14 @@ from core.heads.captions import Caption, CaptionSettings, captions_of, read_word
 from core.heads.ranking import DIGITS
 from core.tasks import CaptionOptions
 from worker.models.encoders import image_feature
-from worker.models.model import InferenceRequest, Model
+from worker.models.model import InferenceRequest, Loaded
 from worker.runtimes.runtime import Runtime
 
 
 class Captioner:
     """A decoder in two parts: what it remembers of a photo, and one word for every beam of every photo."""
 
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Loaded]) -> None:
         """Read the vocabulary.
 
         Raises:
@@ -34,7 +34,7 @@ class Captioner:
         self.streams = runtime.streams
         self._runtime = runtime
         if "image" not in encoders:
-            raise ArtefactError("encoder_missing", f"{manifest.id} names no image encoder to stand on")
+            raise ArtefactError("encoder_missing", f"{manifest.id} names no image encoder")
         self._feature = image_feature(manifest, encoders["image"].manifest)
         try:
             self._settings = CaptionSettings.model_validate(manifest.settings)

@@ -1,7 +1,8 @@
-"""What the worker asks of a model, whatever its kind."""
+"""What the worker asks of what it loads: of models, which do a task, and of the encoders that they read."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -43,21 +44,26 @@ class Output:
     embedding: NDArray[np.float16] | None = None
 
 
-class Model(Protocol):
-    """One warm model. Its methods may be called from several threads at once.
+class Loaded(Protocol):
+    """What was loaded from an artefact. Its methods may be called from several threads at once.
 
     It is made as `Kind(folder, manifest, runtime, encoders)`: the artefact's folder and manifest, its graph loaded,
-    and the warm models that `manifest.encoders` names, by the same keys.
+    and the encoders that `manifest.encoders` names, by the same keys.
 
     A class with `needs_runtime = False` loads what it runs itself and is given None for the graph.
 
     Attributes:
         manifest: what it is; `manifest.medium` says what it takes and `manifest.preprocessing` how that is prepared.
-        streams: how many calls of `predict` at a time pay off.
+        streams: how many batches at a time pay off.
     """
 
     manifest: Manifest
     streams: int
+
+
+@runtime_checkable
+class Model(Loaded, Protocol):
+    """What does a task."""
 
     def predict(self, requests: Sequence[InferenceRequest[Any]]) -> Sequence[Any]:
         """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.
@@ -79,21 +85,49 @@ class TextModel(Model, Protocol):
         """The input of a request for a text.
 
         Raises:
-            ItemError: the text cannot be judged.
+            ItemError: the model cannot take the text.
         """
         ...
 
 
-@runtime_checkable
-class Encoder(Model, Protocol):
-    """An image model whose graph has outputs that other models stand on.
+class Encoder(ABC):
+    """Images in, named outputs out: what image models read, so that one pass serves all of them.
 
-    Attributes:
-        own: the output of which a row is the raw result of its own task.
+    A base class and not a protocol: a model of another package may well have a method `encode` of its own.
     """
 
-    own: str
+    manifest: Manifest
+    streams: int
 
+    @abstractmethod
     def encode(self, images: Sequence[NDArray[np.uint8]], outputs: Sequence[str]) -> list[dict[str, NDArray[Any]]]:
-        """The wanted outputs of the graph for each image uint8 [height, width, 3], by name, in order."""
-        ...
+        """The wanted outputs for each image uint8 [height, width, 3], by name, in order."""
+
+
+class OutputReader(ABC):
+    """A model of which an output of its artefact's encoder is the raw result already: it runs nothing itself.
+
+    Attributes:
+        encoder: the encoder.
+        output: the name of the output.
+    """
+
+    manifest: Manifest
+    streams: int
+    encoder: Encoder
+    output: str
+
+    def predict(self, requests: Sequence[InferenceRequest[Any]]) -> list[NDArray[Any]]:
+        """The rows of the output as they are."""
+        return [request.input for request in requests]
+
+    @abstractmethod
+    def render(self, raw: NDArray[Any], options: Any) -> dict[str, Any] | Output:
+        """See Model."""
+
+
+def encoder_in(loaded: Loaded) -> Encoder | None:
+    """The image encoder that an artefact holds, if it holds one."""
+    if isinstance(loaded, OutputReader):
+        return loaded.encoder
+    return loaded if isinstance(loaded, Encoder) else None

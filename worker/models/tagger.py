@@ -17,7 +17,7 @@ from core.heads.ranking import rank
 from core.heads.tags import TagSettings, distinct_labels
 from core.tasks import TagOptions
 from worker.models.encoders import image_feature
-from worker.models.model import InferenceRequest, Model, Output
+from worker.models.model import InferenceRequest, Loaded, Output
 from worker.models.text_encoder import TextEncoder
 from worker.models.vocabulary_cache import VocabularyCache
 from worker.runtimes.runtime import Runtime
@@ -42,7 +42,7 @@ class Tagger:
     and search by a text's `direction`, without reading it.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Loaded]) -> None:
         """Read the named vocabularies.
 
         Raises:

@@ -15,15 +15,15 @@ from core.errors import ArtefactError
 from core.heads.ranking import rank
 from core.tasks import TaskOptions
 from core.texts.prepare import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
-from worker.models.model import InferenceRequest, Model
+from worker.models.model import InferenceRequest, Loaded
 from worker.runtimes.runtime import Runtime
 
 OUTPUT = "probabilities"
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedText:
-    """Probabilities, float32 [labels], and whether the text was cut before it was judged."""
+class TextProbabilities:
+    """Probabilities, float32 [labels], and whether the text was cut before it was classified."""
 
     probabilities: NDArray[np.float32]
     truncated: bool
@@ -32,7 +32,7 @@ class JudgedText:
 class TextClassifier:
     """Probabilities over a few labels, from ids of characters, words or n-grams."""
 
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Loaded]) -> None:
         """Read the labels.
 
         Raises:
@@ -59,21 +59,21 @@ class TextClassifier:
         """
         return prepare_text(text, self._spec)
 
-    def predict(self, requests: Sequence[InferenceRequest[TaskOptions]]) -> list[JudgedText]:
+    def predict(self, requests: Sequence[InferenceRequest[TaskOptions]]) -> list[TextProbabilities]:
         """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
         items: list[PreparedText] = [request.input for request in requests]
         groups: dict[int, list[int]] = {}
         for at, item in enumerate(items):
             groups.setdefault(padded_length(len(item.ids)), []).append(at)
-        judged: dict[int, JudgedText] = {}
+        classified: dict[int, TextProbabilities] = {}
         for length, group in groups.items():
             ids = pad_batch([items[at].ids for at in group], length)  # padding changes no result
             found = self._runtime.run({self._input: ids}, (OUTPUT,))[OUTPUT]
             for at, probabilities in zip(group, found, strict=True):
-                judged[at] = JudgedText(probabilities, items[at].truncated)
-        return [judged[at] for at in range(len(items))]
+                classified[at] = TextProbabilities(probabilities, items[at].truncated)
+        return [classified[at] for at in range(len(items))]
 
-    def render(self, raw: JudgedText, options: TaskOptions) -> dict[str, Any]:
+    def render(self, raw: TextProbabilities, options: TaskOptions) -> dict[str, Any]:
         """The label, and what every label scores.
 
         Args:
