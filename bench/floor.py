@@ -19,11 +19,14 @@ from typing import Any
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
+from core.tasks import ClassifyOptions
 from worker.models.load import load_model
-from worker.models.model import Model, Query
+from worker.models.model import OutputReader
+
+OPTIONS = ClassifyOptions(top_k=5, threshold=0.0)
 
 
-def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
+def run(paths: Sequence[Path], model: OutputReader, settings: Settings) -> float:
     """Classify the photos; returns the seconds it took."""
     spec = model.manifest.preprocessing
     assert isinstance(spec, ImageSpec)
@@ -41,8 +44,8 @@ def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
                     break
                 batch.append(item)
             if batch:
-                for raw in model.predict([Query(pixels) for pixels in batch]):
-                    model.render(raw, {"top_k": 5, "threshold": 0.0})
+                for row in model.encoder.encode(batch, (model.output,)):
+                    model.render(row[model.output], OPTIONS)
             if len(batch) < settings.batch_size:
                 return
 
@@ -65,6 +68,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     settings = load_settings()
     model = load_model(Catalogue(settings.models_dir).resolve("classify").folder, settings)
+    assert isinstance(model, OutputReader)
     paths = sorted(folder.glob("*.jpg"))
     run(paths[:64], model, settings)
     seconds = run(paths, model, settings)

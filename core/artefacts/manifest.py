@@ -59,7 +59,9 @@ class Manifest(_Part):
     preprocessing: ImageSpec | TextSpec = Field(discriminator="medium")
     inputs: dict[str, TensorSpec] = Field(min_length=1)
     outputs: dict[str, TensorSpec] = Field(min_length=1)
-    encoders: dict[Literal["image", "text"], ModelId] = Field({}, description="The models that this one stands on.")
+    encoders: dict[Literal["image", "text"], ModelId] = Field(
+        {}, description="The encoders whose outputs this model reads."
+    )
     settings: dict[str, Any] = Field({}, description="What only its kind understands.")
     metrics: tuple[Metric, ...]
     threshold: float | None = Field(None, ge=0, le=1, description="The second of two labels is given from here on.")

@@ -14,19 +14,25 @@ from prometheus_client import CollectorRegistry
 
 pytest.importorskip("tensorflow")
 
+from core.errors import ArtefactError
 from core.heads.captions import Caption
 from core.images.decode import ImageSpec, decode_image
+from core.inputs import ItemResult
 from core.settings import Settings, load_settings
+from core.tasks import CaptionOptions, TagOptions
 from db.engine import Database
 from db.results import stream_results
+from db.store import store_results
 from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.tagger import write_tagger, write_text_encoder
+from worker.chunk import pipeline
 from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
-from worker.models.load import KINDS, load_model
-from worker.models.model import Encoder, Query
+from worker.models.load import KINDS, load_artefact, load_model
+from worker.models.model import Encoder, InferenceRequest, encoder_in
+from worker.models.tagger import Tagger
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.metrics import Metrics
 
@@ -91,8 +97,8 @@ def run_job(
 
 def seen(models: Path, name: str) -> dict[str, NDArray[Any]]:
     """What the encoder makes of a sample photo."""
-    eye = load_model(models / "eye@1.0.0", load_settings(runtime="openvino"))
-    assert isinstance(eye, Encoder)
+    eye = encoder_in(load_model(models / "eye@1.0.0", load_settings(runtime="openvino")))
+    assert eye is not None
     pixels = decode_image((SAMPLES / f"{name}.jpg").read_bytes(), ImageSpec(size=(SIDE, SIDE)), 10**8).pixels
     return eye.encode([pixels], ("grid", "probabilities"))[0]
 
@@ -124,7 +130,8 @@ def test_what_is_served_is_what_the_models_give(
     teller = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
-        assert row["outputs"]["caption"] == teller.render(teller.predict([Query(expected["grid"])])[0], {})
+        request = InferenceRequest(expected["grid"], CaptionOptions())
+        assert row["outputs"]["caption"] == teller.render(teller.predict([request])[0], request.options)
         best = row["outputs"]["classify"]["labels"][0]["score"]
         assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
 
@@ -139,15 +146,41 @@ def test_models_on_two_encoders(settings: Settings, database: Database, tenant: 
     assert {row["outputs"]["caption"]["model"] for row in rows} == {"teller@2.0.0"}
 
 
+def test_an_encoder_needs_no_classifier_beside_it(
+    settings: Settings, database: Database, tenant: str, photos: str, models: Path
+) -> None:
+    """An artefact that is an encoder and nothing else: captioner and tagger read it, and no job can ask for it."""
+    write_encoder(models, name="bare", kind="image-encoder", task="encode", labels=None)
+    write_captioner(models, "2.0.0", encoder="bare@1.0.0")
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("caption",))
+        assert passed(registry, "bare@1.0.0") == 20
+        assert passed(registry, "eye@1.0.0") == 0
+        assert {row["outputs"]["caption"]["model"] for row in rows} == {"teller@2.0.0"}
+        with pytest.raises(ArtefactError, match="model_wrong_task"):
+            context.models.get("classify", "bare@1.0.0")
+
+
+def test_an_encoder_alone_does_no_task(models: Path) -> None:
+    alone = write_encoder(models, name="bare", kind="image-encoder", task="encode", labels=None)
+    assert isinstance(load_artefact(alone, load_settings(runtime="openvino")), Encoder)
+    with pytest.raises(ArtefactError, match="does no task"):
+        load_model(alone, load_settings(runtime="openvino"))
+    claims = write_encoder(models, "2.0.0", name="bare", kind="image-encoder")
+    with pytest.raises(ArtefactError, match="kind image-encoder does no 'classify'") as caught:
+        load_artefact(claims, load_settings(runtime="openvino"))
+    assert caught.value.code == "manifest_invalid"
+
+
 class Choosy(Captioner):
     """A captioner that cannot bear some grids."""
 
     hated: ClassVar[list[NDArray[np.float32]]] = []
 
-    def predict(self, queries: Sequence[Query]) -> list[list[Caption]]:
-        if any(np.allclose(query.value, grid, atol=1e-4) for query in queries for grid in self.hated):
+    def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
+        if any(np.allclose(request.input, grid, atol=1e-4) for request in requests for grid in self.hated):
             raise RuntimeError("it chokes")
-        return super().predict(queries)
+        return super().predict(requests)
 
 
 def test_a_head_that_fails_on_a_photo_fails_that_item_alone(
@@ -164,3 +197,39 @@ def test_a_head_that_fails_on_a_photo_fails_that_item_alone(
             assert row["error"]["code"] == "inference_failed"
         else:
             assert row["outputs"]["caption"]["model"] == "teller@2.0.0"
+
+
+def test_options_that_the_worker_cannot_read_fail_the_items_and_nothing_else(
+    settings: Settings, database: Database, tenant: str, photos: str
+) -> None:
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("classify",), options={"classify": {"sharpness": 2}})
+        assert {row["error"]["code"] for row in rows} == {"option_invalid"}
+        assert passed(registry, "eye@1.0.0") == 0
+        assert {row["state"] for row in run_job(context, tenant, photos, ("classify",))} == {"succeeded"}
+
+
+def test_the_embedding_of_a_photo_leaves_the_pipeline_beside_its_labels(
+    settings: Settings, database: Database, tenant: str, photos: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger will keep it. What is stored of a job today is unchanged: labels and no embedding."""
+    kept: list[ItemResult] = []
+
+    def store(session: Any, claim: Any, results: list[ItemResult]) -> None:
+        kept.extend(results)
+        store_results(session, claim, results)
+
+    monkeypatch.setattr(pipeline, "store_results", store)
+    with worker(settings) as (context, _):
+        rows = run_job(context, tenant, photos, ("classify", "tag"))
+    tagger = load_model(models / "namer@1.0.0", load_settings(runtime="openvino"))
+    assert isinstance(tagger, Tagger)
+    assert len(kept) == len(rows) == 20
+    for result, row in zip(kept, rows, strict=True):
+        assert set(result.embeddings) == {"tag"}
+        assert result.embeddings["tag"].dtype == np.float16
+        assert row["outputs"]["tag"].keys() == {"labels", "model"}
+        again = tagger.tag(result.embeddings["tag"], TagOptions())
+        scores = dict(zip(again.labels, again.scores.tolist(), strict=True))
+        for label in row["outputs"]["tag"]["labels"]:
+            assert label["score"] == pytest.approx(scores[label["label"]], abs=5e-3)

@@ -16,7 +16,8 @@ from core.errors import ArtefactError
 from core.settings import MODELS_DIR, load_settings
 from tests.support.manifests import make
 from worker.models import load
-from worker.models.load import load_model, warm_up
+from worker.models.load import load_model
+from worker.models.warm_up import warm_up
 from worker.runtimes.checked import CheckedRuntime
 
 
@@ -86,7 +87,7 @@ def test_labels_out_of_order(tmp_path: Path) -> None:
         read_labels(folder, manifest)
 
 
-def test_an_artefact_may_do_without_labels_and_stand_on_another(tmp_path: Path) -> None:
+def test_an_artefact_may_do_without_labels_and_read_another(tmp_path: Path) -> None:
     folder = make(tmp_path, labels=None, encoders={"image": "eye@1.0.0"}, settings={"words": 20})
     manifest = load_manifest(folder)
     assert read_labels(folder, manifest) == ()

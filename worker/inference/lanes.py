@@ -1,21 +1,25 @@
-"""The ways into warm models: a lane for each encoder, and one for each model that does more than read its output."""
+"""The ways into what is loaded: a lane for each encoder, and one for each model that runs more than its encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.artefacts.manifest import Manifest
 from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.batching import Lane
 from worker.models.encoders import image_feature
-from worker.models.model import Encoder, Model
+from worker.models.model import Encoder, Loaded, Model, OutputReader, encoder_in
 from worker.process.metrics import Metrics
+
+OpenLane = Callable[[Callable[[Sequence[Any]], Sequence[Any]]], Lane]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,65 +31,99 @@ class EncoderRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class WarmEncoder:
+class ServedEncoder:
     """An encoder that is ready; its lane takes `EncoderRequest`s and gives the outputs asked for, by name."""
 
-    id: str
-    spec: ImageSpec
+    manifest: Manifest
     lane: Lane
+
+    @property
+    def id(self) -> str:
+        """NAME@VERSION of its artefact."""
+        return self.manifest.id
+
+    @property
+    def spec(self) -> ImageSpec:
+        """How it wants its images."""
+        spec = self.manifest.preprocessing
+        assert isinstance(spec, ImageSpec)
+        return spec
 
 
 @dataclass(frozen=True, slots=True)
-class WarmModel:
+class EncoderOutput:
+    """One output of an encoder, by its name."""
+
+    encoder: ServedEncoder
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
     """A model that is ready, and the way into it.
 
     Attributes:
-        lane: takes `Query`s and gives raw results; None where the encoder's output is the raw result.
-        encoder_output: the encoder whose output is the value of its queries, and the name of that output; None if it
-            takes pixels or texts.
-        encoder: itself as an encoder, if it is one.
+        lane: takes `InferenceRequest`s and gives raw results; None where `predict` runs nothing and needs no batch.
+        reads: the output whose rows are the inputs of its requests; None if it takes pixels or texts.
     """
 
     model: Model
     lane: Lane | None
-    encoder_output: tuple[WarmEncoder, str] | None = None
-    encoder: WarmEncoder | None = None
+    reads: EncoderOutput | None = None
 
 
-def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: WarmModel | None) -> WarmModel:
-    """A model that has been warmed up, with its lanes running.
+@dataclass(frozen=True, slots=True)
+class ServedArtefact:
+    """All that is served out of one artefact.
+
+    Attributes:
+        loaded: what was loaded from it.
+        model: what does its task; None if other models alone use it.
+        encoder: its image encoder, if it holds one.
+    """
+
+    loaded: Loaded
+    model: ServedModel | None
+    encoder: ServedEncoder | None
+
+
+def open_lanes(loaded: Loaded, settings: Settings, metrics: Metrics, read: ServedEncoder | None) -> ServedArtefact:
+    """What has been warmed up, with its lanes running.
 
     Args:
-        model: what was loaded.
+        loaded: what was loaded from an artefact.
         settings: how large a batch may be.
         metrics: told of every batch.
-        below: the image encoder that the model stands on, if it names one.
+        read: the image encoder that the artefact's manifest names, if it does.
     """
 
     def lane(predict: Callable[[Sequence[Any]], Sequence[Any]]) -> Lane:
-        name = model.manifest.id
+        name = loaded.manifest.id
         fills, seconds = metrics.batch_items.labels(name), metrics.infer.labels(name)
 
         def observe(items: int, took: float) -> None:
             fills.observe(items)
             seconds.observe(took)
 
-        return Lane(predict, batch_size=settings.batch_size, streams=model.streams, name=name, observe=observe)
+        return Lane(predict, batch_size=settings.batch_size, streams=loaded.streams, name=name, observe=observe)
 
-    manifest = model.manifest
-    if isinstance(model, Encoder) and isinstance(manifest.preprocessing, ImageSpec):
-        itself = WarmEncoder(manifest.id, manifest.preprocessing, lane(lambda requests: _encode(model, requests)))
-        return WarmModel(model, None, (itself, model.own), itself)
-    if manifest.task not in TASKS:  # only other models use it
-        return WarmModel(model, None)
-    if below is None:
-        return WarmModel(model, lane(model.predict))
-    assert below.encoder is not None  # or the model would not have been warmed up
-    return WarmModel(model, lane(model.predict), (below.encoder, image_feature(manifest, below.model.manifest)))
+    encoder = encoder_in(loaded)
+    inside = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder))) if encoder else None
+    does_task = isinstance(loaded, Model) and loaded.manifest.task in TASKS
+    return ServedArtefact(loaded, _open_model(cast(Model, loaded), lane, inside, read) if does_task else None, inside)
 
 
-def _encode(model: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:
+def _open_model(model: Model, lane: OpenLane, inside: ServedEncoder | None, read: ServedEncoder | None) -> ServedModel:
+    if isinstance(model, OutputReader):
+        assert inside is not None
+        return ServedModel(model, None, EncoderOutput(inside, model.output))
+    if read is None:
+        return ServedModel(model, lane(model.predict))
+    return ServedModel(model, lane(model.predict), EncoderOutput(read, image_feature(model.manifest, read.manifest)))
+
+
+def _encode(encoder: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:
     """One run for all; it gives what any of the photos needs, and each keeps what it asked for."""
     outputs = sorted(set().union(*(request.outputs for request in requests)))
-    rows = model.encode([request.pixels for request in requests], outputs)
+    rows = encoder.encode([request.pixels for request in requests], outputs)
     return [{name: row[name] for name in request.outputs} for request, row in zip(requests, rows, strict=True)]

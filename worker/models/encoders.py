@@ -1,4 +1,4 @@
-"""What a model stands on: the encoders its manifest names, and which of their outputs it takes."""
+"""Which encoders a model reads, and which of their outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from core.errors import ArtefactError
 
 
 def image_feature(head: Manifest, encoder: Manifest) -> str:
-    """The output of an image encoder that a head takes: the input of the head that has the same name.
+    """The output of an image encoder that a model reads: the input of the model that has the same name.
 
     Raises:
         ArtefactError: `encoder_mismatch`, there is not exactly one, it is of another type or shape, or the two do not
@@ -30,8 +30,8 @@ def image_feature(head: Manifest, encoder: Manifest) -> str:
 
 def encoder_missing(head: Manifest, encoder_id: str, reason: str) -> ArtefactError:
     """What to raise where an encoder cannot be had."""
-    return ArtefactError("encoder_missing", f"{head.id} stands on {encoder_id}, which cannot be used: {reason}")
+    return ArtefactError("encoder_missing", f"{head.id} reads {encoder_id}, which cannot be used: {reason}")
 
 
 def _mismatch(head: Manifest, encoder: Manifest, reason: str) -> ArtefactError:
-    return ArtefactError("encoder_mismatch", f"{head.id} cannot stand on {encoder.id}: {reason}")
+    return ArtefactError("encoder_mismatch", f"{head.id} cannot read {encoder.id}: {reason}")

@@ -1,48 +1,71 @@
-"""What the worker asks of a model, whatever its kind."""
+"""What the worker asks of what it loads: of models, which do a task, and of the encoders that they read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest
+from core.tasks import TaskOptions
+
+Options = TypeVar("Options", bound=TaskOptions, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class InferenceRequest(Generic[Options]):
     """One item of a batch.
 
     Attributes:
-        value: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
+        input: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
             own `prepare` made of a text.
-        options: of the job's task, as core/tasks.py has them. Empty at warm-up: every option has a default.
+        options: of the job's task, as core/tasks.py has them; read once for a whole chunk.
     """
 
-    value: Any
-    options: Mapping[str, Any] = field(default_factory=dict)
+    input: Any
+    options: Options
 
 
-class Model(Protocol):
-    """One warm model. Its methods may be called from several threads at once.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model says of one item.
+
+    Attributes:
+        json: the result, as it is stored and shown.
+        embedding: where the model has one, float16 [size]: with it the item can be scored again, by the same model
+            against other labels, without being read.
+    """
+
+    json: dict[str, Any]
+    embedding: NDArray[np.float16] | None = None
+
+
+class Loaded(Protocol):
+    """What was loaded from an artefact. Its methods may be called from several threads at once.
 
     It is made as `Kind(folder, manifest, runtime, encoders)`: the artefact's folder and manifest, its graph loaded,
-    and the warm models that `manifest.encoders` names, by the same keys.
+    and the encoders that `manifest.encoders` names, by the same keys.
 
     A class with `needs_runtime = False` loads what it runs itself and is given None for the graph.
 
     Attributes:
         manifest: what it is; `manifest.medium` says what it takes and `manifest.preprocessing` how that is prepared.
-        streams: how many calls of `predict` at a time pay off.
+        streams: how many batches at a time pay off.
     """
 
     manifest: Manifest
     streams: int
 
-    def predict(self, queries: Sequence[Query]) -> Sequence[Any]:
+
+@runtime_checkable
+class Model(Loaded, Protocol):
+    """What does a task."""
+
+    def predict(self, requests: Sequence[InferenceRequest[Any]]) -> Sequence[Any]:
         """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.
 
         Raises:
@@ -50,8 +73,8 @@ class Model(Protocol):
         """
         ...
 
-    def render(self, raw: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-        """One raw result as JSON-able data, with the task's options applied."""
+    def render(self, raw: Any, options: Any) -> dict[str, Any] | Output:
+        """One raw result as JSON-able data, with the task's options applied; as an `Output` if there is more to it."""
         ...
 
 
@@ -59,24 +82,52 @@ class TextModel(Model, Protocol):
     """A model that takes texts."""
 
     def prepare(self, text: str) -> Any:
-        """The value of a query for a text.
+        """The input of a request for a text.
 
         Raises:
-            ItemError: the text cannot be judged.
+            ItemError: the model cannot take the text.
         """
         ...
 
 
-@runtime_checkable
-class Encoder(Model, Protocol):
-    """An image model whose graph has outputs that other models stand on.
+class Encoder(ABC):
+    """Images in, named outputs out: what image models read, so that one pass serves all of them.
 
-    Attributes:
-        own: the output of which a row is the raw result of its own task.
+    A base class and not a protocol: a model of another package may well have a method `encode` of its own.
     """
 
-    own: str
+    manifest: Manifest
+    streams: int
 
+    @abstractmethod
     def encode(self, images: Sequence[NDArray[np.uint8]], outputs: Sequence[str]) -> list[dict[str, NDArray[Any]]]:
-        """The wanted outputs of the graph for each image uint8 [height, width, 3], by name, in order."""
-        ...
+        """The wanted outputs for each image uint8 [height, width, 3], by name, in order."""
+
+
+class OutputReader(ABC):
+    """A model of which an output of its artefact's encoder is the raw result already: it runs nothing itself.
+
+    Attributes:
+        encoder: the encoder.
+        output: the name of the output.
+    """
+
+    manifest: Manifest
+    streams: int
+    encoder: Encoder
+    output: str
+
+    def predict(self, requests: Sequence[InferenceRequest[Any]]) -> list[NDArray[Any]]:
+        """The rows of the output as they are."""
+        return [request.input for request in requests]
+
+    @abstractmethod
+    def render(self, raw: NDArray[Any], options: Any) -> dict[str, Any] | Output:
+        """See Model."""
+
+
+def encoder_in(loaded: Loaded) -> Encoder | None:
+    """The image encoder that an artefact holds, if it holds one."""
+    if isinstance(loaded, OutputReader):
+        return loaded.encoder
+    return loaded if isinstance(loaded, Encoder) else None

@@ -1,10 +1,9 @@
-"""Encode texts: a vector for each, which other models stand on."""
+"""Encode texts: a vector for each, which taggers read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,14 @@ from core.errors import ArtefactError
 from core.heads.text_vectors import text_vectors
 from core.texts.prepare import PieceIds, TextSpec
 from core.texts.word_pieces import WordPieces
-from worker.models.model import Model, Query
+from worker.models.model import Loaded
 from worker.runtimes.runtime import Runtime
 
 
 class TextEncoder:
     """A sentence encoder over word pieces."""
 
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Loaded]) -> None:
         """Read the vocabulary of word pieces.
 
         Raises:
@@ -39,22 +38,11 @@ class TextEncoder:
         except (OSError, ValueError) as error:
             raise ArtefactError("manifest_invalid", f"{manifest.id}: {spec.features.vocabulary}: {error}") from error
 
-    def prepare(self, text: str) -> list[int]:
-        """Ids of a text's word pieces; what is too long is cut, and an empty text is a start and an end."""
-        return self._pieces.encode(text[: self._max_chars], self._longest)
-
     def knows(self, text: str) -> bool:
         """Whether any of a text is in the vocabulary; of others the vector says nothing."""
         return self._pieces.knows(text)
 
-    def predict(self, queries: Sequence[Query]) -> list[NDArray[np.float32]]:
-        """A vector of length 1 for each text, float32 [size]."""
-        return list(text_vectors(self._runtime.run, [query.value for query in queries]))
-
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors for texts, float32 [len(texts), size]; at least one text."""
-        return text_vectors(self._runtime.run, [self.prepare(text) for text in texts])
-
-    def render(self, raw: NDArray[np.float32], options: Mapping[str, Any]) -> dict[str, Any]:
-        """{"vector": [...], "model": "NAME@VERSION"}."""
-        return {"vector": raw.tolist(), "model": self.manifest.id}
+        """A vector of length 1 for each text, float32 [len(texts), size]; at least one text. Long texts are cut."""
+        ids = [self._pieces.encode(text[: self._max_chars], self._longest) for text in texts]
+        return text_vectors(self._runtime.run, ids)

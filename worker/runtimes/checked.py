@@ -1,4 +1,4 @@
-"""A runtime that compares what a graph gives with what its manifest promises, until its model is trusted."""
+"""A runtime that compares what a graph gives with what its manifest promises, until its model is warm."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from worker.runtimes.runtime import Runtime
 
 
 class CheckedRuntime:
-    """Another runtime, watched while its model is warmed up, whatever parts of the graph the model runs."""
+    """Another runtime, checked while its model is warmed up, whatever parts of the graph the model runs."""
 
     def __init__(self, runtime: Runtime, manifest: Manifest) -> None:
         self.name, self.streams = runtime.name, runtime.streams
         self._runtime = runtime
         self._manifest = manifest
-        self._watching = True
+        self._checking = True
 
-    def trust(self) -> None:
-        """Stop looking: the warm-up went well."""
-        self._watching = False
+    def stop_checking(self) -> None:
+        """The warm-up went well: from here on results are handed on as they are."""
+        self._checking = False
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """See Runtime.
@@ -33,14 +33,14 @@ class CheckedRuntime:
             ArtefactError: also `warm_up_failed`, an output has another type or shape than promised, or is not finite.
         """
         found = self._runtime.run(feeds, outputs)
-        if self._watching:
+        if self._checking:
             for name, array in found.items():
-                complaint = self._complaint(feeds, name, array)
-                if complaint:
-                    raise ArtefactError("warm_up_failed", f"{self._manifest.id} gives {name} {complaint}")
+                fault = self._fault(feeds, name, array)
+                if fault:
+                    raise ArtefactError("warm_up_failed", f"{self._manifest.id} gives {name} {fault}")
         return found
 
-    def _complaint(self, feeds: Mapping[str, NDArray[Any]], name: str, array: NDArray[Any]) -> str | None:
+    def _fault(self, feeds: Mapping[str, NDArray[Any]], name: str, array: NDArray[Any]) -> str | None:
         spec = self._manifest.outputs.get(name)
         if spec is None:
             return "that the manifest does not list"

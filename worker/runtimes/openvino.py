@@ -22,8 +22,8 @@ from worker.runtimes.runtime import inputs_wrong
 def _core() -> Any:
     """The one OpenVINO of this process, which is never let go of.
 
-    On processors with AMX each gives its thread a stack for signal handlers and takes it away when it goes,
-    whichever is in use by then: with several, the next signal (SIGTERM, SIGHUP) would kill the process.
+    On processors with AMX each gives the thread that made it a stack for signal handlers, and takes it away when it
+    goes, whichever is in use by then: with several, the next signal (SIGTERM, SIGHUP) would kill the process.
     """
     return ov.Core()
 

@@ -11,14 +11,14 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.inference.lanes import WarmModel, open_lanes
-from worker.models.load import load_model
+from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
+from worker.models.load import load_artefact
 from worker.process.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 
-class WarmModels:
+class ModelRepository:
     """Every model of the models folder that has been asked for, by NAME@VERSION.
 
     A model stays warm until the worker stops: jobs may have been promised it.
@@ -28,10 +28,10 @@ class WarmModels:
         self._settings = settings
         self._metrics = metrics
         self._catalogue = Catalogue(settings.models_dir)
-        self._warm: dict[str, WarmModel] = {}  # replaced, never changed: whoever reads it needs no lock
+        self._warm: dict[str, ServedArtefact] = {}  # replaced, never changed: whoever reads it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
         self._refused: dict[str, tuple[Manifest, ArtefactError]] = {}  # not tried again until the next reload
-        self._lock = threading.RLock()  # loading a model may load what it stands on
+        self._lock = threading.RLock()  # loading a model may load the encoders that it reads
 
     def load_defaults(self) -> None:
         """Warm the default model of every task: its newest version that works.
@@ -60,31 +60,33 @@ class WarmModels:
                 **self._defaults,
                 task: self._try_newest(task, wanted) or self._defaults.get(task, wanted),
             }
-        for task, name in {(one.model.manifest.task, one.model.manifest.name) for one in self._warm.values()}:
+        for task, name in {(one.loaded.manifest.task, one.loaded.manifest.name) for one in self._warm.values()}:
             if task in TASKS and defaults.get(task, "").split("@")[0] != name:
                 self._try_newest(task, name)
         log.info("models are reloaded", extra={"defaults": self._defaults, "warm": self.names()})
 
-    def get(self, task: str, wanted: str | None) -> WarmModel:
+    def get(self, task: str, wanted: str | None) -> ServedModel:
         """The model for a task, loaded now if it is asked for the first time.
 
         Raises:
             ArtefactError: there is no such model, or it cannot serve.
         """
         wanted = wanted or self._defaults.get(task)
-        if wanted in self._warm:  # jobs carry the NAME@VERSION that they were promised
-            return self._warm[wanted]
-        return self._ready(self._catalogue.resolve(task, wanted, self.names()))
+        # Jobs carry the NAME@VERSION that they were promised.
+        found = self._warm.get(wanted or "") or self._ready(self._catalogue.resolve(task, wanted, self.names()))
+        if found.model is None:
+            raise ArtefactError("model_wrong_task", f"{found.loaded.manifest.id} does not do {task!r}")
+        return found.model
 
     def names(self) -> list[str]:
         """NAME@VERSION of the models that are warm, the defaults first: the API learns from this what serves."""
         return [name for name in dict.fromkeys([*self._defaults.values(), *sorted(self._warm)]) if name in self._warm]
 
     def close(self) -> None:
-        """Stop every lane, those first that feed others."""
-        for lane in [one.encoder.lane for one in self._warm.values() if one.encoder]:
-            lane.close()
-        for lane in [one.lane for one in self._warm.values() if one.lane]:
+        """Stop every lane, the encoders' first: those feed the others."""
+        served = list(self._warm.values())
+        encoders = [one.encoder.lane for one in served if one.encoder]
+        for lane in [*encoders, *(one.model.lane for one in served if one.model and one.model.lane)]:
             lane.close()
 
     def _newest(self, task: str, wanted: str) -> str:
@@ -123,19 +125,19 @@ class WarmModels:
 
     def _differs(self, manifest: Manifest) -> bool:
         """Whether another artefact of the same NAME@VERSION is warm."""
-        return manifest.id in self._warm and self._warm[manifest.id].model.manifest != manifest
+        return manifest.id in self._warm and self._warm[manifest.id].loaded.manifest != manifest
 
-    def _ready(self, installed: Installed) -> WarmModel:
+    def _ready(self, installed: Installed) -> ServedArtefact:
         assert installed.manifest is not None
         model_id = installed.manifest.id
         with self._lock:
             if model_id not in self._warm:
-                warm = self._load_once(installed, installed.manifest)  # may warm what it stands on
+                warm = self._load_once(installed, installed.manifest)  # may warm the encoders that it reads
                 self._warm = {**self._warm, model_id: warm}
             return self._warm[model_id]
 
-    def _load_once(self, installed: Installed, manifest: Manifest) -> WarmModel:
-        """Load a model, or say again why it could not be: a large job would have it tried for every chunk."""
+    def _load_once(self, installed: Installed, manifest: Manifest) -> ServedArtefact:
+        """Load an artefact, or say again why it could not be: a large job would have it tried for every chunk."""
         before = self._refused.get(manifest.id)
         if before and before[0] == manifest:
             raise before[1]
@@ -145,18 +147,18 @@ class WarmModels:
             self._refused[manifest.id] = (manifest, error)
             raise
 
-    def _load(self, installed: Installed) -> WarmModel:
+    def _load(self, installed: Installed) -> ServedArtefact:
         started = monotonic()
         manifest = installed.manifest
         assert manifest is not None
-        model = load_model(installed.folder, self._settings, lambda model_id: self._encoder(model_id).model)
-        below = manifest.encoders.get("image")
-        warm = open_lanes(model, self._settings, self._metrics, self._encoder(below) if below else None)
+        loaded = load_artefact(installed.folder, self._settings, lambda model_id: self._encoder(model_id).loaded)
+        encoder = manifest.encoders.get("image")
+        served = open_lanes(loaded, self._settings, self._metrics, self._encoder(encoder).encoder if encoder else None)
         log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
-        return warm
+        return served
 
-    def _encoder(self, model_id: str) -> WarmModel:
-        """The model that another stands on.
+    def _encoder(self, model_id: str) -> ServedArtefact:
+        """What another artefact names as an encoder.
 
         Raises:
             ArtefactError: it cannot be used.
@@ -170,7 +172,7 @@ class WarmModels:
         if installed.manifest is not None and self._differs(installed.manifest):
             raise ArtefactError("version_reused", f"another {model_id} runs already; give the new one a new version")
         if installed.manifest is not None and installed.manifest.encoders:
-            raise ArtefactError("encoder_mismatch", f"{model_id} stands on another model itself")
+            raise ArtefactError("encoder_mismatch", f"{model_id} reads another model itself")
         return self._ready(installed)
 
 
