@@ -20,7 +20,7 @@ from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
 from worker.models.load import load_model
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 
 
 def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
@@ -41,7 +41,7 @@ def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
                     break
                 batch.append(item)
             if batch:
-                for raw in model.predict([Query(pixels) for pixels in batch]):
+                for raw in model.predict([InferenceRequest(pixels) for pixels in batch]):
                     model.render(raw, {"top_k": 5, "threshold": 0.0})
             if len(batch) < settings.batch_size:
                 return

@@ -29,20 +29,20 @@ class OnnxCaptioner:
         self._own = [f"{n}.decoder.{part}" for n in range(settings["layers"]) for part in ("key", "value")]
         self._photo = [f"{n}.encoder.{part}" for n in range(settings["layers"]) for part in ("key", "value")]
 
-    def predict(self, queries):
-        """For each query (pixels uint8 [height, width, 3]) its sentences, best first: [(text, score), ...]."""
-        pixels = np.stack([query.value for query in queries]).astype(np.float32) / 255
+    def predict(self, requests):
+        """For each request (pixels uint8 [height, width, 3]) its sentences, best first: [(text, score), ...]."""
+        pixels = np.stack([request.input for request in requests]).astype(np.float32) / 255
         pixels = ((pixels - self._mean) / self._std).transpose(0, 3, 1, 2)
         states = self._see.run({"pixel_values": pixels}, ("last_hidden_state",))["last_hidden_state"]
         groups, found = {}, {}
-        for at, query in enumerate(queries):  # only photos that ask for the same search are decoded together
-            options = CaptionOptions.model_validate(dict(query.options))
+        for at, request in enumerate(requests):  # only photos that ask for the same search are decoded together
+            options = CaptionOptions.model_validate(dict(request.options))
             search = Search(options.beam_size, options.max_words, options.beam_size, start=self._start, end=self._end)
             groups.setdefault(search, []).append(at)
         for search, group in groups.items():
             step = partial(self._step, {"states": np.repeat(states[group], search.beam_size, axis=0)})
             found.update(zip(group, beam_search(step, len(group), search)))
-        return [[self._sentence(one) for one in found[at]] for at in range(len(queries))]
+        return [[self._sentence(one) for one in found[at]] for at in range(len(requests))]
 
     def render(self, raw, options):
         """As the task `caption` answers; see docs/plug-in-captioner.md."""

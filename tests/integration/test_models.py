@@ -24,7 +24,7 @@ from core.artefacts.manifest import load_manifest
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from worker.models.load import load_model
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.runtimes.choose import load_runtime
 from worker.runtimes.runtime import Runtime
 
@@ -147,7 +147,7 @@ def test_threads_share_a_runtime_and_keep_their_results(name: str) -> None:
 
 
 def test_labels_are_what_a_person_sees() -> None:
-    for path, raw in zip(PHOTOS, model().predict([Query(photo) for photo in pixels()]), strict=True):
+    for path, raw in zip(PHOTOS, model().predict([InferenceRequest(photo) for photo in pixels()]), strict=True):
         if path.name in SEEN:
             among, names = SEEN[path.name]
             labels = model().render(raw, {"top_k": among, "threshold": 0.0})["labels"]
@@ -155,7 +155,9 @@ def test_labels_are_what_a_person_sees() -> None:
 
 
 def test_options_limit_the_labels() -> None:
-    raw = model().predict([Query(photo) for photo in pixels()])[[path.name for path in PHOTOS].index("cat.jpg")]
+    raw = model().predict([InferenceRequest(photo) for photo in pixels()])[
+        [path.name for path in PHOTOS].index("cat.jpg")
+    ]
     result = model().render(raw, {"top_k": 3, "threshold": 0.0})
     assert [label["label"] for label in result["labels"]] == ["Egyptian cat", "tiger cat", "tabby"]
     assert result["labels"][0]["wnid"] == "n02124075"
@@ -182,11 +184,11 @@ sys.meta_path.insert(0, Blocked())
 from pathlib import Path
 from core.images.decode import decode_image
 from core.settings import load_settings
-from worker.models.model import Query
+from worker.models.model import InferenceRequest
 from worker.models.load import load_model
 model = load_model(Path(sys.argv[1]), load_settings(runtime="openvino"))
 photo = decode_image(Path(sys.argv[2]).read_bytes(), model.manifest.preprocessing, 10**8)
-print(model.render(model.predict([Query(photo.pixels)])[0], {})["labels"][0]["label"])
+print(model.render(model.predict([InferenceRequest(photo.pixels)])[0], {})["labels"][0]["label"])
 """
 
 

@@ -26,7 +26,7 @@ from tests.support.tagger import write_tagger, write_text_encoder
 from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
-from worker.models.model import Encoder, Query
+from worker.models.model import Encoder, InferenceRequest
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.metrics import Metrics
 
@@ -124,7 +124,7 @@ def test_what_is_served_is_what_the_models_give(
     teller = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
-        assert row["outputs"]["caption"] == teller.render(teller.predict([Query(expected["grid"])])[0], {})
+        assert row["outputs"]["caption"] == teller.render(teller.predict([InferenceRequest(expected["grid"])])[0], {})
         best = row["outputs"]["classify"]["labels"][0]["score"]
         assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
 
@@ -144,10 +144,10 @@ class Choosy(Captioner):
 
     hated: ClassVar[list[NDArray[np.float32]]] = []
 
-    def predict(self, queries: Sequence[Query]) -> list[list[Caption]]:
-        if any(np.allclose(query.value, grid, atol=1e-4) for query in queries for grid in self.hated):
+    def predict(self, requests: Sequence[InferenceRequest]) -> list[list[Caption]]:
+        if any(np.allclose(request.input, grid, atol=1e-4) for request in requests for grid in self.hated):
             raise RuntimeError("it chokes")
-        return super().predict(queries)
+        return super().predict(requests)
 
 
 def test_a_head_that_fails_on_a_photo_fails_that_item_alone(

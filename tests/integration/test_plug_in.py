@@ -24,7 +24,7 @@ from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
 from worker.chunk.pipeline import run_batch
 from worker.models.load import load_model
-from worker.models.model import Query
+from worker.models.model import InferenceRequest
 from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics
 
@@ -149,15 +149,17 @@ def pixels(name: str) -> NDArray[np.uint8]:
 def test_the_example_decodes_in_batches_what_one_finds_by_hand(models: Path) -> None:
     model = load_model(models / "big-teller", load_settings(runtime="openvino"))
     options = ({"beam_size": 3, "max_words": 6}, {"beam_size": 1, "max_words": 4}, {"candidates": 2, "max_words": 6})
-    queries = [Query(pixels(name), chosen) for name in NAMES for chosen in options]
-    told = [model.render(raw, query.options) for raw, query in zip(model.predict(queries), queries, strict=True)]
-    for query, result in zip(queries, told, strict=True):
-        text, score = by_hand(query.value, query.options.get("beam_size", 4), query.options["max_words"])
+    requests = [InferenceRequest(pixels(name), chosen) for name in NAMES for chosen in options]
+    told = [model.render(raw, request.options) for raw, request in zip(model.predict(requests), requests, strict=True)]
+    for request, result in zip(requests, told, strict=True):
+        text, score = by_hand(request.input, request.options.get("beam_size", 4), request.options["max_words"])
         assert result["text"] == text
         assert result["score"] == pytest.approx(score, abs=1e-5)
-        assert len(result.get("candidates", [])) == (2 if "candidates" in query.options else 0)
+        assert len(result.get("candidates", [])) == (2 if "candidates" in request.options else 0)
     assert len({result["text"] for result in told}) > 2
-    assert all(told[at] == model.render(model.predict([query])[0], query.options) for at, query in enumerate(queries))
+    assert all(
+        told[at] == model.render(model.predict([request])[0], request.options) for at, request in enumerate(requests)
+    )
 
 
 @pytest.fixture
@@ -204,8 +206,8 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
         def __init__(self, folder: Path, manifest: Any, runtime: None, encoders: Any) -> None:
             self.manifest, self._text = manifest, (folder / manifest.graph).read_text()
 
-        def predict(self, queries: Any) -> list[str]:
-            return [self._text] * len(queries)
+        def predict(self, requests: Any) -> list[str]:
+            return [self._text] * len(requests)
 
         def render(self, raw: str, options: Any) -> dict[str, Any]:
             return {"text": raw, "score": 1.0, "model": self.manifest.id}
@@ -214,4 +216,4 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
     (models / "big-teller" / "weights.txt").write_text("polly")
     write_manifest(models / "big-teller", graph="weights.txt")
     model = load_model(models / "big-teller", load_settings())
-    assert model.predict([Query(pixels("cat"))]) == ["polly"]
+    assert model.predict([InferenceRequest(pixels("cat"))]) == ["polly"]

@@ -17,7 +17,7 @@ from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from training.vision.tag_measure import OfflineTagger
 from worker.models.load import load_model
-from worker.models.model import Encoder, Model, Query
+from worker.models.model import Encoder, InferenceRequest, Model
 
 MODELS, SAMPLES = Path("models"), Path("samples")
 OWN = ["dog", "a cup of coffee", "Golden Retriever", "café", "rocket", "purple flowers", "nothing at all"]
@@ -76,7 +76,7 @@ def test_the_worker_gives_what_is_measured(
     expected = (measured.own(OWN) if vocabulary == "own" else measured.named(vocabulary)).scores(embeddings)
     runtime, tagger, rows = served
     options = {"vocabulary": OWN if vocabulary == "own" else vocabulary, "top_k": 20}
-    raw = tagger.predict([Query(row, options) for row in rows])
+    raw = tagger.predict([InferenceRequest(row, options) for row in rows])
     results = [tagger.render(one, options) for one in raw]
 
     assert len(results) == PHOTOS

@@ -21,7 +21,7 @@ from training.text.judge import Judge
 from training.text.made_up import write_made_up
 from training.text.measure import declaration
 from worker.models.load import load_model
-from worker.models.model import Query, TextModel
+from worker.models.model import InferenceRequest, TextModel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT.parent / "shared" / "data" / "text"  # used where it is there, see training/README.md
@@ -77,7 +77,7 @@ def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: 
     assert len(texts) == ITEMS
     offline = judge.probabilities(texts)
     model = cast(TextModel, load_model(folder, load_settings(runtime=runtime)))
-    raw = model.predict([Query(model.prepare(text)) for text in texts])
+    raw = model.predict([InferenceRequest(model.prepare(text)) for text in texts])
     served = np.stack([judged.probabilities for judged in raw])
     # Another order of additions, by another runtime or another length of padding, moves the last bits and no more.
     assert np.abs(served - offline).max() < 2e-5
@@ -91,7 +91,7 @@ def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_odd_texts_get_a_result_or_a_code(folder: Path) -> None:
     model = cast(TextModel, load_model(folder, load_settings(runtime="openvino")))
-    for judged in model.predict([Query(model.prepare(text)) for text in ODD]):
+    for judged in model.predict([InferenceRequest(model.prepare(text)) for text in ODD]):
         assert np.isfinite(judged.probabilities).all()
         assert judged.probabilities.sum() == pytest.approx(1, abs=1e-4)
         assert "truncated" not in model.render(judged, {})
@@ -110,7 +110,7 @@ def test_what_is_too_long_is_cut_and_says_so(folder: Path) -> None:
     assert (cut.truncated, whole.truncated) == (True, False)
     assert np.array_equal(cut.ids, whole.ids)
     model = cast(TextModel, load_model(folder, load_settings(runtime="openvino")))
-    first, second = model.predict([Query(cut), Query(whole)])
+    first, second = model.predict([InferenceRequest(cut), InferenceRequest(whole)])
     assert model.render(first, {})["truncated"] is True
     assert "truncated" not in model.render(second, {})
     assert np.allclose(first.probabilities, second.probabilities, atol=1e-6)

@@ -17,7 +17,7 @@ from training.experiment import Experiment, Schedule, experiment_names, load_exp
 from training.fit import CURVE, METRICS
 from training.train_small import SHIPPED, small_experiments, train_small
 from worker.models.load import load_model
-from worker.models.model import Encoder, Model, Query
+from worker.models.model import Encoder, InferenceRequest, Model
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
@@ -40,7 +40,7 @@ def of_task(small: Path, *tasks: str) -> list[Path]:
 
 
 def results(model: Model, values: list[Any], options: dict[str, Any]) -> list[dict[str, Any]]:
-    return [model.render(raw, options) for raw in model.predict([Query(value, options) for value in values])]
+    return [model.render(raw, options) for raw in model.predict([InferenceRequest(value, options) for value in values])]
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])

@@ -17,7 +17,7 @@ from core.settings import load_settings
 from tests.support.artefacts import BEAM_WORDS, FEATURES, MOST_WORDS, write_captioner, write_encoder
 from worker.models.captioner import Captioner
 from worker.models.load import load_model
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
 OPTIONS = (
@@ -36,32 +36,32 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def queries(count: int, *options: Mapping[str, Any]) -> list[Query]:
+def requests(count: int, *options: Mapping[str, Any]) -> list[InferenceRequest]:
     grids = np.random.default_rng(7).uniform(-1, 1, (count, 2, 2, FEATURES)).astype(np.float32)
-    return [Query(grid, options[at % len(options)]) for at, grid in enumerate(grids)]
+    return [InferenceRequest(grid, options[at % len(options)]) for at, grid in enumerate(grids)]
 
 
-def told(model: Model, asked: Sequence[Query]) -> list[dict[str, Any]]:
-    return [model.render(raw, query.options) for raw, query in zip(model.predict(asked), asked, strict=True)]
+def told(model: Model, asked: Sequence[InferenceRequest]) -> list[dict[str, Any]]:
+    return [model.render(raw, request.options) for raw, request in zip(model.predict(asked), asked, strict=True)]
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_a_caption_is_the_same_alone_and_among_others_with_other_options(models: Path, runtime: str) -> None:
     model = load_model(models / "teller@1.0.0", load_settings(runtime=runtime))
-    asked = queries(13, *OPTIONS)
+    asked = requests(13, *OPTIONS)
     together = told(model, asked)
-    assert together == [told(model, [query])[0] for query in asked]
+    assert together == [told(model, [request])[0] for request in asked]
     assert told(model, asked[::-1]) == together[::-1]
     assert len({result["text"] for result in together}) > 3
 
 
 def test_the_answer_is_what_was_asked_for(models: Path) -> None:
     model = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
-    for query, result in zip(queries(8, *OPTIONS), told(model, queries(8, *OPTIONS)), strict=True):
-        wanted = query.options.get("candidates", 1)
+    for request, result in zip(requests(8, *OPTIONS), told(model, requests(8, *OPTIONS)), strict=True):
+        wanted = request.options.get("candidates", 1)
         assert result["model"] == "teller@1.0.0"
         assert set(result["text"].split()) <= set(BEAM_WORDS)
-        assert len(result["text"].split()) <= min(query.options.get("max_words", 20), MOST_WORDS)
+        assert len(result["text"].split()) <= min(request.options.get("max_words", 20), MOST_WORDS)
         assert 0 < result["score"] <= 1
         assert ("candidates" in result) == (wanted > 1)
         if wanted > 1:
@@ -89,7 +89,7 @@ def test_the_decoder_runs_once_a_word_for_all_and_finished_photos_leave(models: 
     assert isinstance(model, Captioner)
     counting = Counting(model._runtime)
     model._runtime = counting
-    model.predict(queries(16, {"beam_size": 1, "max_words": 8}))
+    model.predict(requests(16, {"beam_size": 1, "max_words": 8}))
     assert len(counting.photos) <= 8 + 1
     assert counting.photos[0] == 16
     assert counting.photos == sorted(counting.photos, reverse=True)

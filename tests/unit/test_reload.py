@@ -16,7 +16,7 @@ from core.artefacts.manifest import MANIFEST
 from core.errors import ArtefactError
 from core.settings import load_settings
 from tests.support.artefacts import set_defaults, write_captioner, write_encoder
-from worker.inference.warm import WarmModels
+from worker.inference.repository import ModelRepository
 from worker.process.metrics import Metrics
 
 
@@ -29,19 +29,19 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def warm(models: Path) -> Iterator[WarmModels]:
+def warm(models: Path) -> Iterator[ModelRepository]:
     opened = opened_models(models)
     yield opened
     opened.close()
 
 
-def opened_models(models: Path) -> WarmModels:
-    opened = WarmModels(load_settings(models_dir=models, runtime="openvino"), Metrics(CollectorRegistry()))
+def opened_models(models: Path) -> ModelRepository:
+    opened = ModelRepository(load_settings(models_dir=models, runtime="openvino"), Metrics(CollectorRegistry()))
     opened.load_defaults()
     return opened
 
 
-def default(warm: WarmModels, task: str) -> str:
+def default(warm: ModelRepository, task: str) -> str:
     return warm.get(task, None).model.manifest.id
 
 
@@ -58,7 +58,7 @@ def codes(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_newer_version_takes_over_and_the_older_stays_for_those_who_were_promised_it(
-    warm: WarmModels, models: Path
+    warm: ModelRepository, models: Path
 ) -> None:
     assert (default(warm, "classify"), default(warm, "caption")) == ("eye@1.0.0", "teller@1.0.0")
     old = warm.get("classify", "eye@1.0.0")
@@ -70,14 +70,14 @@ def test_a_newer_version_takes_over_and_the_older_stays_for_those_who_were_promi
     assert (default(warm, "classify"), default(warm, "caption")) == ("eye@1.10.0", "teller@2.0.0")
     assert warm.get("classify", "eye@1.0.0") is old
     assert set(warm.names()) == {"eye@1.0.0", "eye@1.9.0", "eye@1.10.0", "teller@1.0.0", "teller@2.0.0"}
-    encoder_output = warm.get("caption", None).encoder_output
-    assert encoder_output is not None
-    assert encoder_output[0] is warm.get("classify", "eye@1.9.0").encoder
+    reads = warm.get("caption", None).reads
+    assert reads is not None
+    assert reads.encoder is warm.get("classify", "eye@1.9.0").encoder
 
 
 @pytest.mark.parametrize("how", ["manifest", "files", "unreadable", "encoder"])
 def test_a_broken_version_is_refused_and_the_old_one_goes_on(
-    warm: WarmModels, models: Path, caplog: pytest.LogCaptureFixture, how: str
+    warm: ModelRepository, models: Path, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     if how == "encoder":
         write_captioner(models, "2.0.0", encoder="eye@7.0.0")
@@ -108,7 +108,7 @@ def test_a_worker_starts_on_the_newest_version_that_works(models: Path, caplog: 
 
 
 def test_other_content_under_a_version_that_runs_is_reported(
-    warm: WarmModels, models: Path, caplog: pytest.LogCaptureFixture
+    warm: ModelRepository, models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = warm.get("classify", None)
     for path in (models / "eye@1.0.0").iterdir():
@@ -121,7 +121,7 @@ def test_other_content_under_a_version_that_runs_is_reported(
 
 
 def test_the_default_can_be_changed_and_nonsense_in_its_file_changes_nothing(
-    warm: WarmModels, models: Path, caplog: pytest.LogCaptureFixture
+    warm: ModelRepository, models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_encoder(models, name="other", seed=3)
     set_defaults(models, classify="other", caption="teller@1.0.0")
@@ -138,7 +138,7 @@ def test_the_default_can_be_changed_and_nonsense_in_its_file_changes_nothing(
 
 @pytest.mark.parametrize("how", ["refused by the worker", "damaged", "not there"])
 def test_a_new_default_that_cannot_serve_leaves_jobs_with_the_one_that_does(
-    warm: WarmModels, models: Path, how: str
+    warm: ModelRepository, models: Path, how: str
 ) -> None:
     if how != "not there":
         folder = write_encoder(models, name="other", seed=3)
@@ -157,7 +157,7 @@ def test_a_new_default_that_cannot_serve_leaves_jobs_with_the_one_that_does(
 
 
 def test_a_kind_that_raises_where_nobody_expects_it_is_refused_once(
-    warm: WarmModels, models: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    warm: ModelRepository, models: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
 
@@ -179,7 +179,7 @@ def test_a_kind_that_raises_where_nobody_expects_it_is_refused_once(
     assert default(warm, "caption") == "teller@2.0.0", "a reload tries again"
 
 
-def test_models_that_are_warm_without_being_a_default_are_renewed_too(warm: WarmModels, models: Path) -> None:
+def test_models_that_are_warm_without_being_a_default_are_renewed_too(warm: ModelRepository, models: Path) -> None:
     write_encoder(models, name="other", seed=3)
     warm.get("classify", "other")
     write_encoder(models, "1.1.0", name="other", seed=4)

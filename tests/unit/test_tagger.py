@@ -20,7 +20,7 @@ from core.settings import load_settings
 from tests.support.artefacts import FEATURES, write_captioner, write_encoder
 from tests.support.tagger import LABELS, toy_vocabulary, write_tagger, write_text_encoder
 from worker.models.load import load_model
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.models.tagger import OwnVocabularies
 
 OWN = ["a red dog", "grass!", "Dog", "dog", " dog ", "\u200b", "\U0001f600", "a" * 100, "\n", "猫"]
@@ -46,48 +46,48 @@ def model(models: Path) -> Model:
     return load_model(models / "namer@1.0.0", load_settings(runtime="openvino"))
 
 
-def queries(count: int, *options: Mapping[str, Any]) -> list[Query]:
+def requests(count: int, *options: Mapping[str, Any]) -> list[InferenceRequest]:
     rows = np.random.default_rng(7).uniform(-1, 1, (count, FEATURES)).astype(np.float32)
-    return [Query(row, options[at % len(options)]) for at, row in enumerate(rows)]
+    return [InferenceRequest(row, options[at % len(options)]) for at, row in enumerate(rows)]
 
 
-def tagged(model: Model, asked: list[Query]) -> list[dict[str, Any]]:
-    return [model.render(raw, query.options) for raw, query in zip(model.predict(asked), asked, strict=True)]
+def tagged(model: Model, asked: list[InferenceRequest]) -> list[dict[str, Any]]:
+    return [model.render(raw, request.options) for raw, request in zip(model.predict(asked), asked, strict=True)]
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_tags_are_the_same_alone_and_among_others_with_other_options(models: Path, runtime: str) -> None:
     model = load_model(models / "namer@1.0.0", load_settings(runtime=runtime))
-    asked = queries(13, *OPTIONS)
+    asked = requests(13, *OPTIONS)
     together = tagged(model, asked)
-    assert together == [tagged(model, [query])[0] for query in asked]
+    assert together == [tagged(model, [request])[0] for request in asked]
     assert tagged(model, asked[::-1]) == together[::-1]
 
 
 def test_the_answer_is_what_was_asked_for(model: Model) -> None:
-    for query, result in zip(queries(8, *OPTIONS), tagged(model, queries(8, *OPTIONS)), strict=True):
+    for request, result in zip(requests(8, *OPTIONS), tagged(model, requests(8, *OPTIONS)), strict=True):
         assert result["model"] == "namer@1.0.0"
         scores = [label["score"] for label in result["labels"]]
         assert scores == sorted(scores, reverse=True)
         assert all(0 <= score <= 1 for score in scores)
-        assert len(scores) <= query.options.get("top_k", 20)
-        assert min(scores, default=1) >= query.options.get("threshold", 0)
-        wanted = query.options.get("vocabulary", "photos")
+        assert len(scores) <= request.options.get("top_k", 20)
+        assert min(scores, default=1) >= request.options.get("threshold", 0)
+        wanted = request.options.get("vocabulary", "photos")
         known = LABELS[wanted] if isinstance(wanted, str) else wanted
         assert {label["label"] for label in result["labels"]} <= set(known)
 
 
 def test_labels_of_a_caller_that_read_the_same_are_one_and_what_cannot_be_read_is_none(model: Model) -> None:
-    found = tagged(model, queries(1, {"vocabulary": OWN, "top_k": 1000}))[0]["labels"]
+    found = tagged(model, requests(1, {"vocabulary": OWN, "top_k": 1000}))[0]["labels"]
     assert {label["label"] for label in found} == {"a red dog", "grass!", "Dog"}
     for unreadable in (["\u200b", " "], ["\U0001f600", "猫"]):
         with pytest.raises(ItemError, match="None of the labels can be read"):
-            tagged(model, queries(1, {"vocabulary": unreadable}))
+            tagged(model, requests(1, {"vocabulary": unreadable}))
 
 
 def test_a_label_scores_the_same_in_every_list(model: Model) -> None:
     def score(labels: list[str]) -> float:
-        found = tagged(model, queries(1, {"vocabulary": labels, "top_k": 1000}))[0]["labels"]
+        found = tagged(model, requests(1, {"vocabulary": labels, "top_k": 1000}))[0]["labels"]
         return next(float(entry["score"]) for entry in found if entry["label"] == "red dog")
 
     alone = score(["red dog"])

@@ -23,9 +23,9 @@ from core.inputs import InputItem, ItemResult
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
 from worker.chunk.watch import Interrupted, Watch
-from worker.inference.dispatch import encode, image_spec, infer, infer_text
-from worker.inference.lanes import WarmModel
-from worker.inference.warm import model_unavailable
+from worker.inference.dispatch import Dispatcher, image_spec
+from worker.inference.lanes import ServedModel
+from worker.inference.repository import model_unavailable
 from worker.models.model import TextModel
 from worker.process.context import WorkerContext
 
@@ -74,39 +74,51 @@ def _work(context: WorkerContext, claim: Claim) -> None:
 
 def _process(context: WorkerContext, claim: Claim) -> list[ItemResult]:
     try:
-        warm = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
+        served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
     except ArtefactError as error:
         failure = model_unavailable(error)
         return [ItemResult(item, error=failure) for item in claim.items]
     watch = Watch(context, claim)
-    under_way = [
-        _start_text(context, claim, warm, item)
-        if item.kind == "text"
-        else _start_image(context, claim, warm, item, watch)
-        for item in claim.items
-    ]
-    return [_collect(claim, warm, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)]
+    dispatcher = Dispatcher(claim, served)
+    try:
+        under_way = [
+            _start_text(context, dispatcher, served, item)
+            if item.kind == "text"
+            else _start_image(context, claim, dispatcher, served, item, watch)
+            for item in claim.items
+        ]
+        return [
+            _collect(claim, served, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)
+        ]
+    finally:
+        dispatcher.cancel()  # whatever nobody waits for any more: of a chunk that was lost, of an item that failed
 
 
 def _start_text(
-    context: WorkerContext, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem
+    context: WorkerContext, dispatcher: Dispatcher, served: Mapping[str, ServedModel], item: InputItem
 ) -> Future[Prepared]:
     """Set a text on its way: prepared on a decoding thread, then queued for each model."""
     try:
-        return context.decoders.submit(_prepare, claim, warm, item.ref)
+        return context.decoders.submit(_prepare, dispatcher, served, item.ref)
     except RuntimeError:  # the worker is shutting down
         stopped: Future[Prepared] = Future()
         stopped.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
         return stopped
 
 
-def _prepare(claim: Claim, warm: Mapping[str, WarmModel], text: str) -> Prepared:
-    items = {task: cast(TextModel, one.model).prepare(text) for task, one in warm.items()}
-    return Prepared(None, infer_text(claim, warm, items))
+def _prepare(dispatcher: Dispatcher, served: Mapping[str, ServedModel], text: str) -> Prepared:
+    dispatcher.check()
+    items = {task: cast(TextModel, one.model).prepare(text) for task, one in served.items()}
+    return Prepared(None, dispatcher.infer_text(items))
 
 
 def _start_image(
-    context: WorkerContext, claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, watch: Watch
+    context: WorkerContext,
+    claim: Claim,
+    dispatcher: Dispatcher,
+    served: Mapping[str, ServedModel],
+    item: InputItem,
+    watch: Watch,
 ) -> Future[Prepared]:
     """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
     photo: Future[Prepared] = Future()
@@ -119,7 +131,8 @@ def _start_image(
 
     def decode(blob: Future[bytes]) -> None:
         try:
-            photo.set_result(_decode(context, claim, warm, blob.result()))
+            dispatcher.check()
+            photo.set_result(_decode(context, dispatcher, served, blob.result()))
         except Exception as error:
             photo.set_exception(error)
         finally:
@@ -137,23 +150,23 @@ def _start_image(
     return photo
 
 
-def _decode(context: WorkerContext, claim: Claim, warm: Mapping[str, WarmModel], blob: bytes) -> Prepared:
+def _decode(context: WorkerContext, dispatcher: Dispatcher, served: Mapping[str, ServedModel], blob: bytes) -> Prepared:
     media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
     try:
         with context.metrics.timed("decode"):
-            specs = {image_spec(one) for one in warm.values()}
+            specs = {image_spec(one) for one in served.values()}
             images = {spec: decode_image(blob, spec, context.settings.image_max_pixels) for spec in specs}
     except ItemError as error:
         failed: Future[Any] = Future()
         failed.set_exception(error)
-        return Prepared(media, dict.fromkeys(warm, failed))
+        return Prepared(media, dict.fromkeys(served, failed))
     media |= next(iter(images.values())).media
     photo = {spec: image.pixels for spec, image in images.items()}
-    return Prepared(media, infer(claim, warm, photo, encode(claim, warm, photo)))
+    return Prepared(media, dispatcher.infer_image(photo))
 
 
 def _collect(
-    claim: Claim, warm: Mapping[str, WarmModel], item: InputItem, future: Future[Prepared], watch: Watch
+    claim: Claim, served: Mapping[str, ServedModel], item: InputItem, future: Future[Prepared], watch: Watch
 ) -> ItemResult:
     """Wait for an item and say what became of it; a failure belongs to the item."""
     media = None
@@ -161,7 +174,7 @@ def _collect(
         photo = watch.result(future)
         media = photo.media
         outputs = {
-            task: warm[task].model.render(watch.result(raw), claim.options.get(task, {}))
+            task: served[task].model.render(watch.result(raw), claim.options.get(task, {}))
             for task, raw in photo.raw.items()
         }
     except (LeaseLost, Interrupted):

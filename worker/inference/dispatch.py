@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import numpy as np
@@ -11,86 +12,113 @@ from numpy.typing import NDArray
 
 from core.images.decode import ImageSpec
 from db.claims import Claim
-from worker.inference.lanes import EncoderRequest, WarmModel
-from worker.models.model import Query
+from worker.inference.batching import Lane
+from worker.inference.lanes import EncoderRequest, ServedModel
+from worker.models.model import InferenceRequest
 
 Pixels = NDArray[np.uint8]
 Row = NDArray[Any]
 Decoded = Mapping[ImageSpec, Pixels]
 
 
-def image_spec(model: WarmModel) -> ImageSpec:
+class Dispatcher:
+    """Queues the items of one chunk for the models of its tasks; safe to share between threads.
+
+    Args:
+        claim: the chunk.
+        served: the model of each task.
+    """
+
+    def __init__(self, claim: Claim, served: Mapping[str, ServedModel]) -> None:
+        self._claim = claim
+        self._served = served
+        self._lock = threading.Lock()
+        self._queued: set[Future[Any]] = set()
+        self._cancelled = False
+
+    def infer_image(self, photo: Decoded) -> dict[str, Future[Any]]:
+        """Queue a photo for the model of each task, as soon as what that takes is there.
+
+        Args:
+            photo: its pixels, as each of the models wants them.
+
+        Returns:
+            By task, its raw result.
+        """
+        encoded = self._encode(photo)
+        return {task: self._infer(task, served, photo, encoded) for task, served in self._served.items()}
+
+    def infer_text(self, prepared: Mapping[str, Any]) -> dict[str, Future[Any]]:
+        """Queue a text for the model of each task, as each has prepared it."""
+        return {task: self._submit(served, task, prepared[task]) for task, served in self._served.items()}
+
+    def check(self) -> None:
+        """Raises CancelledError once the chunk is given up: nothing more need be prepared for it."""
+        if self._cancelled:
+            raise CancelledError
+
+    def cancel(self) -> None:
+        """Take back whatever waits in a lane, and let nothing of this chunk enter one from now on.
+
+        A batch that has left is not stopped. Futures that were taken back raise CancelledError.
+        """
+        with self._lock:
+            self._cancelled = True
+            queued = list(self._queued)
+        for future in queued:
+            future.cancel()
+
+    def _encode(self, photo: Decoded) -> dict[str, Future[dict[str, Row]]]:
+        """Send a photo through each encoder that its tasks read, once, however many they are.
+
+        Returns:
+            By the encoder's NAME@VERSION, the outputs that were asked for: one row each.
+        """
+        wanted: dict[str, set[str]] = {}
+        encoders = {}
+        for served in self._served.values():
+            if served.reads is not None:
+                encoders[served.reads.encoder.id] = served.reads.encoder
+                wanted.setdefault(served.reads.encoder.id, set()).add(served.reads.name)
+        return {
+            name: self._queue(encoder.lane, EncoderRequest(photo[encoder.spec], frozenset(wanted[name])))
+            for name, encoder in encoders.items()
+        }
+
+    def _infer(
+        self, task: str, served: ServedModel, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]]
+    ) -> Future[Any]:
+        if served.reads is None:
+            return self._submit(served, task, photo[image_spec(served)])
+        name = served.reads.name
+        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(served, task, rows[name]))
+
+    def _submit(self, served: ServedModel, task: str, value: Any) -> Future[Any]:
+        if served.lane is None:  # what it is given is its result
+            return _done(value)
+        return self._queue(served.lane, InferenceRequest(value, self._claim.options.get(task, {})))
+
+    def _queue(self, lane: Lane, item: Any) -> Future[Any]:
+        with self._lock:
+            self.check()
+            future = lane.submit(item, self._claim.priority)
+            self._queued.add(future)
+        future.add_done_callback(self._forget)
+        return future
+
+    def _forget(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._queued.discard(future)
+
+
+def image_spec(served: ServedModel) -> ImageSpec:
     """How an image model wants its images."""
-    spec = model.model.manifest.preprocessing
+    spec = served.model.manifest.preprocessing
     assert isinstance(spec, ImageSpec)
     return spec
 
 
-def encode(claim: Claim, warm: Mapping[str, WarmModel], photo: Decoded) -> dict[str, Future[dict[str, Row]]]:
-    """Send a photo through each encoder that its tasks stand on, once, however many they are.
-
-    Args:
-        claim: the chunk it belongs to.
-        warm: the model of each task.
-        photo: its pixels, as each of the models wants them.
-
-    Returns:
-        By the encoder's NAME@VERSION, the outputs that were asked for: one row each.
-    """
-    wanted: dict[str, set[str]] = {}
-    encoders = {}
-    for one in warm.values():
-        if one.encoder_output is not None:
-            encoder, output = one.encoder_output
-            encoders[encoder.id] = encoder
-            wanted.setdefault(encoder.id, set()).add(output)
-    return {
-        name: encoder.lane.submit(EncoderRequest(photo[encoder.spec], frozenset(wanted[name])), claim.priority)
-        for name, encoder in encoders.items()
-    }
-
-
-def infer(
-    claim: Claim, warm: Mapping[str, WarmModel], photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]]
-) -> dict[str, Future[Any]]:
-    """Queue a photo for the model of each task, as soon as what that takes is there.
-
-    Returns:
-        By task, its raw result.
-    """
-
-    def run(task: str, one: WarmModel) -> Future[Any]:
-        options = claim.options.get(task, {})
-        if one.encoder_output is None:
-            return _submit(one, Query(photo[image_spec(one)], options), claim.priority)
-        encoder, output = one.encoder_output
-        if one.lane is None:  # the encoder's output is the result
-            return _then(encoded[encoder.id], lambda rows: _done(rows[output]))
-        return _then(encoded[encoder.id], lambda rows: _submit(one, Query(rows[output], options), claim.priority))
-
-    return {task: run(task, one) for task, one in warm.items()}
-
-
-def infer_text(claim: Claim, warm: Mapping[str, WarmModel], prepared: Mapping[str, Any]) -> dict[str, Future[Any]]:
-    """Queue a text for the model of each task, as each has prepared it."""
-    return {
-        task: _submit(one, Query(prepared[task], claim.options.get(task, {})), claim.priority)
-        for task, one in warm.items()
-    }
-
-
-def _submit(one: WarmModel, query: Query, priority: int) -> Future[Any]:
-    assert one.lane is not None
-    return one.lane.submit(query, priority)
-
-
-def _done(value: Any) -> Future[Any]:
-    future: Future[Any] = Future()
-    future.set_result(value)
-    return future
-
-
-def _then(first: Future[Any], follow: Callable[[Any], Future[Any]]) -> Future[Any]:
+def chain(first: Future[Any], follow: Callable[[Any], Future[Any]]) -> Future[Any]:
     """A future for what `follow` makes of the result of another; the first failure is its own."""
     chained: Future[Any] = Future()
 
@@ -110,3 +138,9 @@ def _then(first: Future[Any], follow: Callable[[Any], Future[Any]]) -> Future[An
 
     first.add_done_callback(go_on)
     return chained
+
+
+def _done(value: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future

@@ -27,7 +27,7 @@ class EncoderRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class WarmEncoder:
+class ServedEncoder:
     """An encoder that is ready; its lane takes `EncoderRequest`s and gives the outputs asked for, by name."""
 
     id: str
@@ -36,23 +36,30 @@ class WarmEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class WarmModel:
+class EncoderOutput:
+    """One output of an encoder, by its name."""
+
+    encoder: ServedEncoder
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
     """A model that is ready, and the way into it.
 
     Attributes:
-        lane: takes `Query`s and gives raw results; None where the encoder's output is the raw result.
-        encoder_output: the encoder whose output is the value of its queries, and the name of that output; None if it
-            takes pixels or texts.
+        lane: takes `InferenceRequest`s and gives raw results; None where the encoder's output is the raw result.
+        reads: the output whose rows are the inputs of its requests; None if it takes pixels or texts.
         encoder: itself as an encoder, if it is one.
     """
 
     model: Model
     lane: Lane | None
-    encoder_output: tuple[WarmEncoder, str] | None = None
-    encoder: WarmEncoder | None = None
+    reads: EncoderOutput | None = None
+    encoder: ServedEncoder | None = None
 
 
-def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: WarmModel | None) -> WarmModel:
+def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: ServedModel | None) -> ServedModel:
     """A model that has been warmed up, with its lanes running.
 
     Args:
@@ -74,14 +81,15 @@ def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: WarmMo
 
     manifest = model.manifest
     if isinstance(model, Encoder) and isinstance(manifest.preprocessing, ImageSpec):
-        itself = WarmEncoder(manifest.id, manifest.preprocessing, lane(lambda requests: _encode(model, requests)))
-        return WarmModel(model, None, (itself, model.own), itself)
+        itself = ServedEncoder(manifest.id, manifest.preprocessing, lane(lambda requests: _encode(model, requests)))
+        return ServedModel(model, None, EncoderOutput(itself, model.own), itself)
     if manifest.task not in TASKS:  # only other models use it
-        return WarmModel(model, None)
+        return ServedModel(model, None)
     if below is None:
-        return WarmModel(model, lane(model.predict))
+        return ServedModel(model, lane(model.predict))
     assert below.encoder is not None  # or the model would not have been warmed up
-    return WarmModel(model, lane(model.predict), (below.encoder, image_feature(manifest, below.model.manifest)))
+    output = image_feature(manifest, below.model.manifest)
+    return ServedModel(model, lane(model.predict), EncoderOutput(below.encoder, output))
 
 
 def _encode(model: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:

@@ -15,7 +15,7 @@ from core.heads.beam import Search
 from core.heads.captions import Caption, CaptionSettings, captions_of, read_words
 from core.tasks import CaptionOptions
 from worker.models.encoders import image_feature
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
 DIGITS = 6
@@ -46,22 +46,22 @@ class Captioner:
         if spec is None or spec.shape[-1] != len(self._words) or self._settings.words not in manifest.files:
             raise ArtefactError("manifest_invalid", f"{manifest.id}: its vocabulary is not that of its graph")
 
-    def predict(self, queries: Sequence[Query]) -> list[list[Caption]]:
+    def predict(self, requests: Sequence[InferenceRequest]) -> list[list[Caption]]:
         """For each grid of the encoder the sentences of a beam search, best first; as many as there are beams at most.
 
         All photos are encoded in one run. Those that ask for the same search are decoded together; what a photo is
         told depends on nothing else in the batch.
         """
-        grids = np.stack([query.value for query in queries])
+        grids = np.stack([request.input for request in requests])
         encoded = self._runtime.run({self._feature: grids}, ("encoded",))["encoded"]
         groups: dict[Search, list[int]] = {}
-        for at, query in enumerate(queries):
-            groups.setdefault(self._search(query.options), []).append(at)
+        for at, request in enumerate(requests):
+            groups.setdefault(self._search(request.options), []).append(at)
         found: dict[int, list[Caption]] = {}
         for search, group in groups.items():
             captions = captions_of(self._runtime.run, encoded[group], self._words, self._settings, search)
             found.update(zip(group, captions, strict=True))
-        return [found[at] for at in range(len(queries))]
+        return [found[at] for at in range(len(requests))]
 
     def render(self, raw: Sequence[Caption], options: Mapping[str, Any]) -> dict[str, Any]:
         """The best sentence, and how sure the model is of its words.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
 from core.images.decode import ImageSpec
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
 OUTPUT = "probabilities"
@@ -46,9 +46,9 @@ class ImageClassifier:
         found = self._runtime.run({self._input: np.asarray(images)}, outputs)
         return [{name: found[name][at] for name in outputs} for at in range(len(images))]
 
-    def predict(self, queries: Sequence[Query]) -> list[NDArray[np.float32]]:
+    def predict(self, requests: Sequence[InferenceRequest]) -> list[NDArray[np.float32]]:
         """Probabilities, float32 [classes], for each image uint8 [height, width, 3]."""
-        return [found[OUTPUT] for found in self.encode([query.value for query in queries], (OUTPUT,))]
+        return [found[OUTPUT] for found in self.encode([request.input for request in requests], (OUTPUT,))]
 
     def render(self, raw: NDArray[np.float32], options: Mapping[str, Any]) -> dict[str, Any]:
         """The labels that score best.

@@ -19,7 +19,7 @@ from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.models.encoders import encoder_missing, image_feature
-from worker.models.model import Encoder, Model, Query, TextModel
+from worker.models.model import Encoder, InferenceRequest, Model, TextModel
 from worker.runtimes.checked import CheckedRuntime
 from worker.runtimes.choose import load_runtime
 
@@ -120,7 +120,7 @@ def warm_up(model: Model, encoders: Mapping[str, Model]) -> None:
     """
     try:
         for size in (1, 2):
-            complaint = _complaint(model, [Query(_example(model, encoders))] * size)
+            complaint = _complaint(model, [InferenceRequest(_example(model, encoders))] * size)
             if complaint:
                 raise ArtefactError("warm_up_failed", f"{model.manifest.id} {complaint}")
     except ArtefactError:
@@ -130,7 +130,7 @@ def warm_up(model: Model, encoders: Mapping[str, Model]) -> None:
 
 
 def _example(model: Model, encoders: Mapping[str, Model]) -> Any:
-    """The value of a query that this model should be able to answer."""
+    """The input of a request that this model should be able to answer."""
     spec = model.manifest.preprocessing
     if not isinstance(spec, ImageSpec):
         return cast(TextModel, model).prepare(EXAMPLE_TEXT)
@@ -151,12 +151,12 @@ def _grey(spec: ImageSpec) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
 
 
-def _complaint(model: Model, queries: list[Query]) -> str | None:
+def _complaint(model: Model, requests: list[InferenceRequest]) -> str | None:
     """What is wrong with the model's answers to a few examples, or None; the runtime has looked at the numbers."""
-    results = model.predict(queries)
+    results = model.predict(requests)
     if isinstance(model, Encoder):  # its own output first: that is compiled alone, and everything else together
-        model.encode([query.value for query in queries], sorted(model.manifest.outputs))
-    if len(results) != len(queries):
-        return f"gives {len(results)} results for {len(queries)} items"
+        model.encode([request.input for request in requests], sorted(model.manifest.outputs))
+    if len(results) != len(requests):
+        return f"gives {len(results)} results for {len(requests)} items"
     json.dumps([model.render(raw, {}) for raw in results], allow_nan=False)
     return None

@@ -13,16 +13,16 @@ from core.artefacts.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class InferenceRequest:
     """One item of a batch.
 
     Attributes:
-        value: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
+        input: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
             own `prepare` made of a text.
         options: of the job's task, as core/tasks.py has them. Empty at warm-up: every option has a default.
     """
 
-    value: Any
+    input: Any
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -42,7 +42,7 @@ class Model(Protocol):
     manifest: Manifest
     streams: int
 
-    def predict(self, queries: Sequence[Query]) -> Sequence[Any]:
+    def predict(self, requests: Sequence[InferenceRequest]) -> Sequence[Any]:
         """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.
 
         Raises:
@@ -59,7 +59,7 @@ class TextModel(Model, Protocol):
     """A model that takes texts."""
 
     def prepare(self, text: str) -> Any:
-        """The value of a query for a text.
+        """The input of a request for a text.
 
         Raises:
             ItemError: the text cannot be judged.

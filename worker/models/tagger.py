@@ -19,7 +19,7 @@ from core.errors import ArtefactError, ItemError
 from core.heads.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
 from core.tasks import TagOptions
 from worker.models.encoders import image_feature
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.models.text_encoder import TextEncoder
 from worker.runtimes.runtime import Runtime
 
@@ -65,15 +65,15 @@ class Tagger:
         for vocabulary in self._named.values():  # a text encoder of another kind is found out while the model warms up
             self._own.get(vocabulary.labels[:1])
 
-    def predict(self, queries: Sequence[Query]) -> list[Tagged]:
-        """Scores of every label of the vocabulary that each query asks for.
+    def predict(self, requests: Sequence[InferenceRequest]) -> list[Tagged]:
+        """Scores of every label of the vocabulary that each request asks for.
 
         Raises:
             ItemError: `labels_unreadable`, a list has no label that the text encoder knows.
         """
-        pooled = np.stack([query.value for query in queries])
+        pooled = np.stack([request.input for request in requests])
         embeddings = self._runtime.run({self._feature: pooled}, (EMBEDDING,))[EMBEDDING]
-        vocabularies = [self._vocabulary(query.options) for query in queries]
+        vocabularies = [self._vocabulary(request.options) for request in requests]
         # One image at a time: a product of matrices may round differently in another batch.
         return [
             Tagged(vocabulary.labels, vocabulary.scores(embedding[None])[0])

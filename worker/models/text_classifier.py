@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
 from core.texts.prepare import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
 OUTPUT = "probabilities"
@@ -57,9 +57,9 @@ class TextClassifier:
         """
         return prepare_text(text, self._spec)
 
-    def predict(self, queries: Sequence[Query]) -> list[JudgedText]:
+    def predict(self, requests: Sequence[InferenceRequest]) -> list[JudgedText]:
         """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
-        items: list[PreparedText] = [query.value for query in queries]
+        items: list[PreparedText] = [request.input for request in requests]
         groups: dict[int, list[int]] = {}
         for at, item in enumerate(items):
             groups.setdefault(padded_length(len(item.ids)), []).append(at)

@@ -14,7 +14,7 @@ from core.errors import ArtefactError
 from core.heads.text_vectors import text_vectors
 from core.texts.prepare import PieceIds, TextSpec
 from core.texts.word_pieces import WordPieces
-from worker.models.model import Model, Query
+from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
 
@@ -47,9 +47,9 @@ class TextEncoder:
         """Whether any of a text is in the vocabulary; of others the vector says nothing."""
         return self._pieces.knows(text)
 
-    def predict(self, queries: Sequence[Query]) -> list[NDArray[np.float32]]:
+    def predict(self, requests: Sequence[InferenceRequest]) -> list[NDArray[np.float32]]:
         """A vector of length 1 for each text, float32 [size]."""
-        return list(text_vectors(self._runtime.run, [query.value for query in queries]))
+        return list(text_vectors(self._runtime.run, [request.input for request in requests]))
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors for texts, float32 [len(texts), size]; at least one text."""

@@ -14,7 +14,7 @@ from db.engine import Database
 from db.uploads import find_upload
 from worker.chunk.gate import Gate
 from worker.chunk.leases import Leases
-from worker.inference.warm import WarmModels
+from worker.inference.repository import ModelRepository
 from worker.process.metrics import Metrics
 from worker.sources.registry import Sources, open_sources
 
@@ -29,7 +29,7 @@ class WorkerContext:
     http: HttpClient
     sources: Sources
     decoders: ThreadPoolExecutor
-    models: WarmModels
+    models: ModelRepository
     metrics: Metrics
     gate: Gate
     stopping: threading.Event
@@ -47,7 +47,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
     """
     metrics = metrics or Metrics()
     database = Database(settings.sql_url, pool_size=settings.worker_concurrency + 4)
-    models = WarmModels(settings, metrics)
+    models = ModelRepository(settings, metrics)
     models.load_defaults()
     http = HttpClient(settings)
 

@@ -11,14 +11,14 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.inference.lanes import WarmModel, open_lanes
+from worker.inference.lanes import ServedModel, open_lanes
 from worker.models.load import load_model
 from worker.process.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 
-class WarmModels:
+class ModelRepository:
     """Every model of the models folder that has been asked for, by NAME@VERSION.
 
     A model stays warm until the worker stops: jobs may have been promised it.
@@ -28,7 +28,7 @@ class WarmModels:
         self._settings = settings
         self._metrics = metrics
         self._catalogue = Catalogue(settings.models_dir)
-        self._warm: dict[str, WarmModel] = {}  # replaced, never changed: whoever reads it needs no lock
+        self._warm: dict[str, ServedModel] = {}  # replaced, never changed: whoever reads it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
         self._refused: dict[str, tuple[Manifest, ArtefactError]] = {}  # not tried again until the next reload
         self._lock = threading.RLock()  # loading a model may load what it stands on
@@ -65,7 +65,7 @@ class WarmModels:
                 self._try_newest(task, name)
         log.info("models are reloaded", extra={"defaults": self._defaults, "warm": self.names()})
 
-    def get(self, task: str, wanted: str | None) -> WarmModel:
+    def get(self, task: str, wanted: str | None) -> ServedModel:
         """The model for a task, loaded now if it is asked for the first time.
 
         Raises:
@@ -125,7 +125,7 @@ class WarmModels:
         """Whether another artefact of the same NAME@VERSION is warm."""
         return manifest.id in self._warm and self._warm[manifest.id].model.manifest != manifest
 
-    def _ready(self, installed: Installed) -> WarmModel:
+    def _ready(self, installed: Installed) -> ServedModel:
         assert installed.manifest is not None
         model_id = installed.manifest.id
         with self._lock:
@@ -134,7 +134,7 @@ class WarmModels:
                 self._warm = {**self._warm, model_id: warm}
             return self._warm[model_id]
 
-    def _load_once(self, installed: Installed, manifest: Manifest) -> WarmModel:
+    def _load_once(self, installed: Installed, manifest: Manifest) -> ServedModel:
         """Load a model, or say again why it could not be: a large job would have it tried for every chunk."""
         before = self._refused.get(manifest.id)
         if before and before[0] == manifest:
@@ -145,7 +145,7 @@ class WarmModels:
             self._refused[manifest.id] = (manifest, error)
             raise
 
-    def _load(self, installed: Installed) -> WarmModel:
+    def _load(self, installed: Installed) -> ServedModel:
         started = monotonic()
         manifest = installed.manifest
         assert manifest is not None
@@ -155,7 +155,7 @@ class WarmModels:
         log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
         return warm
 
-    def _encoder(self, model_id: str) -> WarmModel:
+    def _encoder(self, model_id: str) -> ServedModel:
         """The model that another stands on.
 
         Raises:

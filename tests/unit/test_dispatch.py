@@ -1,0 +1,149 @@
+"""A chunk that is given up leaves the lanes: no model sees its items any more, and its neighbours' are not touched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from core.images.decode import ImageSpec
+from core.texts.prepare import TextSpec
+from db.claims import Claim
+from worker.inference.batching import Lane
+from worker.inference.dispatch import Dispatcher
+from worker.inference.lanes import EncoderOutput, EncoderRequest, ServedEncoder, ServedModel
+from worker.models.model import InferenceRequest, Model
+
+SPEC = ImageSpec(size=(2, 2))
+
+
+class Held:
+    """What a lane runs, one item at a time: remembers the number in each, and waits until it is let go on."""
+
+    def __init__(self, number: Callable[[Any], int]) -> None:
+        self._number = number
+        self.seen: list[int] = []
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, batch: Sequence[Any]) -> list[Any]:
+        (item,) = batch
+        self.seen.append(self._number(item))
+        self.entered.set()
+        assert self.go_on.wait(30)
+        return [{"grid": item.pixels} if isinstance(item, EncoderRequest) else self.seen[-1]]
+
+
+class Stage:
+    """An encoder and a model that reads it, and a model that takes texts, each in a lane of its own."""
+
+    def __init__(self) -> None:
+        self.encoder = Held(lambda request: int(request.pixels[0, 0, 0]))
+        self.head = Held(lambda request: int(request.input[0, 0, 0]))
+        self.text = Held(lambda request: int(request.input))
+        held = (self.encoder, self.head, self.text)
+        encoder, head, text = self.lanes = [Lane(one, batch_size=1, streams=1, name="held") for one in held]
+        grid = EncoderOutput(ServedEncoder("eye@1.0.0", SPEC, encoder), "grid")
+        self.image = {"caption": ServedModel(_model(SPEC), head, grid)}
+        self.texts = {"spam": ServedModel(_model(TextSpec.model_construct()), text)}
+
+    def let_go(self) -> None:
+        for held in (self.encoder, self.head, self.text):
+            held.go_on.set()
+
+
+def _model(preprocessing: Any) -> Model:
+    return cast(Model, SimpleNamespace(manifest=SimpleNamespace(preprocessing=preprocessing)))
+
+
+def claim() -> Claim:
+    return Claim(
+        chunk_id=1, token=1, job_id="j", tenant_id="t", priority=0, attempts=1,
+        tasks=(), options={}, models={}, items=[],
+    )  # fmt: skip
+
+
+def photo(number: int) -> dict[ImageSpec, Any]:
+    return {SPEC: np.full((2, 2, 3), number, np.uint8)}
+
+
+def outcome(future: Future[Any]) -> Any:
+    try:
+        return future.result(30)
+    except CancelledError:
+        return "cancelled"
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    opened = Stage()
+    yield opened
+    opened.let_go()
+    for lane in opened.lanes:
+        lane.close()
+
+
+def test_photos_that_wait_for_the_encoder_are_taken_back(stage: Stage) -> None:
+    lost, kept = Dispatcher(claim(), stage.image), Dispatcher(claim(), stage.image)
+    futures = [lost.infer_image(photo(n))["caption"] for n in (1, 2, 3)]
+    other = kept.infer_image(photo(4))["caption"]
+    assert stage.encoder.entered.wait(30)
+    lost.cancel()
+    stage.let_go()
+    assert outcome(other) == 4
+    assert [outcome(future) for future in futures] == ["cancelled"] * 3
+    assert stage.encoder.seen == [1, 4], "the batch that had left is run to its end"
+    assert stage.head.seen == [4]
+
+
+def test_photos_that_wait_for_a_model_behind_the_encoder_are_taken_back(stage: Stage) -> None:
+    lost, kept = Dispatcher(claim(), stage.image), Dispatcher(claim(), stage.image)
+    stage.encoder.go_on.set()
+    futures = [lost.infer_image(photo(n))["caption"] for n in (1, 2, 3)]
+    other = kept.infer_image(photo(4))["caption"]
+    assert stage.head.entered.wait(30)
+    lost.cancel()
+    stage.let_go()
+    assert outcome(other) == 4
+    assert outcome(futures[0]) == 1
+    assert [outcome(future) for future in futures[1:]] == ["cancelled"] * 2
+    assert stage.head.seen == [1, 4]
+
+
+def test_texts_are_taken_back(stage: Stage) -> None:
+    lost, kept = Dispatcher(claim(), stage.texts), Dispatcher(claim(), stage.texts)
+    futures = [lost.infer_text({"spam": n})["spam"] for n in (1, 2, 3)]
+    other = kept.infer_text({"spam": 4})["spam"]
+    assert stage.text.entered.wait(30)
+    lost.cancel()
+    stage.let_go()
+    assert outcome(other) == 4
+    assert [outcome(future) for future in futures[1:]] == ["cancelled"] * 2
+    assert stage.text.seen == [1, 4]
+
+
+def test_what_is_given_up_queues_nothing_any_more(stage: Stage) -> None:
+    images, texts = Dispatcher(claim(), stage.image), Dispatcher(claim(), stage.texts)
+    images.check()
+    for lost in (images, texts):
+        lost.cancel()
+    for attempt in (images.check, lambda: images.infer_image(photo(1)), lambda: texts.infer_text({"spam": 1})):
+        with pytest.raises(CancelledError):
+            attempt()
+    stage.let_go()
+    assert Dispatcher(claim(), stage.texts).infer_text({"spam": 2})["spam"].result(30) == 2
+    assert (stage.encoder.seen, stage.head.seen, stage.text.seen) == ([], [], [2])
+
+
+def test_a_request_carries_the_options_of_its_task(stage: Stage) -> None:
+    asked: list[InferenceRequest] = []
+    lane = Lane(lambda batch: asked.extend(batch) or [0] * len(batch), batch_size=1, streams=1, name="options")
+    chunk = claim()
+    chunk.options["spam"] = {"threshold": 0.25}
+    Dispatcher(chunk, {"spam": ServedModel(_model(None), lane)}).infer_text({"spam": 1})["spam"].result(30)
+    assert [(request.input, request.options) for request in asked] == [(1, {"threshold": 0.25})]
+    lane.close()
