@@ -57,6 +57,14 @@ def claim_chunk(
     return None
 
 
+def anything_due(session: Session, queue: str, priorities: Iterable[Priority]) -> bool:
+    """Whether a chunk of the queue can be claimed at one of the priorities."""
+    return any(
+        session.scalars(select(Chunk.id).where(*_waiting(queue, priority)).limit(1)).first() is not None
+        for priority in priorities
+    )
+
+
 def _waiting(queue: str, priority: int) -> tuple[ColumnElement[bool], ...]:
     now = now_ms()
     return (Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority, Chunk.due_at <= now)

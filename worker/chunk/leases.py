@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from core.settings import Settings
+from core.states import Priority
 from db import workers
-from db.claims import Claim, claim_chunk, renew_leases
+from db.claims import Claim, anything_due, claim_chunk, renew_leases
 from db.engine import Database
 from db.reap import reap_leases
 
@@ -56,10 +57,16 @@ class Leases:
             workers.sign_off(session, self._worker)
 
     @contextmanager
-    def claim(self, queue: str) -> Iterator[Claim | None]:
+    def claim(self, queue: str, priorities: Sequence[Priority]) -> Iterator[Claim | None]:
         """A chunk of the queue, held until the block ends; None if nothing waits."""
-        with self._database.write() as session:
-            claim = claim_chunk(session, queue=queue, worker=self._worker, lease_ms=self._lease_ms)
+        with self._database.read() as session:  # a look costs less than the lock that a claim takes
+            waits = anything_due(session, queue, priorities)
+        claim = None
+        if waits:
+            with self._database.write() as session:
+                claim = claim_chunk(
+                    session, queue=queue, worker=self._worker, lease_ms=self._lease_ms, priorities=priorities
+                )
         if claim is None:
             yield None
             return

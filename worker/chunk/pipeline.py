@@ -1,204 +1,92 @@
-"""The way of one chunk: claim, fetch, decode, encode, infer, store. A text needs no fetching and is prepared where
-images are decoded.
+"""The way of one chunk: claim, fetch, decode, infer, store. A text needs no fetching and is prepared where images are
+decoded.
 
-A worker has several chunks in hand on as many threads, so while the model runs a batch of one, the images of the
-next are decoded and those of a third are fetched.
+Several chunks are in hand, each driven by the thread that claimed it, so while the model runs a batch of one, the
+images of the next are decoded and those of a third are fetched. A chunk that only waits for the network is handed over
+to `WaitingChunks`, and its thread claims the next.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Mapping
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from time import monotonic
-from typing import Any, cast
 
-import structlog
-
-from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
-from core.images.decode import decode_image
-from core.inputs import InputItem, ItemResult
+from core.errors import ArtefactError
+from core.inputs import ItemResult
+from core.states import Priority
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
-from worker.chunk.watch import Interrupted, Watch
-from worker.inference.dispatch import Dispatcher, image_spec
-from worker.inference.lanes import ServedModel
+from worker.chunk.run import ChunkRun
 from worker.inference.repository import model_unavailable
-from worker.models.model import TextModel
 from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A decoded image, or a text, whose inference is under way."""
-
-    media: dict[str, Any] | None
-    raw: Mapping[str, Future[Any]]  # by task
+POLL_S = 0.25
+GATE_S = 1.0
+# A bulk chunk keeps its thread this long while it waits for the network: the hosts of most photos answer at once.
+NETWORK_GRACE_S = 1.0
 
 
-def run_batch(context: WorkerContext, queue: str) -> bool:
-    """Work on one chunk of a queue; False if none waited."""
-    with context.leases.claim(queue) as claim:
-        if claim is None:
-            return False
-        ids = {"job": claim.job_id, "chunk": claim.chunk_id, "attempt": claim.attempts}
-        with structlog.contextvars.bound_contextvars(**ids):
-            try:
-                _work(context, claim)
-            except Interrupted:
-                with context.database.write() as session:
-                    release_chunk(session, claim)
-                context.metrics.chunks.labels("released").inc()
-            except LeaseLost:
-                context.metrics.lease_losses.inc()
-                context.metrics.chunks.labels("lost").inc()
-                log.warning("lost the chunk; its results are dropped")
+def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority] = tuple(Priority)) -> bool:
+    """Work on one chunk of a queue until it is dealt with or only waits for the network; False if there was none."""
+    run = _claim(context, queue, priorities)
+    if run is None:
+        return False
+    grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
+    while run.step():
+        if run.waits_for_network and monotonic() - run.started >= grace_s:
+            context.waiting.add(run)
+            break
+        run.changed.wait(POLL_S)
+        run.changed.clear()
     return True
 
 
-def _work(context: WorkerContext, claim: Claim) -> None:
+def _claim(context: WorkerContext, queue: str, priorities: Sequence[Priority]) -> ChunkRun | None:
+    """A chunk of the queue, with all that it holds while it is under way."""
+    # Before the claim: a chunk that had to wait here would idle under a lease that others could use.
+    if not context.gate.wait_open(GATE_S) or context.stopping.is_set():
+        return None
+    if context.waiting.full:
+        priorities = [priority for priority in priorities if priority == Priority.INTERACTIVE]
+    with ExitStack() as held:
+        claim = held.enter_context(context.leases.claim(queue, priorities))
+        if claim is None:
+            return None
+        if not _pass_gate(context, claim, held):
+            return None
+        try:
+            served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
+        except ArtefactError as error:
+            _fail(context, claim, error)
+            return None
+        return ChunkRun(context, claim, served, held.pop_all())
+
+
+def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
+    """Whether the chunk may be run now; otherwise it has been given back."""
     # Workers died with this chunk in hand. Run with nothing beside it, so that no innocent neighbour is blamed.
-    suspect = claim.attempts >= context.settings.max_attempts
-    with context.gate.pass_through(alone=suspect):
-        if suspect:
-            if context.stopping.is_set():
-                raise Interrupted
+    if claim.attempts >= context.settings.max_attempts:
+        held.callback(context.gate.alone())
+        if not context.stopping.is_set():
             with context.database.write() as session:
                 mark_alone(session, claim)
-        _store(context, claim, _process(context, claim))
+            return True
+    else:
+        leave = context.gate.share()
+        if leave is not None:
+            held.callback(leave)
+            return True
+    with context.database.write() as session:
+        release_chunk(session, claim)
+    return False
 
 
-def _process(context: WorkerContext, claim: Claim) -> list[ItemResult]:
-    try:
-        served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
-    except ArtefactError as error:
-        failure = model_unavailable(error)
-        return [ItemResult(item, error=failure) for item in claim.items]
-    watch = Watch(context, claim)
-    dispatcher = Dispatcher(claim, served)
-    try:
-        under_way = [
-            _start_text(context, dispatcher, served, item)
-            if item.kind == "text"
-            else _start_image(context, claim, dispatcher, served, item, watch)
-            for item in claim.items
-        ]
-        return [
-            _collect(claim, served, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)
-        ]
-    finally:
-        dispatcher.cancel()  # whatever nobody waits for any more: of a chunk that was lost, of an item that failed
-
-
-def _start_text(
-    context: WorkerContext, dispatcher: Dispatcher, served: Mapping[str, ServedModel], item: InputItem
-) -> Future[Prepared]:
-    """Set a text on its way: prepared on a decoding thread, then queued for each model."""
-    try:
-        return context.decoders.submit(_prepare, dispatcher, served, item.ref)
-    except RuntimeError:  # the worker is shutting down
-        stopped: Future[Prepared] = Future()
-        stopped.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
-        return stopped
-
-
-def _prepare(dispatcher: Dispatcher, served: Mapping[str, ServedModel], text: str) -> Prepared:
-    dispatcher.check()
-    items = {task: cast(TextModel, one.model).prepare(text) for task, one in served.items()}
-    return Prepared(None, dispatcher.infer_text(items))
-
-
-def _start_image(
-    context: WorkerContext,
-    claim: Claim,
-    dispatcher: Dispatcher,
-    served: Mapping[str, ServedModel],
-    item: InputItem,
-    watch: Watch,
-) -> Future[Prepared]:
-    """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
-    photo: Future[Prepared] = Future()
-    try:
-        watch.enter_window()
-    except ItemError as error:
-        photo.set_exception(error)
-        return photo
-    started = monotonic()
-
-    def decode(blob: Future[bytes]) -> None:
-        try:
-            dispatcher.check()
-            photo.set_result(_decode(context, dispatcher, served, blob.result()))
-        except Exception as error:
-            photo.set_exception(error)
-        finally:
-            watch.window.release()
-
-    def fetched(blob: Future[bytes]) -> None:
-        context.metrics.stage.labels("fetch").observe(monotonic() - started)
-        try:
-            context.decoders.submit(decode, blob)
-        except RuntimeError:  # the worker is shutting down
-            photo.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
-            watch.window.release()
-
-    context.sources.fetch(item.kind, item.ref, claim.tenant_id).add_done_callback(fetched)
-    return photo
-
-
-def _decode(context: WorkerContext, dispatcher: Dispatcher, served: Mapping[str, ServedModel], blob: bytes) -> Prepared:
-    media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
-    try:
-        with context.metrics.timed("decode"):
-            specs = {image_spec(one) for one in served.values()}
-            images = {spec: decode_image(blob, spec, context.settings.image_max_pixels) for spec in specs}
-    except ItemError as error:
-        failed: Future[Any] = Future()
-        failed.set_exception(error)
-        return Prepared(media, dict.fromkeys(served, failed))
-    media |= next(iter(images.values())).media
-    photo = {spec: image.pixels for spec, image in images.items()}
-    return Prepared(media, dispatcher.infer_image(photo))
-
-
-def _collect(
-    claim: Claim, served: Mapping[str, ServedModel], item: InputItem, future: Future[Prepared], watch: Watch
-) -> ItemResult:
-    """Wait for an item and say what became of it; a failure belongs to the item."""
-    media = None
-    try:
-        photo = watch.result(future)
-        media = photo.media
-        outputs = {
-            task: served[task].model.render(watch.result(raw), claim.options.get(task, {}))
-            for task, raw in photo.raw.items()
-        }
-    except (LeaseLost, Interrupted):
-        raise
-    except ItemError as error:
-        if watch.stopping and not error.permanent:
-            raise Interrupted from error  # the tools are being put away: not this item's fault
-        return ItemResult(item, media=media, error=error)
-    except CancelledError as error:
-        raise Interrupted from error
-    except Exception as error:
-        log.exception("an item failed in a way that nobody foresaw", extra={"seq": item.seq})
-        code = error.code if isinstance(error, TaglineError) else "internal_error"
-        failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
-        return ItemResult(item, media=media, error=failure)
-    return ItemResult(item, outputs=outputs, media=media)
-
-
-def _store(context: WorkerContext, claim: Claim, results: list[ItemResult]) -> None:
-    with context.metrics.timed("store"), context.database.write() as session:
-        store_results(session, claim, results)
-    context.metrics.chunks.labels("stored").inc()
-    for result in results:
-        context.metrics.items.labels(result.state).inc()
-        if result.error:
-            context.metrics.item_errors.labels(result.error.code).inc()
-    log.info("chunk stored", extra={"items": len(results), "failed": sum(r.error is not None for r in results)})
+def _fail(context: WorkerContext, claim: Claim, error: ArtefactError) -> None:
+    """Store that this worker does not have the model that the chunk's job was promised."""
+    failure = model_unavailable(error)
+    with context.database.write() as session:
+        store_results(session, claim, [ItemResult(item, error=failure) for item in claim.items])

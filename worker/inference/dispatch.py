@@ -36,21 +36,26 @@ class Dispatcher:
         self._queued: set[Future[Any]] = set()
         self._cancelled = False
 
-    def infer_image(self, photo: Decoded) -> dict[str, Future[Any]]:
+    def infer_image(self, photo: Decoded, seq: int) -> dict[str, Future[Any]]:
         """Queue a photo for the model of each task, as soon as what that takes is there.
 
         Args:
             photo: its pixels, as each of the models wants them.
+            seq: of its item.
 
         Returns:
             By task, its raw result.
         """
-        encoded = self._encode(photo)
-        return {task: self._infer(task, served, photo, encoded) for task, served in self._served.items()}
+        encoded = self._encode(photo, seq)
+        return {task: self._infer(task, served, photo, encoded, seq) for task, served in self._served.items()}
 
-    def infer_text(self, prepared: Mapping[str, Any]) -> dict[str, Future[Any]]:
+    def infer_text(self, prepared: Mapping[str, Any], seq: int) -> dict[str, Future[Any]]:
         """Queue a text for the model of each task, as each has prepared it."""
-        return {task: self._submit(served, task, prepared[task]) for task, served in self._served.items()}
+        return {task: self._submit(served, task, prepared[task], seq) for task, served in self._served.items()}
+
+    def render(self, task: str, raw: Any) -> dict[str, Any]:
+        """A task's raw result as JSON-able data."""
+        return self._served[task].model.render(raw, self._claim.options.get(task, {}))
 
     def check(self) -> None:
         """Raises CancelledError once the chunk is given up: nothing more need be prepared for it."""
@@ -68,7 +73,7 @@ class Dispatcher:
         for future in queued:
             future.cancel()
 
-    def _encode(self, photo: Decoded) -> dict[str, Future[dict[str, Row]]]:
+    def _encode(self, photo: Decoded, seq: int) -> dict[str, Future[dict[str, Row]]]:
         """Send a photo through each encoder that its tasks read, once, however many they are.
 
         Returns:
@@ -81,27 +86,28 @@ class Dispatcher:
                 encoders[served.reads.encoder.id] = served.reads.encoder
                 wanted.setdefault(served.reads.encoder.id, set()).add(served.reads.name)
         return {
-            name: self._queue(encoder.lane, EncoderRequest(photo[encoder.spec], frozenset(wanted[name])))
+            name: self._queue(encoder.lane, EncoderRequest(photo[encoder.spec], frozenset(wanted[name])), seq)
             for name, encoder in encoders.items()
         }
 
     def _infer(
-        self, task: str, served: ServedModel, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]]
+        self, task: str, served: ServedModel, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]], seq: int
     ) -> Future[Any]:
         if served.reads is None:
-            return self._submit(served, task, photo[image_spec(served)])
+            return self._submit(served, task, photo[image_spec(served)], seq)
         name = served.reads.name
-        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(served, task, rows[name]))
+        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(served, task, rows[name], seq))
 
-    def _submit(self, served: ServedModel, task: str, value: Any) -> Future[Any]:
+    def _submit(self, served: ServedModel, task: str, value: Any, seq: int) -> Future[Any]:
         if served.lane is None:  # what it is given is its result
             return _done(value)
-        return self._queue(served.lane, InferenceRequest(value, self._claim.options.get(task, {})))
+        return self._queue(served.lane, InferenceRequest(value, self._claim.options.get(task, {})), seq)
 
-    def _queue(self, lane: Lane, item: Any) -> Future[Any]:
+    def _queue(self, lane: Lane, item: Any, seq: int) -> Future[Any]:
         with self._lock:
             self.check()
-            future = lane.submit(item, self._claim.priority)
+            claim = self._claim
+            future = lane.submit(item, claim.priority, claim.tenant_id, (claim.chunk_id, seq))
             self._queued.add(future)
         future.add_done_callback(self._forget)
         return future

@@ -13,6 +13,7 @@ from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.batching import Lane
+from worker.inference.progress import Progress
 from worker.models.encoders import image_feature
 from worker.models.model import Encoder, Model
 from worker.process.metrics import Metrics
@@ -59,13 +60,16 @@ class ServedModel:
     encoder: ServedEncoder | None = None
 
 
-def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: ServedModel | None) -> ServedModel:
+def open_lanes(
+    model: Model, settings: Settings, metrics: Metrics, progress: Progress, below: ServedModel | None
+) -> ServedModel:
     """A model that has been warmed up, with its lanes running.
 
     Args:
         model: what was loaded.
         settings: how large a batch may be.
         metrics: told of every batch.
+        progress: told what runs.
         below: the image encoder that the model stands on, if it names one.
     """
 
@@ -77,7 +81,8 @@ def open_lanes(model: Model, settings: Settings, metrics: Metrics, below: Served
             fills.observe(items)
             seconds.observe(took)
 
-        return Lane(predict, batch_size=settings.batch_size, streams=model.streams, name=name, observe=observe)
+        size, streams = settings.batch_size, model.streams
+        return Lane(predict, batch_size=size, streams=streams, name=name, progress=progress, observe=observe)
 
     manifest = model.manifest
     if isinstance(model, Encoder) and isinstance(manifest.preprocessing, ImageSpec):

@@ -12,6 +12,7 @@ from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.lanes import ServedModel, open_lanes
+from worker.inference.progress import Progress
 from worker.models.load import load_model
 from worker.process.metrics import Metrics
 
@@ -24,9 +25,10 @@ class ModelRepository:
     A model stays warm until the worker stops: jobs may have been promised it.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, progress: Progress | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._progress = progress or Progress()
         self._catalogue = Catalogue(settings.models_dir)
         self._warm: dict[str, ServedModel] = {}  # replaced, never changed: whoever reads it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
@@ -151,7 +153,7 @@ class ModelRepository:
         assert manifest is not None
         model = load_model(installed.folder, self._settings, lambda model_id: self._encoder(model_id).model)
         below = manifest.encoders.get("image")
-        warm = open_lanes(model, self._settings, self._metrics, self._encoder(below) if below else None)
+        warm = open_lanes(model, self._settings, self._metrics, self._progress, self._encoder(below) if below else None)
         log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
         return warm
 
