@@ -19,8 +19,11 @@ from typing import Any
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
+from core.tasks import ClassifyOptions
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest, Model
+
+OPTIONS = ClassifyOptions(top_k=5, threshold=0.0)
 
 
 def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
@@ -41,8 +44,8 @@ def run(paths: Sequence[Path], model: Model, settings: Settings) -> float:
                     break
                 batch.append(item)
             if batch:
-                for raw in model.predict([InferenceRequest(pixels) for pixels in batch]):
-                    model.render(raw, {"top_k": 5, "threshold": 0.0})
+                for raw in model.predict([InferenceRequest(pixels, OPTIONS) for pixels in batch]):
+                    model.render(raw, OPTIONS)
             if len(batch) < settings.batch_size:
                 return
 

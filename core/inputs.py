@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from core.errors import ItemError
 from core.states import ItemState
+
+if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
 InputKind = Literal["url", "s3", "upload", "text"]
@@ -83,6 +87,7 @@ class ItemResult:
         media: sha256, width, height and bytes of an image, as far as they became known.
         error: why it failed; None unless it did.
         cancelled: it was given up before it ran.
+        embeddings: by task, float16 [size], of models that give one; they are no part of what a caller sees.
     """
 
     item: InputItem
@@ -90,6 +95,7 @@ class ItemResult:
     media: dict[str, Any] | None = None
     error: ItemError | None = None
     cancelled: bool = False
+    embeddings: Mapping[str, NDArray[np.float16]] = field(default_factory=dict, compare=False)
 
     @property
     def state(self) -> ItemState:

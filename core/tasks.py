@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from core.errors import RequestError
+from core.errors import ItemError, RequestError
 
 Medium = Literal["image", "text"]
+VocabularyName = Literal["photos", "open-images"]  # see core/artefacts/vocabularies.py
 MAX_BEAMS, BEAMS = 8, 4
 OwnLabel = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000]*$")]
 
@@ -81,7 +83,7 @@ class TagOptions(TaskOptions):
     top_k: int = Field(20, ge=1, le=1000, description="How many labels to return, best first.")
     threshold: float = Field(0.0, ge=0.0, le=1.0, description="Leave out labels that score below this.")
     vocabulary: Annotated[
-        Annotated[Literal["photos", "open-images"], Tag("named")]
+        Annotated[VocabularyName, Tag("named")]
         | Annotated[list[OwnLabel], Field(min_length=1, max_length=1000), Tag("own")],
         Discriminator(_form_of_vocabulary),
     ] = Field(
@@ -170,3 +172,19 @@ TASKS: dict[str, TaskSpec] = {
 }
 
 QUEUES: tuple[str, ...] = ("image", "text")
+
+
+def read_options(task: str, stored: Mapping[str, Any]) -> TaskOptions:
+    """The options of a job as they are stored for a task; those that are not named have their defaults.
+
+    Raises:
+        ItemError: `option_invalid`, they were accepted by another version of Tagline than this.
+    """
+    options = TASKS[task].options if task in TASKS else TaskOptions
+    try:
+        return options.model_validate(dict(stored))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join([task, *map(str, first["loc"])])
+        text = f"This worker cannot read the job's options: {first['msg']} at {where}."
+        raise ItemError("option_invalid", text, permanent=False) from None

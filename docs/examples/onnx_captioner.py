@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 
 from core.heads.beam import Search, beam_search
-from core.tasks import CaptionOptions
 from worker.runtimes.choose import load_runtime
 
 
@@ -36,7 +35,7 @@ class OnnxCaptioner:
         states = self._see.run({"pixel_values": pixels}, ("last_hidden_state",))["last_hidden_state"]
         groups, found = {}, {}
         for at, request in enumerate(requests):  # only photos that ask for the same search are decoded together
-            options = CaptionOptions.model_validate(dict(request.options))
+            options = request.options
             search = Search(options.beam_size, options.max_words, options.beam_size, start=self._start, end=self._end)
             groups.setdefault(search, []).append(at)
         for search, group in groups.items():
@@ -47,8 +46,7 @@ class OnnxCaptioner:
     def render(self, raw, options):
         """As the task `caption` answers; see docs/plug-in-captioner.md."""
         sentences = [{"text": text, "score": round(score, 6)} for text, score in raw]
-        wanted = CaptionOptions.model_validate(dict(options)).candidates
-        more = {"candidates": sentences[:wanted]} if wanted > 1 else {}
+        more = {"candidates": sentences[: options.candidates]} if options.candidates > 1 else {}
         return {**sentences[0], "model": self.manifest.id, **more}
 
     def _step(self, memory, tokens, parents, photos, position):

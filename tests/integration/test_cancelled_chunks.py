@@ -15,6 +15,7 @@ pytest.importorskip("tensorflow")
 from core.heads.captions import Caption
 from core.settings import Settings
 from core.states import JobState
+from core.tasks import CaptionOptions
 from db.engine import Database
 from db.jobs import cancel_job, find_job
 from db.reap import reap_leases
@@ -44,7 +45,7 @@ class Held(Captioner):
         super().__init__(*args)
         self.streams = 1
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[list[Caption]]:
+    def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
         Held.seen += len(requests)
         Held.entered.set()
         assert Held.go_on.wait(60)

@@ -23,6 +23,7 @@ import pytest
 from core.artefacts.manifest import load_manifest
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
+from core.tasks import ClassifyOptions
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest, Model
 from worker.runtimes.choose import load_runtime
@@ -147,27 +148,29 @@ def test_threads_share_a_runtime_and_keep_their_results(name: str) -> None:
 
 
 def test_labels_are_what_a_person_sees() -> None:
-    for path, raw in zip(PHOTOS, model().predict([InferenceRequest(photo) for photo in pixels()]), strict=True):
+    for path, raw in zip(
+        PHOTOS, model().predict([InferenceRequest(photo, ClassifyOptions()) for photo in pixels()]), strict=True
+    ):
         if path.name in SEEN:
             among, names = SEEN[path.name]
-            labels = model().render(raw, {"top_k": among, "threshold": 0.0})["labels"]
+            labels = model().render(raw, ClassifyOptions(top_k=among))["labels"]
             assert names & {label["label"] for label in labels}, (path.name, labels)
 
 
 def test_options_limit_the_labels() -> None:
-    raw = model().predict([InferenceRequest(photo) for photo in pixels()])[
+    raw = model().predict([InferenceRequest(photo, ClassifyOptions()) for photo in pixels()])[
         [path.name for path in PHOTOS].index("cat.jpg")
     ]
-    result = model().render(raw, {"top_k": 3, "threshold": 0.0})
+    result = model().render(raw, ClassifyOptions(top_k=3, threshold=0.0))
     assert [label["label"] for label in result["labels"]] == ["Egyptian cat", "tiger cat", "tabby"]
     assert result["labels"][0]["wnid"] == "n02124075"
     assert result["model"] == load_manifest(FOLDER).id
     scores = [label["score"] for label in result["labels"]]
     assert scores == sorted(scores, reverse=True)
     assert all(type(score) is float and round(score, 6) == score for score in scores)
-    assert len(model().render(raw, {"top_k": 1000, "threshold": 0.5})["labels"]) == 1
-    assert len(model().render(raw, {"top_k": 1000, "threshold": 0.0})["labels"]) == 1000
-    assert model().render(raw, {"top_k": 5, "threshold": 1.0})["labels"] == []
+    assert len(model().render(raw, ClassifyOptions(top_k=1000, threshold=0.5))["labels"]) == 1
+    assert len(model().render(raw, ClassifyOptions(top_k=1000, threshold=0.0))["labels"]) == 1000
+    assert model().render(raw, ClassifyOptions(top_k=5, threshold=1.0))["labels"] == []
 
 
 def test_artefact_is_small_enough_to_ship() -> None:
@@ -184,11 +187,13 @@ sys.meta_path.insert(0, Blocked())
 from pathlib import Path
 from core.images.decode import decode_image
 from core.settings import load_settings
+from core.tasks import ClassifyOptions
 from worker.models.model import InferenceRequest
 from worker.models.load import load_model
 model = load_model(Path(sys.argv[1]), load_settings(runtime="openvino"))
+options = ClassifyOptions()
 photo = decode_image(Path(sys.argv[2]).read_bytes(), model.manifest.preprocessing, 10**8)
-print(model.render(model.predict([InferenceRequest(photo.pixels)])[0], {})["labels"][0]["label"])
+print(model.render(model.predict([InferenceRequest(photo.pixels, options)])[0], options)["labels"][0]["label"])
 """
 
 

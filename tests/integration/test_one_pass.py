@@ -16,17 +16,22 @@ pytest.importorskip("tensorflow")
 
 from core.heads.captions import Caption
 from core.images.decode import ImageSpec, decode_image
+from core.inputs import ItemResult
 from core.settings import Settings, load_settings
+from core.tasks import CaptionOptions, TagOptions
 from db.engine import Database
 from db.results import stream_results
+from db.store import store_results
 from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.tagger import write_tagger, write_text_encoder
+from worker.chunk import pipeline
 from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
 from worker.models.model import Encoder, InferenceRequest
+from worker.models.tagger import Tagger
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.metrics import Metrics
 
@@ -124,7 +129,8 @@ def test_what_is_served_is_what_the_models_give(
     teller = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
-        assert row["outputs"]["caption"] == teller.render(teller.predict([InferenceRequest(expected["grid"])])[0], {})
+        request = InferenceRequest(expected["grid"], CaptionOptions())
+        assert row["outputs"]["caption"] == teller.render(teller.predict([request])[0], request.options)
         best = row["outputs"]["classify"]["labels"][0]["score"]
         assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
 
@@ -144,7 +150,7 @@ class Choosy(Captioner):
 
     hated: ClassVar[list[NDArray[np.float32]]] = []
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[list[Caption]]:
+    def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
         if any(np.allclose(request.input, grid, atol=1e-4) for request in requests for grid in self.hated):
             raise RuntimeError("it chokes")
         return super().predict(requests)
@@ -164,3 +170,39 @@ def test_a_head_that_fails_on_a_photo_fails_that_item_alone(
             assert row["error"]["code"] == "inference_failed"
         else:
             assert row["outputs"]["caption"]["model"] == "teller@2.0.0"
+
+
+def test_options_that_the_worker_cannot_read_fail_the_items_and_nothing_else(
+    settings: Settings, database: Database, tenant: str, photos: str
+) -> None:
+    with worker(settings) as (context, registry):
+        rows = run_job(context, tenant, photos, ("classify",), options={"classify": {"sharpness": 2}})
+        assert {row["error"]["code"] for row in rows} == {"option_invalid"}
+        assert passed(registry, "eye@1.0.0") == 0
+        assert {row["state"] for row in run_job(context, tenant, photos, ("classify",))} == {"succeeded"}
+
+
+def test_the_embedding_of_a_photo_leaves_the_pipeline_beside_its_labels(
+    settings: Settings, database: Database, tenant: str, photos: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger will keep it. What is stored of a job today is unchanged: labels and no embedding."""
+    kept: list[ItemResult] = []
+
+    def store(session: Any, claim: Any, results: list[ItemResult]) -> None:
+        kept.extend(results)
+        store_results(session, claim, results)
+
+    monkeypatch.setattr(pipeline, "store_results", store)
+    with worker(settings) as (context, _):
+        rows = run_job(context, tenant, photos, ("classify", "tag"))
+    tagger = load_model(models / "namer@1.0.0", load_settings(runtime="openvino"))
+    assert isinstance(tagger, Tagger)
+    assert len(kept) == len(rows) == 20
+    for result, row in zip(kept, rows, strict=True):
+        assert set(result.embeddings) == {"tag"}
+        assert result.embeddings["tag"].dtype == np.float16
+        assert row["outputs"]["tag"].keys() == {"labels", "model"}
+        again = tagger.tag(result.embeddings["tag"], TagOptions())
+        scores = dict(zip(again.labels, again.scores.tolist(), strict=True))
+        for label in row["outputs"]["tag"]["labels"]:
+            assert label["score"] == pytest.approx(scores[label["label"]], abs=5e-3)

@@ -17,6 +17,7 @@ from core.artefacts.manifest import MANIFEST, SCHEMA_VERSION, describe_files
 from core.errors import ArtefactError
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings, load_settings
+from core.tasks import CaptionOptions
 from db.engine import Database
 from db.results import stream_results
 from tests.support.jobs import make_job
@@ -148,14 +149,18 @@ def pixels(name: str) -> NDArray[np.uint8]:
 
 def test_the_example_decodes_in_batches_what_one_finds_by_hand(models: Path) -> None:
     model = load_model(models / "big-teller", load_settings(runtime="openvino"))
-    options = ({"beam_size": 3, "max_words": 6}, {"beam_size": 1, "max_words": 4}, {"candidates": 2, "max_words": 6})
+    options = (
+        CaptionOptions(beam_size=3, max_words=6),
+        CaptionOptions(beam_size=1, max_words=4),
+        CaptionOptions(candidates=2, max_words=6),
+    )
     requests = [InferenceRequest(pixels(name), chosen) for name in NAMES for chosen in options]
     told = [model.render(raw, request.options) for raw, request in zip(model.predict(requests), requests, strict=True)]
     for request, result in zip(requests, told, strict=True):
-        text, score = by_hand(request.input, request.options.get("beam_size", 4), request.options["max_words"])
+        text, score = by_hand(request.input, request.options.beam_size, request.options.max_words)
         assert result["text"] == text
         assert result["score"] == pytest.approx(score, abs=1e-5)
-        assert len(result.get("candidates", [])) == (2 if "candidates" in request.options else 0)
+        assert len(result.get("candidates", [])) == (2 if request.options.candidates == 2 else 0)
     assert len({result["text"] for result in told}) > 2
     assert all(
         told[at] == model.render(model.predict([request])[0], request.options) for at, request in enumerate(requests)
@@ -216,4 +221,4 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
     (models / "big-teller" / "weights.txt").write_text("polly")
     write_manifest(models / "big-teller", graph="weights.txt")
     model = load_model(models / "big-teller", load_settings())
-    assert model.predict([InferenceRequest(pixels("cat"))]) == ["polly"]
+    assert model.predict([InferenceRequest(pixels("cat"), CaptionOptions())]) == ["polly"]

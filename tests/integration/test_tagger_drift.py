@@ -15,9 +15,11 @@ from PIL import Image
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
+from core.tasks import TagOptions
 from training.vision.tag_measure import OfflineTagger
 from worker.models.load import load_model
-from worker.models.model import Encoder, InferenceRequest, Model
+from worker.models.model import Encoder, InferenceRequest
+from worker.models.tagger import Tagger
 
 MODELS, SAMPLES = Path("models"), Path("samples")
 OWN = ["dog", "a cup of coffee", "Golden Retriever", "café", "rocket", "purple flowers", "nothing at all"]
@@ -53,12 +55,13 @@ def offline(photos: list[Path]) -> tuple[OfflineTagger, Floats]:
 
 
 @pytest.fixture(scope="module", params=["tensorflow", "openvino"])
-def served(photos: list[Path], request: pytest.FixtureRequest) -> tuple[str, Model, list[Floats]]:
+def served(photos: list[Path], request: pytest.FixtureRequest) -> tuple[str, Tagger, list[Floats]]:
     """A runtime, the tagger in the worker, and what its encoder gives it for the photos."""
     settings = load_settings(runtime=request.param)
     tagger = load_model(MODELS / "tag-open", settings)
     encoder = load_model(Catalogue(MODELS).find(tagger.manifest.encoders["image"]).folder, settings)
     spec = encoder.manifest.preprocessing
+    assert isinstance(tagger, Tagger)
     assert isinstance(encoder, Encoder)
     assert isinstance(spec, ImageSpec)
     rows = []
@@ -70,14 +73,14 @@ def served(photos: list[Path], request: pytest.FixtureRequest) -> tuple[str, Mod
 
 @pytest.mark.parametrize("vocabulary", ["photos", "open-images", "own"])
 def test_the_worker_gives_what_is_measured(
-    offline: tuple[OfflineTagger, Floats], served: tuple[str, Model, list[Floats]], vocabulary: str
+    offline: tuple[OfflineTagger, Floats], served: tuple[str, Tagger, list[Floats]], vocabulary: str
 ) -> None:
     measured, embeddings = offline
     expected = (measured.own(OWN) if vocabulary == "own" else measured.named(vocabulary)).scores(embeddings)
     runtime, tagger, rows = served
-    options = {"vocabulary": OWN if vocabulary == "own" else vocabulary, "top_k": 20}
+    options = TagOptions.model_validate({"vocabulary": OWN if vocabulary == "own" else vocabulary, "top_k": 20})
     raw = tagger.predict([InferenceRequest(row, options) for row in rows])
-    results = [tagger.render(one, options) for one in raw]
+    results = [tagger.render(one, options).json for one in raw]
 
     assert len(results) == PHOTOS
     for scores, result in zip(expected, results, strict=True):
@@ -85,3 +88,22 @@ def test_the_worker_gives_what_is_measured(
         given = [label["score"] for label in result["labels"]]
         # The two runtimes add in another order; the same one gives the same digits.
         assert given == pytest.approx(best.tolist(), abs=2e-6 if runtime == "tensorflow" else 5e-3)
+
+
+@pytest.mark.parametrize("vocabulary", ["photos", "open-images"])
+def test_stored_embeddings_give_the_same_labels_without_the_photos(
+    served: tuple[str, Tagger, list[Floats]], vocabulary: str
+) -> None:
+    """What a library keeps of a photo is float16: labels and scores it gives later are those of the day."""
+    _, tagger, rows = served
+    options = TagOptions.model_validate({"vocabulary": vocabulary})
+    raw = tagger.predict([InferenceRequest(row, options) for row in rows])
+    for one in raw:
+        output = tagger.render(one, options)
+        assert np.isfinite(output.embedding).all()
+        again = tagger.render(tagger.tag(output.embedding, options), options)
+        assert np.abs(tagger.tag(output.embedding, options).scores - one.scores).max() < 5e-3
+        first, then = ({label["label"] for label in found.json["labels"]} for found in (output, again))
+        assert len(first & then) >= len(first) - 1, (
+            "only where two score all but the same may one take the other's place"
+        )

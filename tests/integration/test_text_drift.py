@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ pytest.importorskip("keras")
 from core.artefacts.manifest import load_manifest
 from core.errors import ItemError
 from core.settings import load_settings
+from core.tasks import TASKS
 from core.texts.prepare import MAX_CHARS, TextSpec, prepare_text, strip_accents
 from training.text.datasets import read_reviews, read_tagged
 from training.text.judge import Judge
@@ -26,6 +27,7 @@ from worker.models.model import InferenceRequest, TextModel
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT.parent / "shared" / "data" / "text"  # used where it is there, see training/README.md
 ITEMS = 200
+DEFAULTS = {name: task.options() for name, task in TASKS.items()}
 SHIPPED = [
     folder
     for folder in sorted((ROOT / "models").iterdir())
@@ -69,6 +71,10 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def asked(model: TextModel, prepared: Any) -> InferenceRequest[Any]:
+    return InferenceRequest(prepared, DEFAULTS[model.manifest.task])
+
+
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: Path) -> None:
@@ -77,24 +83,24 @@ def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: 
     assert len(texts) == ITEMS
     offline = judge.probabilities(texts)
     model = cast(TextModel, load_model(folder, load_settings(runtime=runtime)))
-    raw = model.predict([InferenceRequest(model.prepare(text)) for text in texts])
+    raw = model.predict([asked(model, model.prepare(text)) for text in texts])
     served = np.stack([judged.probabilities for judged in raw])
     # Another order of additions, by another runtime or another length of padding, moves the last bits and no more.
     assert np.abs(served - offline).max() < 2e-5
     threshold = judge.manifest.threshold
     wanted = offline.argmax(axis=1) if threshold is None else (offline[:, 1] >= threshold).astype(int)
     clear = np.abs(offline[:, 1] - (threshold or 0.5)) > 2e-5 if offline.shape[1] == 2 else np.ones(len(texts), bool)
-    labels = [judge.labels.index(model.render(judged, {})["label"]) for judged in raw]
+    labels = [judge.labels.index(model.render(judged, DEFAULTS[model.manifest.task])["label"]) for judged in raw]
     assert (np.array(labels) == wanted)[clear].all()
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_odd_texts_get_a_result_or_a_code(folder: Path) -> None:
     model = cast(TextModel, load_model(folder, load_settings(runtime="openvino")))
-    for judged in model.predict([InferenceRequest(model.prepare(text)) for text in ODD]):
+    for judged in model.predict([asked(model, model.prepare(text)) for text in ODD]):
         assert np.isfinite(judged.probabilities).all()
         assert judged.probabilities.sum() == pytest.approx(1, abs=1e-4)
-        assert "truncated" not in model.render(judged, {})
+        assert "truncated" not in model.render(judged, DEFAULTS[model.manifest.task])
     for nothing in ("", " \n", "\x00\u200b"):
         with pytest.raises(ItemError, match="text_empty"):
             model.prepare(nothing)
@@ -110,7 +116,7 @@ def test_what_is_too_long_is_cut_and_says_so(folder: Path) -> None:
     assert (cut.truncated, whole.truncated) == (True, False)
     assert np.array_equal(cut.ids, whole.ids)
     model = cast(TextModel, load_model(folder, load_settings(runtime="openvino")))
-    first, second = model.predict([InferenceRequest(cut), InferenceRequest(whole)])
-    assert model.render(first, {})["truncated"] is True
-    assert "truncated" not in model.render(second, {})
+    first, second = model.predict([asked(model, cut), asked(model, whole)])
+    assert model.render(first, DEFAULTS[model.manifest.task])["truncated"] is True
+    assert "truncated" not in model.render(second, DEFAULTS[model.manifest.task])
     assert np.allclose(first.probabilities, second.probabilities, atol=1e-6)

@@ -12,12 +12,13 @@ pytest.importorskip("keras")
 from core.artefacts.manifest import load_manifest
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
+from core.tasks import ClassifyOptions, read_options
 from training.evaluate import check, measure_of, overstates
 from training.experiment import Experiment, Schedule, experiment_names, load_experiment
 from training.fit import CURVE, METRICS
 from training.train_small import SHIPPED, small_experiments, train_small
 from worker.models.load import load_model
-from worker.models.model import Encoder, InferenceRequest, Model
+from worker.models.model import Encoder, InferenceRequest, Model, Output
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
@@ -40,7 +41,10 @@ def of_task(small: Path, *tasks: str) -> list[Path]:
 
 
 def results(model: Model, values: list[Any], options: dict[str, Any]) -> list[dict[str, Any]]:
-    return [model.render(raw, options) for raw in model.predict([InferenceRequest(value, options) for value in values])]
+    asked = read_options(model.manifest.task, options)
+    raw = model.predict([InferenceRequest(value, asked) for value in values])
+    rendered = [model.render(one, asked) for one in raw]
+    return [one.json if isinstance(one, Output) else one for one in rendered]
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
@@ -63,7 +67,7 @@ def test_every_photo_task_is_trained_and_served(small: Path) -> None:
     assert isinstance(spec, ImageSpec)
     photos = [decode_image((SAMPLES / f"{name}.jpg").read_bytes(), spec, 10**8).pixels for name in ("cat", "coffee")]
     seen = encoder.encode(photos, ("probabilities", "grid", "pooled"))
-    names = [encoder.render(row["probabilities"], {})["labels"][0]["label"] for row in seen]
+    names = [encoder.render(row["probabilities"], ClassifyOptions())["labels"][0]["label"] for row in seen]
     assert "cat" in names[0], "the published classifier is untouched by training"
     assert "espresso" in names[1]
     [captioner] = of_task(small, "caption")

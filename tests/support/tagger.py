@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from core.heads.tags import NAMED, Vocabulary, write_directions
+from core.artefacts.vocabularies import NAMED, Vocabulary, write_directions
 from tests.support.artefacts import FEATURES, IMAGE
 from training.export import write_parts
 from training.package import write_manifest
@@ -46,8 +47,10 @@ def write_text_encoder(models: Path, name: str = "ear", **fields: Any) -> Path:
     return _finish(folder, name, more, ["graph.pb", "pieces.txt"])
 
 
-def write_tagger(models: Path, name: str = "namer", **fields: Any) -> Path:
-    """Two linear towers, and small vocabularies."""
+def write_tagger(
+    models: Path, name: str = "namer", *, about: Mapping[str, Mapping[str, str]] = MappingProxyType({}), **fields: Any
+) -> Path:
+    """Two linear towers, and small vocabularies; `about` has what else is said of some of these."""
     folder = models / f"{name}@1.0.0"
     folder.mkdir(parents=True)
     random = np.random.default_rng(4)
@@ -63,7 +66,8 @@ def write_tagger(models: Path, name: str = "namer", **fields: Any) -> Path:
     for key in NAMED:
         (folder / f"{key}.txt").write_text("\n".join(LABELS[key]) + "\n")
         write_directions(folder / f"{key}.npz", directions(len(LABELS[key])))
-    vocabularies = {key: {"labels": f"{key}.txt", "directions": f"{key}.npz"} for key in NAMED}
+    files = ["graph.pb", *(f"{key}.{kind}" for key in NAMED for kind in ("txt", "npz"))]
+    vocabularies = {key: {"labels": f"{key}.txt", "directions": f"{key}.npz", **about.get(key, {})} for key in NAMED}
     more = {
         "task": "tag",
         "kind": "tagger",
@@ -80,7 +84,6 @@ def write_tagger(models: Path, name: str = "namer", **fields: Any) -> Path:
         },
         **fields,
     }
-    files = ["graph.pb", *(file for where in vocabularies.values() for file in where.values())]
     return _finish(folder, name, more, files)
 
 

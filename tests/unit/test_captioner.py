@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow")
 
 from core.errors import ArtefactError
 from core.settings import load_settings
+from core.tasks import CaptionOptions
 from tests.support.artefacts import BEAM_WORDS, FEATURES, MOST_WORDS, write_captioner, write_encoder
 from worker.models.captioner import Captioner
 from worker.models.load import load_model
@@ -21,10 +22,10 @@ from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
 OPTIONS = (
-    {},
-    {"beam_size": 1, "max_words": 5},
-    {"beam_size": 3, "max_words": 8, "candidates": 3},
-    {"beam_size": 8, "max_words": 30, "candidates": 8},
+    CaptionOptions(),
+    CaptionOptions(beam_size=1, max_words=5),
+    CaptionOptions(beam_size=3, max_words=8, candidates=3),
+    CaptionOptions(beam_size=8, max_words=30, candidates=8),
 )
 
 
@@ -36,12 +37,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def requests(count: int, *options: Mapping[str, Any]) -> list[InferenceRequest]:
+def requests(count: int, *options: CaptionOptions) -> list[InferenceRequest[CaptionOptions]]:
     grids = np.random.default_rng(7).uniform(-1, 1, (count, 2, 2, FEATURES)).astype(np.float32)
     return [InferenceRequest(grid, options[at % len(options)]) for at, grid in enumerate(grids)]
 
 
-def told(model: Model, asked: Sequence[InferenceRequest]) -> list[dict[str, Any]]:
+def told(model: Model, asked: Sequence[InferenceRequest[CaptionOptions]]) -> list[dict[str, Any]]:
     return [model.render(raw, request.options) for raw, request in zip(model.predict(asked), asked, strict=True)]
 
 
@@ -58,10 +59,10 @@ def test_a_caption_is_the_same_alone_and_among_others_with_other_options(models:
 def test_the_answer_is_what_was_asked_for(models: Path) -> None:
     model = load_model(models / "teller@1.0.0", load_settings(runtime="openvino"))
     for request, result in zip(requests(8, *OPTIONS), told(model, requests(8, *OPTIONS)), strict=True):
-        wanted = request.options.get("candidates", 1)
+        wanted = request.options.candidates
         assert result["model"] == "teller@1.0.0"
         assert set(result["text"].split()) <= set(BEAM_WORDS)
-        assert len(result["text"].split()) <= min(request.options.get("max_words", 20), MOST_WORDS)
+        assert len(result["text"].split()) <= min(request.options.max_words, MOST_WORDS)
         assert 0 < result["score"] <= 1
         assert ("candidates" in result) == (wanted > 1)
         if wanted > 1:
@@ -89,7 +90,7 @@ def test_the_decoder_runs_once_a_word_for_all_and_finished_photos_leave(models: 
     assert isinstance(model, Captioner)
     counting = Counting(model._runtime)
     model._runtime = counting
-    model.predict(requests(16, {"beam_size": 1, "max_words": 8}))
+    model.predict(requests(16, CaptionOptions(beam_size=1, max_words=8)))
     assert len(counting.photos) <= 8 + 1
     assert counting.photos[0] == 16
     assert counting.photos == sorted(counting.photos, reverse=True)

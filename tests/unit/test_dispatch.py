@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from core.images.decode import ImageSpec
-from core.texts.prepare import TextSpec
-from db.claims import Claim
+from core.tasks import SpamOptions, TaskOptions
 from worker.inference.batching import Lane
 from worker.inference.dispatch import Dispatcher
 from worker.inference.lanes import EncoderOutput, EncoderRequest, ServedEncoder, ServedModel
@@ -49,7 +48,7 @@ class Stage:
         encoder, head, text = self.lanes = [Lane(one, batch_size=1, streams=1, name="held") for one in held]
         grid = EncoderOutput(ServedEncoder("eye@1.0.0", SPEC, encoder), "grid")
         self.image = {"caption": ServedModel(_model(SPEC), head, grid)}
-        self.texts = {"spam": ServedModel(_model(TextSpec.model_construct()), text)}
+        self.texts = {"spam": ServedModel(_model(None), text)}
 
     def let_go(self) -> None:
         for held in (self.encoder, self.head, self.text):
@@ -57,14 +56,11 @@ class Stage:
 
 
 def _model(preprocessing: Any) -> Model:
-    return cast(Model, SimpleNamespace(manifest=SimpleNamespace(preprocessing=preprocessing)))
+    return cast(Model, SimpleNamespace(manifest=SimpleNamespace(preprocessing=preprocessing), prepare=int))
 
 
-def claim() -> Claim:
-    return Claim(
-        chunk_id=1, token=1, job_id="j", tenant_id="t", priority=0, attempts=1,
-        tasks=(), options={}, models={}, items=[],
-    )  # fmt: skip
+def dispatcher(served: dict[str, ServedModel]) -> Dispatcher:
+    return Dispatcher(0, served, {task: TaskOptions() for task in served})
 
 
 def photo(number: int) -> dict[ImageSpec, Any]:
@@ -88,7 +84,7 @@ def stage() -> Iterator[Stage]:
 
 
 def test_photos_that_wait_for_the_encoder_are_taken_back(stage: Stage) -> None:
-    lost, kept = Dispatcher(claim(), stage.image), Dispatcher(claim(), stage.image)
+    lost, kept = dispatcher(stage.image), dispatcher(stage.image)
     futures = [lost.infer_image(photo(n))["caption"] for n in (1, 2, 3)]
     other = kept.infer_image(photo(4))["caption"]
     assert stage.encoder.entered.wait(30)
@@ -101,7 +97,7 @@ def test_photos_that_wait_for_the_encoder_are_taken_back(stage: Stage) -> None:
 
 
 def test_photos_that_wait_for_a_model_behind_the_encoder_are_taken_back(stage: Stage) -> None:
-    lost, kept = Dispatcher(claim(), stage.image), Dispatcher(claim(), stage.image)
+    lost, kept = dispatcher(stage.image), dispatcher(stage.image)
     stage.encoder.go_on.set()
     futures = [lost.infer_image(photo(n))["caption"] for n in (1, 2, 3)]
     other = kept.infer_image(photo(4))["caption"]
@@ -115,9 +111,9 @@ def test_photos_that_wait_for_a_model_behind_the_encoder_are_taken_back(stage: S
 
 
 def test_texts_are_taken_back(stage: Stage) -> None:
-    lost, kept = Dispatcher(claim(), stage.texts), Dispatcher(claim(), stage.texts)
-    futures = [lost.infer_text({"spam": n})["spam"] for n in (1, 2, 3)]
-    other = kept.infer_text({"spam": 4})["spam"]
+    lost, kept = dispatcher(stage.texts), dispatcher(stage.texts)
+    futures = [lost.infer_text(str(n))["spam"] for n in (1, 2, 3)]
+    other = kept.infer_text("4")["spam"]
     assert stage.text.entered.wait(30)
     lost.cancel()
     stage.let_go()
@@ -127,23 +123,27 @@ def test_texts_are_taken_back(stage: Stage) -> None:
 
 
 def test_what_is_given_up_queues_nothing_any_more(stage: Stage) -> None:
-    images, texts = Dispatcher(claim(), stage.image), Dispatcher(claim(), stage.texts)
+    images, texts = dispatcher(stage.image), dispatcher(stage.texts)
     images.check()
     for lost in (images, texts):
         lost.cancel()
-    for attempt in (images.check, lambda: images.infer_image(photo(1)), lambda: texts.infer_text({"spam": 1})):
+    for attempt in (images.check, lambda: images.infer_image(photo(1)), lambda: texts.infer_text("1")):
         with pytest.raises(CancelledError):
             attempt()
     stage.let_go()
-    assert Dispatcher(claim(), stage.texts).infer_text({"spam": 2})["spam"].result(30) == 2
+    assert dispatcher(stage.texts).infer_text("2")["spam"].result(30) == 2
     assert (stage.encoder.seen, stage.head.seen, stage.text.seen) == ([], [], [2])
 
 
-def test_a_request_carries_the_options_of_its_task(stage: Stage) -> None:
-    asked: list[InferenceRequest] = []
-    lane = Lane(lambda batch: asked.extend(batch) or [0] * len(batch), batch_size=1, streams=1, name="options")
-    chunk = claim()
-    chunk.options["spam"] = {"threshold": 0.25}
-    Dispatcher(chunk, {"spam": ServedModel(_model(None), lane)}).infer_text({"spam": 1})["spam"].result(30)
-    assert [(request.input, request.options) for request in asked] == [(1, {"threshold": 0.25})]
+def test_a_request_carries_the_options_of_its_task() -> None:
+    asked: list[InferenceRequest[Any]] = []
+
+    def predict(batch: Sequence[InferenceRequest[Any]]) -> list[int]:
+        asked.extend(batch)
+        return [0] * len(batch)
+
+    lane, options = Lane(predict, batch_size=1, streams=1, name="options"), SpamOptions(threshold=0.25)
+    one = Dispatcher(0, {"spam": ServedModel(_model(None), lane)}, {"spam": options})
+    assert one.infer_text("7")["spam"].result(30) == 0
+    assert [(request.input, request.options) for request in asked] == [(7, options)]
     lane.close()

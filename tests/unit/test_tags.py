@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.heads.tags import (
-    TagSettings,
-    Vocabulary,
-    VocabularyFiles,
-    own_labels,
-    rank,
-    read_vocabulary,
-    write_directions,
-)
+from core.artefacts.vocabularies import Vocabulary, VocabularySpec, read_vocabulary, write_directions
+from core.heads.ranking import rank
+from core.heads.tags import TagSettings, distinct_labels
 from core.heads.text_vectors import text_vectors
 from core.texts.word_pieces import WordPieces, split_words
 
@@ -74,31 +68,34 @@ def test_words_are_without_accents_and_control_characters() -> None:
 
 
 def test_labels_that_read_the_same_are_one() -> None:
-    assert own_labels(["Café", "cafe", " CAFÉ ", "\u200b", "café au lait", "\x07"]) == ("Café", "café au lait")
+    assert distinct_labels(["Café", "cafe", " CAFÉ ", "\u200b", "café au lait", "\x07"]) == ("Café", "café au lait")
 
 
 def test_the_better_label_comes_first_and_of_equals_the_earlier() -> None:
     scores = np.array([0.2, 0.9, 0.2, 0.5], np.float32)
-    found = rank(("a", "b", "c", "d"), scores, 3, 0.0)
-    assert [entry["label"] for entry in found] == ["b", "d", "a"]
-    assert rank(("a", "b", "c", "d"), scores, 20, 0.5) == [{"label": "b", "score": 0.9}, {"label": "d", "score": 0.5}]
+    assert [at for at, _ in rank(scores, 3)] == [1, 3, 0]
+    assert [at for at, _ in rank(scores)] == [1, 3, 0, 2]
+    assert rank(scores, 20, 0.5) == [(1, 0.9), (3, 0.5)]
+    assert rank(scores, 20, 0.95) == []
+    assert rank(np.array([1 / 3], np.float32)) == [(0, 0.333333)]
 
 
 def test_directions_of_a_file_are_those_that_were_written(tmp_path: Path) -> None:
     directions = np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32)
     directions[0] = 0
-    files = VocabularyFiles(labels="v.txt", directions="v.npz")
+    files = VocabularySpec(labels="v.txt", directions="v.npz", language="en")
     (tmp_path / files.labels).write_text("\n".join(f"label {at}" for at in range(50)) + "\n")
     write_directions(tmp_path / files.directions, directions)
-    found = read_vocabulary(tmp_path, files, 8)
+    found = read_vocabulary(tmp_path, "v", files, 8)
     assert found.labels[49] == "label 49"
+    assert (found.name, found.language, found.source) == ("v", "en", None)
     assert np.abs(found.directions - directions).max() < 0.02
     assert (found.directions[:, -1] == directions[:, -1]).all()
     with pytest.raises(ValueError, match="not one row of 8"):
-        read_vocabulary(tmp_path, files, 7)
+        read_vocabulary(tmp_path, "v", files, 7)
     (tmp_path / files.labels).write_text("one\n")
     with pytest.raises(ValueError, match="for each label"):
-        read_vocabulary(tmp_path, files, 8)
+        read_vocabulary(tmp_path, "v", files, 8)
 
 
 def test_scores_are_chances() -> None:
@@ -115,6 +112,13 @@ def test_every_tagger_has_both_named_vocabularies() -> None:
     assert settings.phrase("{}") == "{}"
     with pytest.raises(ValidationError, match="open-images is missing"):
         TagSettings.model_validate({"size": 4, "vocabularies": {"photos": files}})
+    about = {**files, "language": "pt-BR", "source": "a list of words, CC0"}
+    assert TagSettings.model_validate({"size": 4, "vocabularies": {"photos": about, "open-images": files}})
+    for wrong in ({"language": "Brazilian Portuguese"}, {"language": ""}, {"tongue": "en"}):
+        with pytest.raises(ValidationError, match=next(iter(wrong))):
+            TagSettings.model_validate(
+                {"size": 4, "vocabularies": {"photos": {**files, **wrong}, "open-images": files}}
+            )
     with pytest.raises(ValidationError, match="template"):
         TagSettings.model_validate({"size": 4, "template": "a photo", "vocabularies": {}})
 

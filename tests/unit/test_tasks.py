@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
-from core.errors import RequestError
-from core.tasks import TASKS
+from core.errors import ItemError, RequestError
+from core.tasks import TASKS, CaptionOptions, read_options
 
 
 def accepted(task: str, options: dict[str, Any]) -> bool:
@@ -54,3 +55,21 @@ def test_every_option_has_a_default_and_a_description(task: str) -> None:
     assert not accepted(task, {"no_such_option": 1})
     schema = TASKS[task].options.model_json_schema()
     assert all("description" in field and "default" in field for field in schema["properties"].values())
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_options_are_read_as_they_were_stored(task: str) -> None:
+    """The worker reads once a chunk what the API has stored as JSON: with defaults, and whole numbers for floats."""
+    assert read_options(task, json.loads(json.dumps(TASKS[task].parse_options({}, "/options")))) == read_options(
+        task, {}
+    )
+    assert read_options(task, {}) == TASKS[task].options()
+
+
+def test_stored_options_that_this_version_does_not_know_have_a_code() -> None:
+    assert read_options("caption", {"beam_size": 2}) == CaptionOptions(beam_size=2)
+    assert read_options("classify", {"threshold": 0}).model_dump() == {"top_k": 5, "threshold": 0}
+    for task, stored in (("caption", {"beam_size": 9}), ("tag", {"colour": "red"}), ("nothing", {"top_k": 1})):
+        with pytest.raises(ItemError, match=f"cannot read the job's options: .* at {task}/") as caught:
+            read_options(task, stored)
+        assert (caught.value.code, caught.value.permanent) == ("option_invalid", False)

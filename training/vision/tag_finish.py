@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from core.artefacts.manifest import load_manifest
-from core.heads.tags import NAMED, write_directions
+from core.artefacts.vocabularies import NAMED, write_directions
 from training.card import write_card
 from training.experiment import Experiment
 from training.export import load_graph, write_parts
@@ -26,6 +26,11 @@ LICENCE = "weights: see the card; learnt from a research data set, on top of enc
 SOURCE = (
     "Flickr8k's training captions (Hodosh 2013); labels of ImageNet, WordNet 3.0 and Open Images V6 (CC-BY-4.0, Google)"
 )
+LABEL_SOURCES = {
+    "photos": "chosen by hand from words of Flickr8k's captions (Hodosh 2013), labels of Open Images V6 (CC-BY-4.0, "
+    "Google), classes of ImageNet and what WordNet 3.0 has above them",
+    "open-images": "labels of Open Images V6 (CC-BY-4.0, Google)",
+}
 AT_ONCE = 1000
 SEEN = 20  # labels of a photo that it is calibrated on; as many as are given unless somebody asks otherwise
 
@@ -77,7 +82,7 @@ def finish(run: TagRun, experiment: Experiment, folder: Path, data: Path) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     _write_graph(run, folder / "graph.pb", *calibration(run))
     vocabularies = {name: _write_vocabulary(run, folder, name, data) for name in NAMED}
-    files = ["graph.pb", *(file for where in vocabularies.values() for file in where.values())]
+    files = ["graph.pb", *(where[part] for where in vocabularies.values() for part in ("labels", "directions"))]
     settings = {"size": run.size, "template": run.plan.template, "vocabularies": vocabularies}
     fields = {**_fields(run, experiment), "settings": settings}
     write_manifest(folder, {**fields, "metrics": []}, files)
@@ -108,9 +113,9 @@ def _text_size(run: TagRun) -> int:
 
 
 def _write_vocabulary(run: TagRun, folder: Path, name: str, data: Path) -> dict[str, str]:
-    """The files of a named vocabulary: its labels, and their directions by the graph that is already there."""
+    """What the manifest says of a named vocabulary; its directions are made by the graph that is already there."""
     labels = photo_labels() if name == "photos" else _open_images(data)
-    where = {"labels": f"{name}.txt", "directions": f"{name}.npz"}
+    where = {"labels": f"{name}.txt", "directions": f"{name}.npz", "language": "en", "source": LABEL_SOURCES[name]}
     (folder / where["labels"]).write_text("\n".join(labels) + "\n", encoding="utf-8")
     write_directions(folder / where["directions"], _directions(run, folder, labels))
     return where

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts.manifest import Metric, load_manifest
-from core.heads.tags import TagSettings, Vocabulary, read_vocabulary
+from core.artefacts.vocabularies import Vocabulary, read_vocabulary
+from core.heads.tags import TagSettings
 from training.export import graph_parts
 from training.scores import calibration_error
 from training.vision.datasets import captioned, of_split
@@ -49,7 +50,7 @@ class OfflineTagger:
 
     def named(self, name: str) -> Vocabulary:
         """A vocabulary of the artefact."""
-        return read_vocabulary(self._folder, self.settings.vocabularies[name], self.settings.size)
+        return read_vocabulary(self._folder, name, self.settings.vocabularies[name], self.settings.size)
 
 
 def measure(folder: Path, data: Path) -> list[Metric]:

@@ -8,15 +8,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from enum import IntEnum
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from core.errors import ItemError
 from core.images.decode import decode_image
 from core.inputs import InputItem
 from db.claims import Claim
-from worker.inference.dispatch import Dispatcher, image_spec
-from worker.inference.lanes import ServedModel
-from worker.models.model import TextModel
+from worker.inference.dispatch import Dispatcher
 from worker.process.context import WorkerContext
 
 
@@ -40,9 +38,13 @@ class ItemRun:
     """
 
     def __init__(
-        self, context: WorkerContext, claim: Claim, dispatcher: Dispatcher, served: Mapping[str, ServedModel],
-        item: InputItem, finished: Callable[[ItemRun], None],
-    ) -> None:  # fmt: skip
+        self,
+        context: WorkerContext,
+        claim: Claim,
+        dispatcher: Dispatcher,
+        item: InputItem,
+        finished: Callable[[ItemRun], None],
+    ) -> None:
         """`finished` is called once, when the item is done, from any thread; it must be quick."""
         self.item = item
         self.stage = Stage.FETCH
@@ -52,7 +54,6 @@ class ItemRun:
         self._context = context
         self._claim = claim
         self._dispatcher = dispatcher
-        self._served = served
         self._finished = finished
         self._lock = threading.Lock()
         self._open = 0  # raw results that are still to come
@@ -90,17 +91,16 @@ class ItemRun:
             self._infer(raw)
 
     def _prepare(self) -> Mapping[str, Future[Any]]:
-        """A text as each model takes it, queued for each of them."""
-        prepared = {task: cast(TextModel, one.model).prepare(self.item.ref) for task, one in self._served.items()}
-        return self._dispatcher.infer_text(prepared, self.item.seq)
+        """A text, queued for each model."""
+        return self._dispatcher.infer_text(self.item.ref, self.item.seq)
 
     def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]]:
         """A photo as each model takes it, queued for each of them."""
         data = blob.result()
         self.media = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         with self._context.metrics.timed("decode"):
-            specs = {image_spec(one) for one in self._served.values()}
-            images = {spec: decode_image(data, spec, self._context.settings.image_max_pixels) for spec in specs}
+            most = self._context.settings.image_max_pixels
+            images = {spec: decode_image(data, spec, most) for spec in self._dispatcher.image_specs}
         self.media |= next(iter(images.values())).media
         return self._dispatcher.infer_image({spec: image.pixels for spec, image in images.items()}, self.item.seq)
 

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from time import monotonic
 
-from core.errors import ArtefactError
+from core.errors import ArtefactError, ItemError
 from core.inputs import ItemResult
 from core.states import Priority
+from core.tasks import read_options
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
 from worker.chunk.run import ChunkRun
+from worker.inference.dispatch import Dispatcher
 from worker.inference.repository import model_unavailable
 from worker.process.context import WorkerContext
 
@@ -59,11 +61,11 @@ def _claim(context: WorkerContext, queue: str, priorities: Sequence[Priority]) -
         if not _pass_gate(context, claim, held):
             return None
         try:
-            served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
-        except ArtefactError as error:
+            dispatcher = _dispatcher(context, claim)
+        except ItemError as error:
             _fail(context, claim, error)
             return None
-        return ChunkRun(context, claim, served, held.pop_all())
+        return ChunkRun(context, claim, dispatcher, held.pop_all())
 
 
 def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
@@ -85,8 +87,21 @@ def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
     return False
 
 
-def _fail(context: WorkerContext, claim: Claim, error: ArtefactError) -> None:
+def _dispatcher(context: WorkerContext, claim: Claim) -> Dispatcher:
+    """The way into the models of a chunk's tasks; options are read here, once for all its items.
+
+    Raises:
+        ItemError: this worker cannot run the chunk.
+    """
+    try:
+        served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
+    except ArtefactError as error:
+        raise model_unavailable(error) from error
+    options = {task: read_options(task, claim.options.get(task, {})) for task in claim.tasks}
+    return Dispatcher(claim.priority, served, options, tenant=claim.tenant_id, chunk_id=claim.chunk_id)
+
+
+def _fail(context: WorkerContext, claim: Claim, error: ItemError) -> None:
     """Store that this worker does not have the model that the chunk's job was promised."""
-    failure = model_unavailable(error)
     with context.database.write() as session:
-        store_results(session, claim, [ItemResult(item, error=failure) for item in claim.items])
+        store_results(session, claim, [ItemResult(item, error=error) for item in claim.items])

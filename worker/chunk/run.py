@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from time import monotonic
@@ -20,7 +20,6 @@ from db.reap import set_apart
 from db.store import store_results, store_some
 from worker.chunk.item import ItemRun, Stage
 from worker.inference.dispatch import Dispatcher
-from worker.inference.lanes import ServedModel
 from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
@@ -43,17 +42,14 @@ class ChunkRun:
         changed: set whenever an item is done; replaced while no step runs by who drives several chunks.
     """
 
-    def __init__(
-        self, context: WorkerContext, claim: Claim, served: Mapping[str, ServedModel], held: ExitStack
-    ) -> None:
+    def __init__(self, context: WorkerContext, claim: Claim, dispatcher: Dispatcher, held: ExitStack) -> None:
         """`held` is what the chunk holds (its lease, its pass through the gate); closed when it is dealt with."""
         self.claim = claim
         self.changed = threading.Event()
         self.started = monotonic()
         self._context = context
-        self._served = served
         self._held = held
-        self._dispatcher = Dispatcher(claim, served)
+        self._dispatcher = dispatcher
         self._lock = threading.RLock()
         self._to_start = deque(claim.items)
         self._under_way: dict[int, ItemRun] = {}
@@ -130,7 +126,7 @@ class ChunkRun:
         in_memory = sum(item.stage < Stage.INFER for item in self._under_way.values())
         while self._to_start and (in_memory < self._context.settings.chunk_window or self._to_start[0].kind == "text"):
             item = self._to_start.popleft()
-            run = ItemRun(self._context, self.claim, self._dispatcher, self._served, item, self._item_done)
+            run = ItemRun(self._context, self.claim, self._dispatcher, item, self._item_done)
             self._under_way[item.seq] = run
             run.start()
             in_memory += run.stage < Stage.INFER
@@ -161,7 +157,8 @@ class ChunkRun:
             if run.error is not None:
                 raise run.error
             outputs = {task: self._dispatcher.render(task, future.result()) for task, future in run.raw.items()}
-            return ItemResult(item, outputs=outputs, media=run.media)
+            embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
+            return ItemResult(item, {task: found.json for task, found in outputs.items()}, run.media, embeddings=embeddings)
         except Postponed:
             raise
         except ItemError as error:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.images.decode import ImageSpec
-from db.claims import Claim
+from core.tasks import TaskOptions
 from worker.inference.batching import Lane
 from worker.inference.lanes import EncoderRequest, ServedModel
-from worker.models.model import InferenceRequest
+from worker.models.model import InferenceRequest, Output, TextModel
 
 Pixels = NDArray[np.uint8]
 Row = NDArray[Any]
@@ -22,40 +22,74 @@ Decoded = Mapping[ImageSpec, Pixels]
 
 
 class Dispatcher:
-    """Queues the items of one chunk for the models of its tasks; safe to share between threads.
+    """Takes the items of one chunk to the models of its tasks, and back; safe to share between threads.
 
     Args:
-        claim: the chunk.
+        priority: of the chunk; the lower, the sooner.
         served: the model of each task.
+        options: of each task.
+        tenant: whose chunk it is; in the lanes tenants take turns.
+        chunk_id: named if a model hangs on one of its items.
     """
 
-    def __init__(self, claim: Claim, served: Mapping[str, ServedModel]) -> None:
-        self._claim = claim
+    def __init__(
+        self,
+        priority: int,
+        served: Mapping[str, ServedModel],
+        options: Mapping[str, TaskOptions],
+        *,
+        tenant: str = "",
+        chunk_id: int = 0,
+    ) -> None:
+        self._priority = priority
+        self._tenant = tenant
+        self._chunk_id = chunk_id
         self._served = served
+        self._options = options
         self._lock = threading.Lock()
         self._queued: set[Future[Any]] = set()
         self._cancelled = False
 
-    def infer_image(self, photo: Decoded, seq: int) -> dict[str, Future[Any]]:
+    @property
+    def tasks(self) -> Collection[str]:
+        """What the chunk is run for."""
+        return self._served.keys()
+
+    @property
+    def image_specs(self) -> set[ImageSpec]:
+        """How the models of an image job want their images."""
+        return {_image_spec(served) for served in self._served.values()}
+
+    def infer_image(self, photo: Decoded, seq: int = 0) -> dict[str, Future[Any]]:
         """Queue a photo for the model of each task, as soon as what that takes is there.
 
         Args:
             photo: its pixels, as each of the models wants them.
-            seq: of its item.
+            seq: of the item.
 
         Returns:
             By task, its raw result.
         """
         encoded = self._encode(photo, seq)
-        return {task: self._infer(task, served, photo, encoded, seq) for task, served in self._served.items()}
+        return {task: self._infer(task, photo, encoded, seq) for task in self._served}
 
-    def infer_text(self, prepared: Mapping[str, Any], seq: int) -> dict[str, Future[Any]]:
-        """Queue a text for the model of each task, as each has prepared it."""
-        return {task: self._submit(served, task, prepared[task], seq) for task, served in self._served.items()}
+    def infer_text(self, text: str, seq: int = 0) -> dict[str, Future[Any]]:
+        """Queue a text for the model of each task; all of them have prepared it before.
 
-    def render(self, task: str, raw: Any) -> dict[str, Any]:
-        """A task's raw result as JSON-able data."""
-        return self._served[task].model.render(raw, self._claim.options.get(task, {}))
+        Returns:
+            By task, its raw result.
+
+        Raises:
+            ItemError: one of the models cannot take the text.
+        """
+        self.check()
+        prepared = {task: cast(TextModel, served.model).prepare(text) for task, served in self._served.items()}
+        return {task: self._submit(task, prepared[task], seq) for task in self._served}
+
+    def render(self, task: str, raw: Any) -> Output:
+        """What a task's model says of an item, as the task's options want it."""
+        rendered = self._served[task].model.render(raw, self._options[task])
+        return rendered if isinstance(rendered, Output) else Output(rendered)
 
     def check(self) -> None:
         """Raises CancelledError once the chunk is given up: nothing more need be prepared for it."""
@@ -90,24 +124,23 @@ class Dispatcher:
             for name, encoder in encoders.items()
         }
 
-    def _infer(
-        self, task: str, served: ServedModel, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]], seq: int
-    ) -> Future[Any]:
+    def _infer(self, task: str, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]], seq: int) -> Future[Any]:
+        served = self._served[task]
         if served.reads is None:
-            return self._submit(served, task, photo[image_spec(served)], seq)
+            return self._submit(task, photo[_image_spec(served)], seq)
         name = served.reads.name
-        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(served, task, rows[name], seq))
+        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(task, rows[name], seq))
 
-    def _submit(self, served: ServedModel, task: str, value: Any, seq: int) -> Future[Any]:
-        if served.lane is None:  # what it is given is its result
+    def _submit(self, task: str, value: Any, seq: int) -> Future[Any]:
+        lane = self._served[task].lane
+        if lane is None:  # what it is given is its result
             return _done(value)
-        return self._queue(served.lane, InferenceRequest(value, self._claim.options.get(task, {})), seq)
+        return self._queue(lane, InferenceRequest(value, self._options[task]), seq)
 
     def _queue(self, lane: Lane, item: Any, seq: int) -> Future[Any]:
         with self._lock:
             self.check()
-            claim = self._claim
-            future = lane.submit(item, claim.priority, claim.tenant_id, (claim.chunk_id, seq))
+            future = lane.submit(item, self._priority, self._tenant, (self._chunk_id, seq))
             self._queued.add(future)
         future.add_done_callback(self._forget)
         return future
@@ -117,7 +150,7 @@ class Dispatcher:
             self._queued.discard(future)
 
 
-def image_spec(served: ServedModel) -> ImageSpec:
+def _image_spec(served: ServedModel) -> ImageSpec:
     """How an image model wants its images."""
     spec = served.model.manifest.preprocessing
     assert isinstance(spec, ImageSpec)

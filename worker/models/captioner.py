@@ -13,12 +13,11 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.heads.beam import Search
 from core.heads.captions import Caption, CaptionSettings, captions_of, read_words
+from core.heads.ranking import DIGITS
 from core.tasks import CaptionOptions
 from worker.models.encoders import image_feature
 from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
-
-DIGITS = 6
 
 
 class Captioner:
@@ -46,7 +45,7 @@ class Captioner:
         if spec is None or spec.shape[-1] != len(self._words) or self._settings.words not in manifest.files:
             raise ArtefactError("manifest_invalid", f"{manifest.id}: its vocabulary is not that of its graph")
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[list[Caption]]:
+    def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
         """For each grid of the encoder the sentences of a beam search, best first; as many as there are beams at most.
 
         All photos are encoded in one run. Those that ask for the same search are decoded together; what a photo is
@@ -63,7 +62,7 @@ class Captioner:
             found.update(zip(group, captions, strict=True))
         return [found[at] for at in range(len(requests))]
 
-    def render(self, raw: Sequence[Caption], options: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, raw: Sequence[Caption], options: CaptionOptions) -> dict[str, Any]:
         """The best sentence, and how sure the model is of its words.
 
         Args:
@@ -81,19 +80,14 @@ class Captioner:
             raise ItemError("inference_failed", "The model found no sentence for this image.")
         sentences = [{"text": caption.text, "score": round(caption.score, DIGITS)} for caption in raw]
         result = {**sentences[0], "model": self.manifest.id}
-        wanted = _read(options).candidates
+        wanted = options.candidates
         return {**result, "candidates": sentences[:wanted]} if wanted > 1 else result
 
-    def _search(self, options: Mapping[str, Any]) -> Search:
+    def _search(self, options: CaptionOptions) -> Search:
         """The search that a job's options ask for; how many candidates it shows makes no difference to it."""
-        asked = _read(options)
         return Search(
-            beam_size=asked.beam_size,
-            max_words=min(asked.max_words, self._settings.most_words),
-            candidates=asked.beam_size,
+            beam_size=options.beam_size,
+            max_words=min(options.max_words, self._settings.most_words),
+            candidates=options.beam_size,
             length_penalty=self._settings.length_penalty,
         )
-
-
-def _read(options: Mapping[str, Any]) -> CaptionOptions:
-    return CaptionOptions.model_validate(dict(options))

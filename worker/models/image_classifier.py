@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
+from core.heads.ranking import rank
 from core.images.decode import ImageSpec
+from core.tasks import ClassifyOptions
 from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
 
@@ -46,11 +48,11 @@ class ImageClassifier:
         found = self._runtime.run({self._input: np.asarray(images)}, outputs)
         return [{name: found[name][at] for name in outputs} for at in range(len(images))]
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[NDArray[np.float32]]:
+    def predict(self, requests: Sequence[InferenceRequest[ClassifyOptions]]) -> list[NDArray[np.float32]]:
         """Probabilities, float32 [classes], for each image uint8 [height, width, 3]."""
         return [found[OUTPUT] for found in self.encode([request.input for request in requests], (OUTPUT,))]
 
-    def render(self, raw: NDArray[np.float32], options: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, raw: NDArray[np.float32], options: ClassifyOptions) -> dict[str, Any]:
         """The labels that score best.
 
         Args:
@@ -60,11 +62,8 @@ class ImageClassifier:
         Returns:
             {"labels": [{"label", "wnid", "score"}, ...], "model": "NAME@VERSION"}, best first.
         """
-        best = np.argsort(-raw, kind="stable")[: options.get("top_k", 5)]
-        threshold = options.get("threshold", 0.0)
         labels = [
-            {"label": self._labels[at].name, "wnid": self._labels[at].key, "score": round(float(raw[at]), 6)}
-            for at in best
-            if raw[at] >= threshold
+            {"label": self._labels[at].name, "wnid": self._labels[at].key, "score": score}
+            for at, score in rank(raw, options.top_k, options.threshold)
         ]
         return {"labels": labels, "model": self.manifest.id}

@@ -17,9 +17,9 @@ from core.artefacts.manifest import Manifest, load_manifest
 from core.errors import ArtefactError
 from core.images.decode import ImageSpec
 from core.settings import Settings
-from core.tasks import TASKS
+from core.tasks import TASKS, read_options
 from worker.models.encoders import encoder_missing, image_feature
-from worker.models.model import Encoder, InferenceRequest, Model, TextModel
+from worker.models.model import Encoder, InferenceRequest, Model, Output, TextModel
 from worker.runtimes.checked import CheckedRuntime
 from worker.runtimes.choose import load_runtime
 
@@ -119,8 +119,9 @@ def warm_up(model: Model, encoders: Mapping[str, Model]) -> None:
         ArtefactError: `warm_up_failed`, it raised, or gave something else than it should; `encoder_mismatch`.
     """
     try:
+        request = InferenceRequest(_example(model, encoders), read_options(model.manifest.task, {}))
         for size in (1, 2):
-            complaint = _complaint(model, [InferenceRequest(_example(model, encoders))] * size)
+            complaint = _complaint(model, [request] * size)
             if complaint:
                 raise ArtefactError("warm_up_failed", f"{model.manifest.id} {complaint}")
     except ArtefactError:
@@ -151,12 +152,13 @@ def _grey(spec: ImageSpec) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
 
 
-def _complaint(model: Model, requests: list[InferenceRequest]) -> str | None:
+def _complaint(model: Model, requests: list[InferenceRequest[Any]]) -> str | None:
     """What is wrong with the model's answers to a few examples, or None; the runtime has looked at the numbers."""
     results = model.predict(requests)
     if isinstance(model, Encoder):  # its own output first: that is compiled alone, and everything else together
         model.encode([request.input for request in requests], sorted(model.manifest.outputs))
     if len(results) != len(requests):
         return f"gives {len(results)} results for {len(requests)} items"
-    json.dumps([model.render(raw, {}) for raw in results], allow_nan=False)
+    rendered = [model.render(raw, requests[0].options) for raw in results]
+    json.dumps([one.json if isinstance(one, Output) else one for one in rendered], allow_nan=False)
     return None

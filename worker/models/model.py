@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest
+from core.tasks import TaskOptions
+
+Options = TypeVar("Options", bound=TaskOptions, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(Generic[Options]):
     """One item of a batch.
 
     Attributes:
         input: what the model takes: pixels uint8 [height, width, 3], one row of its encoder's output, or what its
             own `prepare` made of a text.
-        options: of the job's task, as core/tasks.py has them. Empty at warm-up: every option has a default.
+        options: of the job's task, as core/tasks.py has them; read once for a whole chunk.
     """
 
     input: Any
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model says of one item.
+
+    Attributes:
+        json: the result, as it is stored and shown.
+        embedding: where the model has one, float16 [size]: with it the item can be scored again, by the same model
+            against other labels, without being read.
+    """
+
+    json: dict[str, Any]
+    embedding: NDArray[np.float16] | None = None
 
 
 class Model(Protocol):
@@ -42,7 +59,7 @@ class Model(Protocol):
     manifest: Manifest
     streams: int
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> Sequence[Any]:
+    def predict(self, requests: Sequence[InferenceRequest[Any]]) -> Sequence[Any]:
         """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.
 
         Raises:
@@ -50,8 +67,8 @@ class Model(Protocol):
         """
         ...
 
-    def render(self, raw: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-        """One raw result as JSON-able data, with the task's options applied."""
+    def render(self, raw: Any, options: Any) -> dict[str, Any] | Output:
+        """One raw result as JSON-able data, with the task's options applied; as an `Output` if there is more to it."""
         ...
 
 

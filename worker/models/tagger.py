@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from core.artefacts.manifest import Manifest
+from core.artefacts.vocabularies import Vocabulary, read_vocabulary
 from core.errors import ArtefactError, ItemError
-from core.heads.tags import TagSettings, Vocabulary, own_labels, rank, read_vocabulary
+from core.heads.ranking import rank
+from core.heads.tags import TagSettings, distinct_labels
 from core.tasks import TagOptions
 from worker.models.encoders import image_feature
-from worker.models.model import InferenceRequest, Model
+from worker.models.model import InferenceRequest, Model, Output
 from worker.models.text_encoder import TextEncoder
+from worker.models.vocabulary_cache import VocabularyCache
 from worker.runtimes.runtime import Runtime
 
 EMBEDDING, DIRECTION, LABEL = "embedding", "direction", "label"
-KEPT_LISTS = 64  # of 1,000 labels at most: some 50 MB
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
-    """The labels that were asked for, and the score of each, float32 [labels]."""
+class ScoredLabels:
+    """The labels that were asked for, the score of each, float32 [labels], and the image's embedding [size]."""
 
     labels: Sequence[str]
-    scores: NDArray[np.float32]
+    scores: Floats
+    embedding: NDArray[np.floating]
 
 
 class Tagger:
-    """Images and labels in one space: a tower for an encoder's pooled features, another for vectors of labels."""
+    """Images and labels in one space: a tower for an encoder's pooled features, another for vectors of labels.
+
+    `embed` needs the image, `score` only its embedding: who keeps that can tag the image again by another vocabulary,
+    and search by a text's `direction`, without reading it.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Model]) -> None:
         """Read the named vocabularies.
@@ -56,31 +60,74 @@ class Tagger:
         self._text = text
         self._feature = image_feature(manifest, encoders["image"].manifest)
         try:
-            self._settings = TagSettings.model_validate(manifest.settings)
-            files = self._settings.vocabularies.items()
-            self._named = {name: read_vocabulary(folder, where, self._settings.size) for name, where in files}
+            self._settings = settings = TagSettings.model_validate(manifest.settings)
+            named = settings.vocabularies.items()
+            self._named = {name: read_vocabulary(folder, name, spec, settings.size) for name, spec in named}
         except (ValidationError, OSError, ValueError, KeyError) as error:
             raise ArtefactError("manifest_invalid", f"{manifest.id}: settings or vocabulary: {error}") from error
-        self._own = OwnVocabularies(self._embed)
+        self._custom = VocabularyCache(self._embed_labels)
         for vocabulary in self._named.values():  # a text encoder of another kind is found out while the model warms up
-            self._own.get(vocabulary.labels[:1])
+            self._custom.get(vocabulary.labels[:1])
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[Tagged]:
-        """Scores of every label of the vocabulary that each request asks for.
+    def embed(self, features: Sequence[Floats]) -> Floats:
+        """Where images lie in the space: rows of the encoder's output to embeddings, float32 [N, size]."""
+        return self._runtime.run({self._feature: np.stack(features)}, (EMBEDDING,))[EMBEDDING]
+
+    def score(self, embeddings: NDArray[np.floating], vocabulary: Vocabulary) -> Floats:
+        """How sure it is that each label is true of each image.
+
+        Args:
+            embeddings: of this tagger, [N, size], float32 as `embed` gives them or float16 as they are stored.
+            vocabulary: from `vocabulary` of this tagger.
+
+        Returns:
+            float32 [N, labels], 0 to 1. In another batch the last bits may differ.
 
         Raises:
-            ItemError: `labels_unreadable`, a list has no label that the text encoder knows.
+            ValueError: the embeddings are of another size.
         """
-        pooled = np.stack([request.input for request in requests])
-        embeddings = self._runtime.run({self._feature: pooled}, (EMBEDDING,))[EMBEDDING]
-        vocabularies = [self._vocabulary(request.options) for request in requests]
-        # One image at a time: a product of matrices may round differently in another batch.
-        return [
-            Tagged(vocabulary.labels, vocabulary.scores(embedding[None])[0])
-            for vocabulary, embedding in zip(vocabularies, embeddings, strict=True)
-        ]
+        if embeddings.ndim != 2 or embeddings.shape[1] != self._settings.size:
+            raise ValueError(f"{self.manifest.id} scores [N, {self._settings.size}], not {embeddings.shape}")
+        return vocabulary.scores(embeddings.astype(np.float32, copy=False))
 
-    def render(self, raw: Tagged, options: Mapping[str, Any]) -> dict[str, Any]:
+    def vocabulary(self, wanted: str | Sequence[str]) -> Vocabulary:
+        """A named vocabulary of the artefact, or labels of a caller's own, embedded now unless they were lately.
+
+        Raises:
+            ItemError: `labels_unreadable`, none of the labels is known to the text encoder.
+            KeyError: the artefact has no vocabulary of that name.
+        """
+        return self._named[wanted] if isinstance(wanted, str) else self._custom.get(tuple(wanted))
+
+    def direction(self, text: str) -> Floats:
+        """Where a text points in the space, float32 [size + 1], its bias last; what it scores is as for a label.
+
+        Raises:
+            ItemError: `labels_unreadable`.
+        """
+        direction: Floats = self.vocabulary((text,)).directions[0]
+        return direction
+
+    def predict(self, requests: Sequence[InferenceRequest[TagOptions]]) -> list[ScoredLabels]:
+        """Embed images, and score every label of the vocabulary that each request asks for.
+
+        Raises:
+            ItemError: `labels_unreadable`.
+        """
+        embeddings = self.embed([request.input for request in requests])
+        return [self.tag(embedding, request.options) for embedding, request in zip(embeddings, requests, strict=True)]
+
+    def tag(self, embedding: NDArray[np.floating], options: TagOptions) -> ScoredLabels:
+        """What `predict` gives for an image of which the embedding is at hand, [size].
+
+        Raises:
+            ItemError: `labels_unreadable`.
+        """
+        vocabulary = self.vocabulary(options.vocabulary)
+        # One image at a time: a product of matrices may round differently in another batch.
+        return ScoredLabels(vocabulary.labels, self.score(embedding[None], vocabulary)[0], embedding)
+
+    def render(self, raw: ScoredLabels, options: TagOptions) -> Output:
         """The labels that score best.
 
         Args:
@@ -88,57 +135,16 @@ class Tagger:
             options: `top_k`, most labels returned; `threshold`, labels that score less are left out.
 
         Returns:
-            {"labels": [{"label", "score"}, ...], "model": "NAME@VERSION"}, best first. Of labels of the caller that
-            read the same only the first is there, and none that the text encoder cannot read.
+            {"labels": [{"label", "score"}, ...], "model": "NAME@VERSION"}, best first, and the image's embedding. Of
+            labels of the caller that read the same only the first is there, and none that the text encoder cannot read.
         """
-        asked = _read(options)
-        return {"labels": rank(raw.labels, raw.scores, asked.top_k, asked.threshold), "model": self.manifest.id}
+        best = rank(raw.scores, options.top_k, options.threshold)
+        labels = [{"label": raw.labels[at], "score": score} for at, score in best]
+        return Output({"labels": labels, "model": self.manifest.id}, raw.embedding.astype(np.float16))
 
-    def _vocabulary(self, options: Mapping[str, Any]) -> Vocabulary:
-        wanted = _read(options).vocabulary
-        return self._named[wanted] if isinstance(wanted, str) else self._own.get(tuple(wanted))
-
-    def _embed(self, given: tuple[str, ...]) -> Vocabulary:
-        labels = tuple(label for label in own_labels(given) if self._text.knows(label))
+    def _embed_labels(self, given: tuple[str, ...]) -> Vocabulary:
+        labels = tuple(label for label in distinct_labels(given) if self._text.knows(label))
         if not labels:
             raise ItemError("labels_unreadable", "None of the labels can be read; send words of a Latin script.")
         vectors = self._text.vectors([self._settings.phrase(label) for label in labels])
         return Vocabulary(labels, self._runtime.run({LABEL: vectors}, (DIRECTION,))[DIRECTION])
-
-
-class OwnVocabularies:
-    """The lists of callers, embedded once each and kept while they are in use; safe to share between threads."""
-
-    def __init__(self, embed: Callable[[tuple[str, ...]], Vocabulary], kept: int = KEPT_LISTS) -> None:
-        """`embed` makes a vocabulary of labels; of the last `kept` lists that were asked for it is called once."""
-        self._embed = embed
-        self._kept = kept
-        self._lock = threading.Lock()
-        self._lists: OrderedDict[tuple[str, ...], Future[Vocabulary]] = OrderedDict()
-
-    def get(self, labels: tuple[str, ...]) -> Vocabulary:
-        """The vocabulary of these labels; who asks while another thread embeds them waits for that."""
-        with self._lock:
-            future = self._lists.get(labels)
-            mine = future is None
-            if future is None:
-                future = self._lists[labels] = Future()
-            self._lists.move_to_end(labels)
-            while len(self._lists) > self._kept:
-                self._lists.popitem(last=False)
-        if mine:
-            self._fill(labels, future)
-        return future.result()
-
-    def _fill(self, labels: tuple[str, ...], future: Future[Vocabulary]) -> None:
-        try:
-            future.set_result(self._embed(labels))
-        except BaseException as error:
-            with self._lock:  # the next one to ask tries again
-                if self._lists.get(labels) is future:
-                    del self._lists[labels]
-            future.set_exception(error)
-
-
-def _read(options: Mapping[str, Any]) -> TagOptions:
-    return TagOptions.model_validate(dict(options))

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError
+from core.heads.ranking import rank
+from core.tasks import TaskOptions
 from core.texts.prepare import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
 from worker.models.model import InferenceRequest, Model
 from worker.runtimes.runtime import Runtime
@@ -57,7 +59,7 @@ class TextClassifier:
         """
         return prepare_text(text, self._spec)
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[JudgedText]:
+    def predict(self, requests: Sequence[InferenceRequest[TaskOptions]]) -> list[JudgedText]:
         """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
         items: list[PreparedText] = [request.input for request in requests]
         groups: dict[int, list[int]] = {}
@@ -71,32 +73,33 @@ class TextClassifier:
                 judged[at] = JudgedText(probabilities, items[at].truncated)
         return [judged[at] for at in range(len(items))]
 
-    def render(self, raw: JudgedText, options: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, raw: JudgedText, options: TaskOptions) -> dict[str, Any]:
         """The label, and what every label scores.
 
         Args:
             raw: what `predict` gave for one text.
-            options: `top_k`, most labels returned; `threshold`, from which score on the second of two labels is given,
-                instead of the artefact's own.
+            options: each task has one of these: `top_k`, most labels returned; `threshold`, from which score on the
+                second of two labels is given, instead of the artefact's own.
 
         Returns:
             {"label", "score", "labels": [{"label", "score"}, ...], "model": "NAME@VERSION"}, best first, and
             "truncated": True if the text was longer than the model takes.
         """
-        scores = [round(float(score), 6) for score in raw.probabilities]
-        order = [int(at) for at in np.argsort(-raw.probabilities, kind="stable")]
-        chosen = self._choose(scores, order, options.get("threshold"))
+        ranked = rank(raw.probabilities)
+        scores = dict(ranked)
+        chosen = self._choose(scores, ranked[0][0], getattr(options, "threshold", None))
+        shown = ranked[: getattr(options, "top_k", None)]
         result = {
             "label": self._labels[chosen],
             "score": scores[chosen],
-            "labels": [{"label": self._labels[at], "score": scores[at]} for at in order[: options.get("top_k")]],
+            "labels": [{"label": self._labels[at], "score": score} for at, score in shown],
             "model": self.manifest.id,
         }
         return {**result, "truncated": True} if raw.truncated else result
 
-    def _choose(self, scores: Sequence[float], order: Sequence[int], wanted: float | None) -> int:
+    def _choose(self, scores: Mapping[int, float], best: int, wanted: float | None) -> int:
         """The label that is given: the best one, or what a threshold on the second of two says."""
         threshold = self.manifest.threshold if wanted is None else wanted
         if threshold is None or len(scores) != 2:
-            return order[0]
+            return best
         return int(scores[1] >= threshold)

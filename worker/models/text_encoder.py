@@ -47,7 +47,7 @@ class TextEncoder:
         """Whether any of a text is in the vocabulary; of others the vector says nothing."""
         return self._pieces.knows(text)
 
-    def predict(self, requests: Sequence[InferenceRequest]) -> list[NDArray[np.float32]]:
+    def predict(self, requests: Sequence[InferenceRequest[Any]]) -> list[NDArray[np.float32]]:
         """A vector of length 1 for each text, float32 [size]."""
         return list(text_vectors(self._runtime.run, [request.input for request in requests]))
 
@@ -55,6 +55,6 @@ class TextEncoder:
         """Vectors for texts, float32 [len(texts), size]; at least one text."""
         return text_vectors(self._runtime.run, [self.prepare(text) for text in texts])
 
-    def render(self, raw: NDArray[np.float32], options: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, raw: NDArray[np.float32], options: object) -> dict[str, Any]:
         """{"vector": [...], "model": "NAME@VERSION"}."""
         return {"vector": raw.tolist(), "model": self.manifest.id}
