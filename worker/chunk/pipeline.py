@@ -34,38 +34,43 @@ NETWORK_GRACE_S = 1.0
 
 def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority] = tuple(Priority)) -> bool:
     """Work on one chunk of a queue until it is dealt with or only waits for the network; False if there was none."""
-    run = _claim(context, queue, priorities)
-    if run is None:
-        return False
-    grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
-    while run.step():
-        if run.waits_for_network and monotonic() - run.started >= grace_s:
-            context.waiting.add(run)
-            break
-        run.changed.wait(POLL_S)
-        run.changed.clear()
-    return True
-
-
-def _claim(context: WorkerContext, queue: str, priorities: Sequence[Priority]) -> ChunkRun | None:
-    """A chunk of the queue, with all that it holds while it is under way."""
     # Before the claim: a chunk that had to wait here would idle under a lease that others could use.
     if not context.gate.wait_open(GATE_S) or context.stopping.is_set():
-        return None
+        return False
     if context.waiting.full:
         priorities = [priority for priority in priorities if priority == Priority.INTERACTIVE]
     with ExitStack() as held:
         claim = held.enter_context(context.leases.claim(queue, priorities))
         if claim is None:
-            return None
-        if not _pass_gate(context, claim, held):
-            return None
-        try:
-            dispatcher = _dispatcher(context, claim)
-        except ItemError as error:
-            _fail(context, claim, error)
-            return None
-        return ChunkRun(context, claim, dispatcher, held.pop_all())
+            return False
+        run = _start(context, claim, held)
+    if run is not None:
+        _drive(context, run)
+    return True
+
+
+def _drive(context: WorkerContext, run: ChunkRun) -> None:
+    """Keep a chunk going for as long as it keeps this machine busy."""
+    grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
+    while run.step():
+        if run.waits_for_network and monotonic() - run.started >= grace_s:
+            context.waiting.add(run)
+            return
+        run.changed.wait(POLL_S)
+        run.changed.clear()
+
+
+def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | None:
+    """The chunk under way, with all that it holds; None if it is dealt with already."""
+    if not _pass_gate(context, claim, held):
+        return None
+    try:
+        dispatcher = _dispatcher(context, claim)
+    except ItemError as error:
+        with context.database.write() as session:
+            store_results(session, claim, [ItemResult(item, error=error) for item in claim.items])
+        return None
+    return ChunkRun(context, claim, dispatcher, held.pop_all())
 
 
 def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
@@ -99,9 +104,3 @@ def _dispatcher(context: WorkerContext, claim: Claim) -> Dispatcher:
         raise model_unavailable(error) from error
     options = {task: read_options(task, claim.options.get(task, {})) for task in claim.tasks}
     return Dispatcher(claim.priority, served, options, tenant=claim.tenant_id, chunk_id=claim.chunk_id)
-
-
-def _fail(context: WorkerContext, claim: Claim, error: ItemError) -> None:
-    """Store that this worker does not have the model that the chunk's job was promised."""
-    with context.database.write() as session:
-        store_results(session, claim, [ItemResult(item, error=error) for item in claim.items])

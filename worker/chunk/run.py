@@ -158,7 +158,9 @@ class ChunkRun:
                 raise run.error
             outputs = {task: self._dispatcher.render(task, future.result()) for task, future in run.raw.items()}
             embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
-            return ItemResult(item, {task: found.json for task, found in outputs.items()}, run.media, embeddings=embeddings)
+            return ItemResult(
+                item, {task: found.json for task, found in outputs.items()}, run.media, embeddings=embeddings
+            )
         except Postponed:
             raise
         except ItemError as error:
