@@ -23,6 +23,7 @@ class Leases:
     """Claims chunks and renews what is held, three times within a lease.
 
     Args:
+        worker: its name.
         warm_models: asked at every beat for the models this worker has warm.
     """
 
@@ -30,7 +31,7 @@ class Leases:
         self, database: Database, settings: Settings, worker: str, warm_models: Callable[[], list[str]]
     ) -> None:
         self._database = database
-        self._worker = worker
+        self.worker = worker
         self._lease_s = settings.lease_s
         self._max_attempts = settings.max_attempts
         self._warm_models = warm_models
@@ -43,10 +44,10 @@ class Leases:
         """Begin beating. With `take_back` the chunks of a former worker of this name are freed at once."""
         with self._database.write() as session:
             if take_back:
-                freed = reap_leases(session, max_attempts=self._max_attempts, worker=self._worker)
+                freed = reap_leases(session, max_attempts=self._max_attempts, worker=self.worker)
                 if freed:
                     log.warning("took back the chunks of this worker's former life", extra={"chunks": len(freed)})
-            workers.beat(session, self._worker, self._warm_models())
+            workers.beat(session, self.worker, self._warm_models())
         self._thread.start()
 
     def stop(self) -> None:
@@ -54,7 +55,7 @@ class Leases:
         self._stop.set()
         self._thread.join(timeout=10)
         with self._database.write() as session:
-            workers.sign_off(session, self._worker)
+            workers.sign_off(session, self.worker)
 
     @contextmanager
     def claim(self, queue: str, priorities: Sequence[Priority]) -> Iterator[Claim | None]:
@@ -65,7 +66,7 @@ class Leases:
         if waits:
             with self._database.write() as session:
                 claim = claim_chunk(
-                    session, queue=queue, worker=self._worker, lease_ms=self._lease_ms, priorities=priorities
+                    session, queue=queue, worker=self.worker, lease_ms=self._lease_ms, priorities=priorities
                 )
         if claim is None:
             yield None
@@ -102,7 +103,7 @@ class Leases:
         with self._lock:
             held = list(self._held.items())
         with self._database.write() as session:
-            workers.beat(session, self._worker, self._warm_models())
+            workers.beat(session, self.worker, self._warm_models())
             ours = renew_leases(session, held, lease_ms=self._lease_ms)
         with self._lock:
             for chunk_id, token in held:

@@ -156,7 +156,7 @@ class Lane:
                 message = "There was not enough memory to run the model; try again later, or with a larger worker."
                 waiting.result.set_exception(ItemError("worker_resources", message, permanent=False))
             else:
-                waiting.result.set_exception(ItemError("inference_failed", f"The model failed: {error}"))
+                waiting.result.set_exception(ItemError("inference_failed", _reason(error)))
 
     def _shrink(self, size: int) -> None:
         with self._changed:
@@ -168,6 +168,11 @@ class Lane:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a model failed for want of memory, on whatever device."""
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
+
+
+def _reason(error: Exception) -> str:
+    """For people; what a library says may name files of this machine, and stands in the log."""
+    return f"The model fails on this input, also alone ({type(error).__name__}); the worker's log says why."
 
 
 def _stopping() -> ItemError:
