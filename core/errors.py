@@ -33,6 +33,17 @@ class ItemError(TaglineError):
         self.permanent = permanent
 
 
+class Postponed(ItemError):
+    """An input cannot be had now, since its host asks to be left alone for a while; it is no failure of the input.
+
+    `retry_in_s` says for how long, in seconds.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_in_s: float) -> None:
+        super().__init__(code, message, permanent=False)
+        self.retry_in_s = retry_in_s
+
+
 class RequestError(TaglineError):
     """A request that cannot be accepted.
 

@@ -54,7 +54,12 @@ class Settings(BaseSettings):
 
     # The worker
     worker_name: str = Field("", description="Stable name of a worker; empty: host and process id.")
-    worker_concurrency: int = Field(8, ge=1, description="Chunks one worker has in hand at a time.")
+    worker_concurrency: int = Field(8, ge=1, description="Chunks that one worker decodes and infers at a time.")
+    interactive_slots: int = Field(2, ge=1, description="More of them, kept for interactive jobs.")
+    waiting_chunks: int = Field(64, ge=1, description="Bulk chunks of one worker that only wait for the network.")
+    stall_timeout_s: float = Field(
+        60.0, gt=0, description="A model batch that takes longer hangs: the worker restarts."
+    )
     chunk_window: int = Field(16, ge=1, description="Images of one chunk that are fetched or wait for decoding.")
     decode_threads: int = Field(0, ge=0, description="Threads that decode images; 0: one per core.")
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in one model batch.")
@@ -65,6 +70,7 @@ class Settings(BaseSettings):
     chunk_size: int = Field(64, ge=1, le=1024, description="Items claimed, stored and fenced together.")
     lease_s: float = Field(45.0, gt=0, description="How long a silent worker keeps its chunks.")
     max_attempts: int = Field(3, ge=1, description="Claims of a chunk before it is split to find a crashing item.")
+    interactive_max_inputs: int = Field(1000, ge=1, description="Most inputs of a job that asks to be interactive.")
     max_inputs: int = Field(2_000_000, ge=1, description="Most inputs in one job.")
     max_json_bytes: int = Field(16 * 1024 * 1024, gt=0, description="Largest JSON request body; stream for more.")
     max_upload_bytes: int = Field(32 * 1024 * 1024, gt=0, description="Largest upload.")

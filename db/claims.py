@@ -7,14 +7,14 @@ token and changes nothing if the token has moved on (a fencing token: Kleppmann,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from core.inputs import InputItem, unpack_items
+from core.inputs import InputItem, pack_items, unpack_items
 from core.states import ChunkState, JobState, Priority
 from db.clock import now_ms
 from db.tables import Chunk, Job, Tenant
@@ -38,13 +38,18 @@ class Claim:
     items: list[InputItem]
 
 
-def claim_chunk(session: Session, *, queue: str, worker: str, lease_ms: int) -> Claim | None:
+def claim_chunk(
+    session: Session, *, queue: str, worker: str, lease_ms: int, priorities: Iterable[Priority] = Priority
+) -> Claim | None:
     """Claim the chunk whose turn it is, or None if there is nothing to do.
 
-    Interactive goes before bulk; among equals the tenant that has been served least; within a tenant the jobs take
-    turns.
+    Interactive goes before bulk; among equals the tenant that has been served least at that priority; within a tenant
+    the jobs take turns.
+
+    Args:
+        priorities: those that may be claimed, the most urgent first.
     """
-    for priority in Priority:
+    for priority in priorities:
         for tenant_id in _waiting_tenants(session, queue, priority):
             chunk = _take(session, queue, priority, tenant_id, worker, lease_ms)
             if chunk is not None:
@@ -52,8 +57,17 @@ def claim_chunk(session: Session, *, queue: str, worker: str, lease_ms: int) -> 
     return None
 
 
+def anything_due(session: Session, queue: str, priorities: Iterable[Priority]) -> bool:
+    """Whether a chunk of the queue can be claimed at one of the priorities."""
+    return any(
+        session.scalars(select(Chunk.id).where(*_waiting(queue, priority)).limit(1)).first() is not None
+        for priority in priorities
+    )
+
+
 def _waiting(queue: str, priority: int) -> tuple[ColumnElement[bool], ...]:
-    return (Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority)
+    now = now_ms()
+    return (Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority, Chunk.due_at <= now)
 
 
 def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[str]:
@@ -62,7 +76,7 @@ def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[st
     A scalar subquery and not EXISTS: PostgreSQL would turn that into a scan of the whole backlog for each claim.
     """
     first = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).limit(1).scalar_subquery()
-    waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.served, Tenant.id)
+    waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.share(priority), Tenant.id)
     return session.scalars(waiting.limit(TENANTS_TRIED)).all()
 
 
@@ -99,7 +113,7 @@ def _claimed(session: Session, chunk: Chunk) -> Claim:
             .where(Job.id == chunk.job_id, Job.state == JobState.QUEUED)
             .values(state=JobState.RUNNING, started_at=now_ms(), version=Job.version + 1)
         )
-    session.execute(update(Tenant).where(Tenant.id == chunk.tenant_id).values(served=Tenant.served + chunk.size))
+    _count(session, chunk.tenant_id, chunk.priority, chunk.size)
     return Claim(
         chunk_id=chunk.id,
         token=chunk.token,
@@ -127,13 +141,46 @@ def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms:
     return set(ours)
 
 
-def release_chunk(session: Session, claim: Claim) -> None:
-    """Give a chunk back unfinished, as a worker does that is asked to stop; it does not count as an attempt."""
-    session.execute(
+def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0) -> None:
+    """Give a chunk back unfinished; it does not count as an attempt, nor as work done for its tenant.
+
+    Args:
+        delay_ms: nobody claims it before, for instance because its host asked to be left alone.
+    """
+    released = session.execute(
         update(Chunk)
         .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
-        .values(state=ChunkState.PENDING, attempts=Chunk.attempts - 1, worker=None, lease_until=None)
+        .values(
+            state=ChunkState.PENDING,
+            attempts=Chunk.attempts - 1,
+            worker=None,
+            lease_until=None,
+            due_at=now_ms() + delay_ms,
+        )
     )
+    if released.rowcount:  # type: ignore[attr-defined]
+        _count(session, claim.tenant_id, claim.priority, -len(claim.items))
+
+
+def _count(session: Session, tenant_id: str, priority: int, items: int) -> None:
+    """Note that a tenant was given that much of the workers' time, or gave it back."""
+    share = Tenant.share(priority)
+    session.execute(
+        update(Tenant)
+        .where(Tenant.id == tenant_id)
+        .values({share: share + items})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def chunk_values(items: Sequence[InputItem]) -> dict[str, Any]:
+    """The columns of a chunk that say which items it holds."""
+    return {
+        "first_seq": items[0].seq,
+        "last_seq": items[-1].seq,
+        "size": len(items),
+        "inputs": pack_items(items),
+    }
 
 
 def mark_alone(session: Session, claim: Claim) -> None:

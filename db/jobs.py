@@ -31,36 +31,42 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
     job.state, job.version = JobState.QUEUED, 1
     job.total = job.succeeded = job.failed = job.cancelled = 0
     job.created_at, job.expires_at = now, now + round(ttl_hours * HOUR_MS)
-    idle = _first_pending(session, job.tenant_id) is None
+    idle = _first_pending(session, job.tenant_id, job.priority) is None
     session.add(job)
     session.flush()
     job.total = _insert_chunks(session, job, chunks, now)
     session.flush()
     if idle:
-        _level_up(session, job.tenant_id)
+        _level_up(session, job.tenant_id, job.priority)
     return job
 
 
-def _first_pending(session: Session, tenant_id: str) -> int | None:
-    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == tenant_id)
+def _first_pending(session: Session, tenant_id: str, priority: int) -> int | None:
+    mine = (Chunk.tenant_id == tenant_id, Chunk.priority == priority)
+    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, *mine)
     return session.scalars(pending.limit(1)).one_or_none()
 
 
-def _level_up(session: Session, tenant_id: str) -> None:
+def _level_up(session: Session, tenant_id: str, priority: int) -> None:
     """Start a tenant that was idle level with the others: the least served busy one or, if none is busy, the most
     served of all. Otherwise whoever comes new, or back after a month, would go first until they have had as much
     (start-time fair queueing, Goyal et al. 1996). Last in its transaction, because it locks the tenant's row.
     """
-    waits = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == Tenant.id).exists()
+    share = Tenant.share(priority)
+    waits = (
+        select(Chunk.id)
+        .where(Chunk.state == ChunkState.PENDING, Chunk.priority == priority, Chunk.tenant_id == Tenant.id)
+        .exists()
+    )
     others = Tenant.id != tenant_id
-    level = session.scalars(select(func.min(Tenant.served)).where(waits, others)).one()
+    level = session.scalars(select(func.min(share)).where(waits, others)).one()
     if level is None:
-        level = session.scalars(select(func.max(Tenant.served)).where(others)).one()
+        level = session.scalars(select(func.max(share)).where(others)).one()
     if level is not None:
         session.execute(
             update(Tenant)
-            .where(Tenant.id == tenant_id, Tenant.served < level)
-            .values(served=level)
+            .where(Tenant.id == tenant_id, share < level)
+            .values({share: level})
             .execution_options(synchronize_session=False)
         )
 
@@ -204,7 +210,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
     rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
     items = (InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows)
-    idle = _first_pending(session, tenant_id) is None
+    idle = _first_pending(session, tenant_id, job.priority) is None
     retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
     session.execute(delete(Result).where(*failed))
     job.failed -= retried
@@ -213,7 +219,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     job.version += 1
     session.flush()
     if idle:
-        _level_up(session, tenant_id)
+        _level_up(session, tenant_id, job.priority)
     return job
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.errors import ItemError
-from core.inputs import ItemResult, cut_chunks, unpack_items
+from core.inputs import InputItem, ItemResult, cut_chunks, unpack_items
 from core.states import ChunkState
+from db.claims import Claim, chunk_values
 from db.clock import now_ms
 from db.jobs import finish_if_done
 from db.store import write_results
@@ -59,16 +61,59 @@ def _take_back(session: Session, chunk: Chunk, max_attempts: int) -> None:
     session.flush()
 
 
+def set_apart(session: Session, claim: Claim, suspects: Collection[int], *, max_attempts: int) -> None:
+    """Give back a chunk some of whose items a model hung on; the others are nobody's concern and run again.
+
+    The suspects become a chunk that is run alone. If they hung alone already, they are cut in two, again and again,
+    until the item that a model hangs on is found; that one fails with `inference_hung`.
+
+    Args:
+        claim: ours; otherwise nothing happens.
+        suspects: seqs of some of its items.
+    """
+    chunk = session.scalars(
+        select(Chunk)
+        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
+        .with_for_update()
+    ).one_or_none()
+    if chunk is None:
+        return
+    hung = [item for item in claim.items if item.seq in suspects]
+    others = [item for item in claim.items if item.seq not in suspects]
+    chunk.token += 1
+    chunk.worker = chunk.lease_until = None
+    if others:
+        chunk.state, chunk.attempts = ChunkState.PENDING, max(0, chunk.attempts - 1)
+        for name, value in chunk_values(others).items():
+            setattr(chunk, name, value)
+    else:
+        chunk.state = ChunkState.DONE
+    if chunk.alone and len(hung) == 1:
+        session.flush()
+        message = "The model did not come to an end with this input, run alone; look at the input."
+        write_results(session, chunk.job_id, [ItemResult(hung[0], error=ItemError("inference_hung", message))])
+        finish_if_done(session, chunk.job_id)
+    elif hung:
+        _add_parts(session, chunk, hung, (len(hung) + 1) // 2 if chunk.alone else len(hung), max_attempts)
+    chunk.alone = False
+    session.flush()
+
+
 def _split(session: Session, chunk: Chunk, max_attempts: int) -> None:
     items = unpack_items(chunk.inputs)
     chunk.state = ChunkState.DONE
-    for part in cut_chunks(items, (len(items) + 1) // 2):
+    _add_parts(session, chunk, items, (len(items) + 1) // 2, max_attempts)
+
+
+def _add_parts(session: Session, chunk: Chunk, items: list[InputItem], size: int, max_attempts: int) -> None:
+    """Chunks of at most `size` of a chunk's items, each of which is run alone the next time."""
+    for part in cut_chunks(items, size):
         session.add(
             Chunk(
                 job_id=chunk.job_id, tenant_id=chunk.tenant_id, queue=chunk.queue, priority=chunk.priority,
                 first_seq=part.first_seq, last_seq=part.last_seq, size=part.size, inputs=part.blob,
                 state=ChunkState.PENDING, token=0, attempts=max_attempts - 1, alone=False,
-                turn=chunk.turn, created_at=chunk.created_at,
+                turn=chunk.turn, created_at=chunk.created_at, due_at=0,
             )
         )  # fmt: skip
 

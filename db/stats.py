@@ -42,10 +42,9 @@ def backlog(session: Session) -> list[Waiting]:
 
 
 def pending_chunks(session: Session, queue: str) -> int:
-    """The number of chunks of a queue that wait to be claimed."""
-    return session.execute(
-        select(func.count()).select_from(Chunk).where(Chunk.state == ChunkState.PENDING, Chunk.queue == queue)
-    ).scalar_one()
+    """The number of chunks of a queue that could be claimed now."""
+    due = (Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.due_at <= now_ms())
+    return session.execute(select(func.count()).select_from(Chunk).where(*due)).scalar_one()
 
 
 def open_jobs(session: Session) -> dict[str, int]:

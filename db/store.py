@@ -1,8 +1,10 @@
-"""Storing what came of a chunk: its state, its results, the job's counters and the webhook, in one transaction."""
+"""Storing what came of a chunk, whole or in part: its state, its results, the job's counters and the webhook, in one
+transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -11,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.inputs import ItemResult
 from core.states import ChunkState
-from db.claims import Claim
+from db.claims import Claim, chunk_values
 from db.clock import now_ms
 from db.jobs import finish_if_done
 from db.tables import Chunk, Job, Result
@@ -26,17 +28,50 @@ def store_results(session: Session, claim: Claim, results: Sequence[ItemResult])
         LeaseLost: the chunk is no longer ours; nothing was stored.
         ValueError: the results are not exactly the chunk's items.
     """
-    if [result.item.seq for result in results] != [item.seq for item in claim.items]:
+    if sorted(result.item.seq for result in results) != [item.seq for item in claim.items]:
         raise ValueError(f"chunk {claim.chunk_id}: results do not match the items")
-    fenced = session.execute(
-        update(Chunk)
-        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
-        .values(state=ChunkState.DONE, lease_until=None)
-    )
-    if fenced.rowcount != 1:  # type: ignore[attr-defined]
-        raise LeaseLost(claim.chunk_id)
+    _fenced(session, claim, state=ChunkState.DONE, lease_until=None)
     write_results(session, claim.job_id, results)
     finish_if_done(session, claim.job_id)
+
+
+def store_some(session: Session, claim: Claim, results: Sequence[ItemResult]) -> Claim:
+    """Store what has finished of a chunk while the rest is still under way, under the same lease and token.
+
+    The chunk shrinks to the rest, so that each item is in exactly one place: the results, or what is still to be run.
+
+    Args:
+        results: of some of the chunk's items, not of all.
+
+    Returns:
+        The claim on the rest.
+
+    Raises:
+        LeaseLost: the chunk is no longer ours; nothing was stored.
+        ValueError: the results are not some of the chunk's items, or are all of them.
+    """
+    finished = {result.item.seq for result in results}
+    rest = [item for item in claim.items if item.seq not in finished]
+    if not rest or len(rest) + len(results) != len(claim.items):
+        raise ValueError(f"chunk {claim.chunk_id}: results are not some of its items")
+    _fenced(session, claim, **chunk_values(rest))
+    write_results(session, claim.job_id, results)
+    return replace(claim, items=rest)
+
+
+def _fenced(session: Session, claim: Claim, **values: Any) -> None:
+    """Change a chunk that is ours.
+
+    Raises:
+        LeaseLost: it no longer is.
+    """
+    changed = session.execute(
+        update(Chunk)
+        .where(Chunk.id == claim.chunk_id, Chunk.token == claim.token, Chunk.state == ChunkState.LEASED)
+        .values(**values)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost(claim.chunk_id)
 
 
 def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:

@@ -19,7 +19,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
+
+from core.states import Priority
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows itself only for INTEGER
 Json = JSON().with_variant(JSONB(), "postgresql")
@@ -35,15 +37,24 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 
 class Tenant(Base):
-    """Who owns jobs. `served` counts the items claimed for it: the least served goes first."""
+    """Who owns jobs. What was claimed for it is counted by priority, in items: the least served goes first."""
 
     __tablename__ = "tenants"
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
     webhook_secret: Mapped[str]
-    served: Mapped[int] = mapped_column(server_default="0")
+    served: Mapped[int] = mapped_column(server_default="0")  # at bulk priority
+    served_interactive: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[int]
-    __table_args__ = (Index("ix_tenants_served", "served", "id"),)
+    __table_args__ = (
+        Index("ix_tenants_served", "served", "id"),
+        Index("ix_tenants_served_interactive", "served_interactive", "id"),
+    )
+
+    @classmethod
+    def share(cls, priority: int) -> InstrumentedAttribute[int]:
+        """The column that counts what was claimed at a priority."""
+        return cls.served_interactive if priority == Priority.INTERACTIVE else cls.served
 
 
 class ApiKey(Base):
@@ -113,6 +124,7 @@ class Chunk(Base):
     alone: Mapped[bool] = mapped_column(Boolean, server_default=false())  # its worker has nothing else in hand
     worker: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[int | None]
+    due_at: Mapped[int] = mapped_column(server_default="0")  # not claimed before
     created_at: Mapped[int]
     __table_args__ = (
         _partial("ix_chunks_pending", "queue", "priority", "tenant_id", "turn", "id", where="state = 'pending'"),

@@ -43,6 +43,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "line_invalid": Problem(422, "A line cannot be read"),
     "inputs_empty": Problem(422, "There are no inputs"),
     "too_many_inputs": Problem(422, "There are too many inputs"),
+    "interactive_too_large": Problem(422, "An interactive job has too many inputs"),
     "input_invalid": Problem(422, "An input is wrong"),
     "input_kind_mismatch": Problem(422, "An input does not fit the tasks"),
     "s3_prefix_not_supported": Problem(422, "S3 prefixes are not supported yet"),

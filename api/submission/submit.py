@@ -6,7 +6,6 @@ short transaction write everything. A slow upload therefore locks nothing, and a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from db.jobs import job_version
 from db.keys import Caller
 from db.uploads import missing_uploads
 from jobs.fields import JobFields, read_fields
+from jobs.limits import within_limits
 from jobs.orders import take_orders
 from jobs.plan import JobPlan
 from jobs.validate import plan_job
@@ -110,7 +110,7 @@ def _read_json(services: Services, submission: Submission, spool: Spool) -> JobP
     plan = _plan(services, submission, request)
     parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
     _check_uploads(services, submission.caller, parsed)
-    spool.fill(cut_chunks(_counted(parsed, settings.max_inputs), settings.chunk_size))
+    spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_size))
     return plan
 
 
@@ -121,7 +121,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
     plan = _plan(services, submission, read_fields(JobFields, fields))
     items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium)
-    spool.fill(cut_chunks(_counted(items, settings.max_inputs), settings.chunk_size))
+    spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
     if not spool.items:
         raise RequestError("inputs_empty", "The body holds no input.")
     return plan
@@ -130,13 +130,6 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
 def _plan(services: Services, submission: Submission, fields: JobFields) -> JobPlan:
     tenant_id, base_url = submission.caller.tenant_id, submission.base_url
     return plan_job(fields, services.catalogue, services.warm_models(), tenant_id=tenant_id, base_url=base_url)
-
-
-def _counted(items: Iterable[InputItem], limit: int) -> Iterator[InputItem]:
-    for item in items:
-        if item.seq >= limit:
-            raise RequestError("too_many_inputs", f"A job has at most {limit:,} inputs; submit several jobs.")
-        yield item
 
 
 def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -> None:

@@ -57,7 +57,7 @@ def test_a_route_without_any_declaration_asks_for_a_key(app: Flask) -> None:
     app.add_url_rule("/nowhere", "nowhere", lambda: "secret")
     client = app.test_client()
     assert client.get("/elsewhere").status_code == client.get("/nowhere").status_code == 401
-    with pytest.raises(LookupError, match="elsewhere|nowhere"):
+    with pytest.raises(LookupError, match=r"elsewhere|nowhere"):
         build_document(app, Catalogue(Path("nowhere")), "http://here")
 
 

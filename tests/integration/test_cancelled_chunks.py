@@ -24,7 +24,7 @@ from tests.support.artefacts import set_defaults, write_captioner, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.waiting import until
-from worker.chunk.pipeline import run_batch
+from tests.support.worker import run_chunk
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS
 from worker.models.model import InferenceRequest
@@ -98,7 +98,7 @@ def test_the_model_never_sees_photos_of_a_chunk_that_is_given_up(
 ) -> None:
     refs = [f"{photos}/cat.jpg?n={n}" for n in range(PHOTOS)]
     job = make_job(database, tenant, refs=refs, chunk=PHOTOS, tasks=("caption",))
-    chunk = threading.Thread(target=run_batch, args=(context, "image"))
+    chunk = threading.Thread(target=run_chunk, args=(context, "image"))
     chunk.start()
     assert Held.entered.wait(60)
     encoded = "tagline_batch_items_sum", {"model": "eye@1.0.0"}
@@ -114,11 +114,11 @@ def test_the_model_never_sees_photos_of_a_chunk_that_is_given_up(
     Held.go_on.set()
     if how == "cancelled":
         later = make_job(database, tenant, refs=refs[:1], chunk=1, tasks=("caption",))
-        assert run_batch(context, "image")
+        assert run_chunk(context, "image")
         assert Held.seen == 2, "the photo that was under way, and the later job's"
         assert [row["state"] for row in stream_results(database, later)] == ["succeeded"]
         return
-    assert run_batch(context, "image")
+    assert run_chunk(context, "image")
     assert Held.seen == 1 + PHOTOS, "the photo that was under way, and the chunk's second run"
     with database.read() as session:
         assert JobState(find_job(session, tenant, job).state) == JobState.COMPLETED

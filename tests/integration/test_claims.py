@@ -19,8 +19,9 @@ from db.engine import Database
 from db.jobs import cancel_job, find_job
 from db.migrate import migrate
 from db.reap import reap_leases
-from db.results import page_results
-from db.store import store_results
+from db.results import first_open, page_results, stream_results
+from db.store import store_results, store_some
+from db.tables import Chunk, Tenant
 from tests.support.jobs import claim, make_job, must_claim, successes
 from tests.support.postgres import fresh_database
 from tests.support.waiting import until
@@ -300,3 +301,55 @@ def test_results_that_are_not_the_chunks_items_are_refused(database: Database, t
     mine = must_claim(database)
     with pytest.raises(ValueError), database.write() as session:
         store_results(session, mine, successes(mine)[:-1])
+
+
+def test_what_was_interactive_costs_nothing_at_bulk(database: Database, tenant: str) -> None:
+    """Shares are counted by priority: who has had much interactive work is not behind with its bulk work."""
+    with database.write() as session:
+        other = keys.create_tenant(session, "other", "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+    make_job(database, tenant, items=64, chunk=64)
+    must_claim(database)
+    for owner in (other, tenant):
+        make_job(database, owner, items=20, chunk=2, priority=Priority.BULK)
+    owners = [must_claim(database).tenant_id for _ in range(10)]
+    assert Counter(owners) == {tenant: 5, other: 5}
+
+
+def test_a_chunk_that_is_put_back_waits_for_its_time_and_costs_nothing(database: Database, tenant: str) -> None:
+    job = make_job(database, tenant, items=4, chunk=4)
+    claimed = must_claim(database)
+    with database.write() as session:
+        release_chunk(session, claimed, delay_ms=3_600_000)
+    assert claim(database) is None
+    with database.read() as session:
+        chunk = session.query(Chunk).filter_by(job_id=job).one()
+        owner = session.get_one(Tenant, tenant)
+        assert (chunk.state, chunk.attempts, owner.served_interactive) == ("pending", 0, 0)
+    with database.write() as session:
+        session.query(Chunk).update({"due_at": 0})
+    assert must_claim(database).chunk_id == claimed.chunk_id
+
+
+def test_part_of_a_chunk_is_stored_and_the_rest_run_by_somebody_else(database: Database, tenant: str) -> None:
+    job = make_job(database, tenant, items=6, chunk=6)
+    claimed = must_claim(database)
+    with database.write() as session:
+        rest = store_some(session, claimed, [successes(claimed)[at] for at in (4, 1)])
+    assert [item.seq for item in rest.items] == [0, 2, 3, 5]
+    with database.read() as session:
+        assert first_open(session, job) == 0
+        assert find_job(session, tenant, job).succeeded == 2
+    with database.write() as session, pytest.raises(ValueError):
+        store_some(session, rest, successes(rest))
+    with database.write() as session:
+        reap_leases(session, max_attempts=3, worker="w1")
+    with database.write() as session, pytest.raises(LeaseLost):
+        store_results(session, rest, successes(rest))
+    again = must_claim(database, "w2")
+    assert [item.seq for item in again.items] == [0, 2, 3, 5]
+    with database.write() as session:
+        store_results(session, again, successes(again))
+    assert [row["seq"] for row in stream_results(database, job)] == list(range(6))
+    with database.read() as session:
+        found = find_job(session, tenant, job)
+        assert (found.state, found.succeeded) == ("completed", 6)

@@ -32,12 +32,12 @@ from db import keys
 from db.engine import Database
 from db.results import stream_results
 from tests.support.jobs import make_job
+from tests.support.worker import run_chunk
 from training.export import graph_parts
 from training.vision.augment import view
 from training.vision.decode import best_captions
 from training.vision.offline import encode_photos_once
 from training.vision.tag_measure import OfflineTagger
-from worker.chunk.pipeline import run_batch
 from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics
 
@@ -128,7 +128,7 @@ def served(database: Database, photos: list[Path], runtime: str, tmp_path: Path)
         job = make_job(database, tenant, refs=[f"{url}/{path.name}" for path in photos], chunk=25, tasks=TASKS)
         context = open_worker(settings, Metrics(CollectorRegistry()))
         try:
-            while run_batch(context, "image"):
+            while run_chunk(context, "image"):
                 pass
         finally:
             close_worker(context)

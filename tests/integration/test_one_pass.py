@@ -22,13 +22,12 @@ from core.settings import Settings, load_settings
 from core.tasks import CaptionOptions, TagOptions
 from db.engine import Database
 from db.results import stream_results
-from db.store import store_results
 from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.tagger import write_tagger, write_text_encoder
-from worker.chunk import pipeline
-from worker.chunk.pipeline import run_batch
+from tests.support.worker import run_chunk
+from worker.chunk import run
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_artefact, load_model
 from worker.models.model import Encoder, InferenceRequest, encoder_in
@@ -90,7 +89,7 @@ def run_job(
 ) -> list[dict[str, Any]]:
     refs = [f"{photos}/{NAMES[n % 4]}.jpg?n={n}" for n in range(20)]
     job = make_job(context.database, tenant, refs=refs, chunk=8, tasks=tasks, **more)
-    while run_batch(context, "image"):
+    while run_chunk(context, "image"):
         pass
     return list(stream_results(context.database, job))
 
@@ -215,17 +214,20 @@ def test_the_embedding_of_a_photo_leaves_the_pipeline_beside_its_labels(
     """A ledger will keep it. What is stored of a job today is unchanged: labels and no embedding."""
     kept: list[ItemResult] = []
 
-    def store(session: Any, claim: Any, results: list[ItemResult]) -> None:
-        kept.extend(results)
-        store_results(session, claim, results)
+    for name in ("store_results", "store_some"):
+        real = getattr(run, name)
 
-    monkeypatch.setattr(pipeline, "store_results", store)
+        def store(session: Any, claim: Any, results: list[ItemResult], real: Any = real) -> Any:
+            kept.extend(results)
+            return real(session, claim, results)
+
+        monkeypatch.setattr(run, name, store)
     with worker(settings) as (context, _):
         rows = run_job(context, tenant, photos, ("classify", "tag"))
     tagger = load_model(models / "namer@1.0.0", load_settings(runtime="openvino"))
     assert isinstance(tagger, Tagger)
     assert len(kept) == len(rows) == 20
-    for result, row in zip(kept, rows, strict=True):
+    for result, row in zip(sorted(kept, key=lambda one: one.item.seq), rows, strict=True):
         assert set(result.embeddings) == {"tag"}
         assert result.embeddings["tag"].dtype == np.float16
         assert row["outputs"]["tag"].keys() == {"labels", "model"}

@@ -23,7 +23,7 @@ from db.results import stream_results
 from tests.support.jobs import make_job
 from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
-from worker.chunk.pipeline import run_batch
+from tests.support.worker import run_chunk
 from worker.inference.lanes import open_lanes
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest
@@ -184,7 +184,7 @@ def test_a_job_is_served_by_it_with_nothing_else_changed(
     context = open_worker(settings, Metrics(CollectorRegistry()))
     refs = [f"{photos}/{NAMES[n % 4]}.jpg?n={n}" for n in range(12)]
     job = make_job(database, tenant, refs=refs, chunk=8, tasks=("caption",), options={"caption": {"beam_size": 2}})
-    while run_batch(context, "image"):
+    while run_chunk(context, "image"):
         pass
     close_worker(context)
     rows = list(stream_results(database, job))

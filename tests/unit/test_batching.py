@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.errors import ItemError
-from worker.inference.batching import Lane
+from worker.inference.batching import NOBODY, Lane
+from worker.inference.queueing import FairQueue
 
 BAD = 13
 
@@ -125,3 +130,101 @@ def test_closing_resolves_whatever_waits(recorder: Recorder) -> None:
     closer.join()
     with pytest.raises(ItemError):
         lane.submit(_number(2), 0)
+
+
+class Hungry:
+    """A predict function that has memory for so many items at a time."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        self.room = room
+        self.error = error
+        self.sizes: list[int] = []
+
+    def __call__(self, batch: Sequence[Any]) -> Sequence[int]:
+        self.sizes.append(len(batch))
+        if len(batch) > self.room:
+            raise self.error
+        return [int(row[0]) for row in batch]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("Exception from src/inference: bad allocation: std::bad_alloc"),
+        RuntimeError("ResourceExhaustedError: OOM when allocating tensor with shape[16,112,112,96]"),
+        RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+    ],
+)
+def test_what_memory_a_batch_needs_is_found_out_once(error: Exception) -> None:
+    hungry = Hungry(3, error)
+    lane = Lane(hungry, batch_size=8, streams=1, name="hungry")
+    for _ in range(3):
+        futures = [lane.submit(_number(n), 1) for n in range(16)]
+        assert [future.result(30) for future in futures] == list(range(16))
+    tried = [size for size in hungry.sizes if size > 3]
+    assert 1 <= len(tried) <= 3, "of the first batch alone: at eight, and its halves"
+    lane.close()
+
+
+def test_an_item_that_memory_is_short_for_may_be_tried_again() -> None:
+    lane = Lane(Hungry(0, MemoryError()), batch_size=4, streams=1, name="starving")
+    with pytest.raises(ItemError) as caught:
+        lane.submit(_number(1), 0).result(30)
+    assert (caught.value.code, caught.value.permanent) == ("worker_resources", False)
+    lane.close()
+
+
+def test_what_fails_alone_once_is_given_a_second_chance() -> None:
+    failures = iter([True, False])
+
+    def flaky(batch: Sequence[Any]) -> Sequence[int]:
+        if next(failures):
+            raise RuntimeError("a hiccup")
+        return [7]
+
+    lane = Lane(flaky, batch_size=4, streams=1, name="flaky")
+    assert lane.submit(_number(1), 0).result(30) == 7
+    lane.close()
+
+
+def test_what_fails_alone_twice_fails_for_good_and_names_no_file() -> None:
+    def broken(batch: Sequence[Any]) -> Sequence[int]:
+        raise RuntimeError("cannot read /srv/models/secret.bin")
+
+    lane = Lane(broken, batch_size=4, streams=1, name="broken")
+    with pytest.raises(ItemError) as caught:
+        lane.submit(_number(1), 0).result(30)
+    assert (caught.value.code, caught.value.permanent) == ("inference_failed", True)
+    assert "/srv" not in caught.value.message
+    lane.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30)), min_size=1, max_size=6), st.integers(1, 8))
+def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], size: int) -> None:
+    """Whatever has been queued in which order, at every moment no waiting tenant is ahead of another by more than one."""
+    queue = FairQueue()
+    waiting: Counter[str] = Counter()
+    for tenant, count in arrivals:
+        waiting[tenant] += count
+        for _ in range(count):
+            queue.put(tenant, 1, tenant, NOBODY, Future())
+    served: Counter[str] = Counter()
+    while queue:
+        for taken in queue.take(size):
+            served[taken.item] += 1
+            waiting[taken.item] -= 1
+            behind = [served[tenant] for tenant in waiting if waiting[tenant]]
+            assert not behind or served[taken.item] - min(behind) <= 1
+    assert not +waiting
+
+
+def test_a_tenant_that_comes_later_saves_nothing_up_and_pays_nothing_back() -> None:
+    queue = FairQueue()
+    for n in range(100):
+        queue.put(n, 1, "early", NOBODY, Future())
+    queue.take(50)
+    for n in range(1000, 1010):
+        queue.put(n, 1, "late", NOBODY, Future())
+    mixed = [taken.item >= 1000 for taken in queue.take(20)]
+    assert 9 <= sum(mixed) <= 10

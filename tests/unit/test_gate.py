@@ -20,9 +20,15 @@ class Visitor(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        with self._gate.pass_through(alone=self._alone):
-            self.inside.set()
-            self.leave.wait(30)
+        if self._alone:
+            done = self._gate.alone()
+        else:
+            while (shared := self._gate.share()) is None:
+                assert self._gate.wait_open(30)
+            done = shared
+        self.inside.set()
+        self.leave.wait(30)
+        done()
 
 
 def test_sharers_are_inside_together() -> None:
@@ -49,7 +55,7 @@ def test_a_suspect_waits_for_all_and_lets_nobody_in_before() -> None:
     late.leave.set()
 
 
-def test_suspects_go_one_by_one_and_an_error_opens_the_gate() -> None:
+def test_suspects_go_one_by_one() -> None:
     gate = Gate()
     one, other = Visitor(gate, alone=True), Visitor(gate, alone=True)
     until(lambda: one.inside.is_set() or other.inside.is_set(), what="one of them")
@@ -58,10 +64,18 @@ def test_suspects_go_one_by_one_and_an_error_opens_the_gate() -> None:
     other.leave.set()
     one.join(30)
     other.join(30)
-    try:
-        with gate.pass_through(alone=True):
-            raise ValueError
-    except ValueError:
-        pass
-    with gate.pass_through(alone=False):
-        pass
+    assert gate.open
+
+
+def test_while_somebody_wants_to_be_alone_nobody_claims() -> None:
+    gate = Gate()
+    inside = gate.share()
+    assert inside is not None
+    suspect = Visitor(gate, alone=True)
+    until(lambda: not gate.open, what="the suspect to wait")
+    assert gate.share() is None
+    assert not gate.wait_open(0.01)
+    inside()
+    assert suspect.inside.wait(30)
+    suspect.leave.set()
+    assert gate.wait_open(30)

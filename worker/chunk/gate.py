@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 
 class Gate:
@@ -16,24 +15,39 @@ class Gate:
         self._waiting_alone = 0
         self._alone = False
 
-    @contextmanager
-    def pass_through(self, *, alone: bool) -> Iterator[None]:
-        """Hold the gate during the block, with others or alone."""
+    @property
+    def open(self) -> bool:
+        """Whether nobody is alone or wants to be; while it is shut there is no point in claiming a chunk."""
+        return not self._alone and not self._waiting_alone
+
+    def wait_open(self, timeout_s: float) -> bool:
+        """Wait until it is open; False if it was not within that time."""
         with self._changed:
-            if alone:
-                self._waiting_alone += 1
-                self._changed.wait_for(lambda: not self._alone and not self._sharing)
-                self._waiting_alone -= 1
-                self._alone = True
-            else:
-                self._changed.wait_for(lambda: not self._alone and not self._waiting_alone)
-                self._sharing += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                if alone:
-                    self._alone = False
-                else:
-                    self._sharing -= 1
-                self._changed.notify_all()
+            return self._changed.wait_for(lambda: self.open, timeout_s)
+
+    def share(self) -> Callable[[], None] | None:
+        """Pass beside others; returns what to call at the end, or None if the gate has been shut meanwhile."""
+        with self._changed:
+            if not self.open:
+                return None
+            self._sharing += 1
+        return self._leave_shared
+
+    def alone(self) -> Callable[[], None]:
+        """Wait until nobody else is inside, and pass alone; returns what to call at the end."""
+        with self._changed:
+            self._waiting_alone += 1
+            self._changed.wait_for(lambda: not self._alone and not self._sharing)
+            self._waiting_alone -= 1
+            self._alone = True
+        return self._leave_alone
+
+    def _leave_shared(self) -> None:
+        with self._changed:
+            self._sharing -= 1
+            self._changed.notify_all()
+
+    def _leave_alone(self) -> None:
+        with self._changed:
+            self._alone = False
+            self._changed.notify_all()

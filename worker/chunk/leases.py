@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from core.settings import Settings
+from core.states import Priority
 from db import workers
-from db.claims import Claim, claim_chunk, renew_leases
+from db.claims import Claim, anything_due, claim_chunk, renew_leases
 from db.engine import Database
 from db.reap import reap_leases
 
@@ -22,6 +23,7 @@ class Leases:
     """Claims chunks and renews what is held, three times within a lease.
 
     Args:
+        worker: its name.
         warm_models: asked at every beat for the models this worker has warm.
     """
 
@@ -29,7 +31,7 @@ class Leases:
         self, database: Database, settings: Settings, worker: str, warm_models: Callable[[], list[str]]
     ) -> None:
         self._database = database
-        self._worker = worker
+        self.worker = worker
         self._lease_s = settings.lease_s
         self._max_attempts = settings.max_attempts
         self._warm_models = warm_models
@@ -42,10 +44,10 @@ class Leases:
         """Begin beating. With `take_back` the chunks of a former worker of this name are freed at once."""
         with self._database.write() as session:
             if take_back:
-                freed = reap_leases(session, max_attempts=self._max_attempts, worker=self._worker)
+                freed = reap_leases(session, max_attempts=self._max_attempts, worker=self.worker)
                 if freed:
                     log.warning("took back the chunks of this worker's former life", extra={"chunks": len(freed)})
-            workers.beat(session, self._worker, self._warm_models())
+            workers.beat(session, self.worker, self._warm_models())
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,13 +55,19 @@ class Leases:
         self._stop.set()
         self._thread.join(timeout=10)
         with self._database.write() as session:
-            workers.sign_off(session, self._worker)
+            workers.sign_off(session, self.worker)
 
     @contextmanager
-    def claim(self, queue: str) -> Iterator[Claim | None]:
+    def claim(self, queue: str, priorities: Sequence[Priority]) -> Iterator[Claim | None]:
         """A chunk of the queue, held until the block ends; None if nothing waits."""
-        with self._database.write() as session:
-            claim = claim_chunk(session, queue=queue, worker=self._worker, lease_ms=self._lease_ms)
+        with self._database.read() as session:  # a look costs less than the lock that a claim takes
+            waits = anything_due(session, queue, priorities)
+        claim = None
+        if waits:
+            with self._database.write() as session:
+                claim = claim_chunk(
+                    session, queue=queue, worker=self.worker, lease_ms=self._lease_ms, priorities=priorities
+                )
         if claim is None:
             yield None
             return
@@ -95,7 +103,7 @@ class Leases:
         with self._lock:
             held = list(self._held.items())
         with self._database.write() as session:
-            workers.beat(session, self._worker, self._warm_models())
+            workers.beat(session, self.worker, self._warm_models())
             ours = renew_leases(session, held, lease_ms=self._lease_ms)
         with self._lock:
             for chunk_id, token in held:

@@ -1,92 +1,95 @@
-"""The way of one chunk: claim, fetch, decode, encode, infer, store. A text needs no fetching and is prepared where
-images are decoded.
+"""The way of one chunk: claim, fetch, decode, infer, store. A text needs no fetching and is prepared where images are
+decoded.
 
-A worker has several chunks in hand on as many threads, so while the model runs a batch of one, the images of the
-next are decoded and those of a third are fetched.
+Several chunks are in hand, each driven by the thread that claimed it, so while the model runs a batch of one, the
+images of the next are decoded and those of a third are fetched. A chunk that only waits for the network is handed over
+to `WaitingChunks`, and its thread claims the next.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Mapping
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from time import monotonic
-from typing import Any
 
-import structlog
-
-from core.errors import ArtefactError, ItemError, LeaseLost, TaglineError
-from core.images.decode import decode_image
-from core.inputs import InputItem, ItemResult
+from core.errors import ArtefactError, ItemError
+from core.inputs import ItemResult
+from core.states import Priority
 from core.tasks import read_options
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
-from worker.chunk.watch import Interrupted, Watch
+from worker.chunk.run import ChunkRun
 from worker.inference.dispatch import Dispatcher
 from worker.inference.repository import model_unavailable
 from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A decoded image, or a text, whose inference is under way."""
-
-    media: dict[str, Any] | None
-    raw: Mapping[str, Future[Any]]  # by task
+POLL_S = 0.25
+GATE_S = 1.0
+# A bulk chunk keeps its thread this long while it waits for the network: the hosts of most photos answer at once.
+NETWORK_GRACE_S = 1.0
 
 
-def run_batch(context: WorkerContext, queue: str) -> bool:
-    """Work on one chunk of a queue; False if none waited."""
-    with context.leases.claim(queue) as claim:
+def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority] = tuple(Priority)) -> bool:
+    """Work on one chunk of a queue until it is dealt with or only waits for the network; False if there was none."""
+    # Before the claim: a chunk that had to wait here would idle under a lease that others could use.
+    if not context.gate.wait_open(GATE_S) or context.stopping.is_set():
+        return False
+    if context.waiting.full:
+        priorities = [priority for priority in priorities if priority == Priority.INTERACTIVE]
+    with ExitStack() as held:
+        claim = held.enter_context(context.leases.claim(queue, priorities))
         if claim is None:
             return False
-        ids = {"job": claim.job_id, "chunk": claim.chunk_id, "attempt": claim.attempts}
-        with structlog.contextvars.bound_contextvars(**ids):
-            try:
-                _work(context, claim)
-            except Interrupted:
-                with context.database.write() as session:
-                    release_chunk(session, claim)
-                context.metrics.chunks.labels("released").inc()
-            except LeaseLost:
-                context.metrics.lease_losses.inc()
-                context.metrics.chunks.labels("lost").inc()
-                log.warning("lost the chunk; its results are dropped")
+        run = _start(context, claim, held)
+    if run is not None:
+        _drive(context, run)
     return True
 
 
-def _work(context: WorkerContext, claim: Claim) -> None:
-    # Workers died with this chunk in hand. Run with nothing beside it, so that no innocent neighbour is blamed.
-    suspect = claim.attempts >= context.settings.max_attempts
-    with context.gate.pass_through(alone=suspect):
-        if suspect:
-            if context.stopping.is_set():
-                raise Interrupted
-            with context.database.write() as session:
-                mark_alone(session, claim)
-        _store(context, claim, _process(context, claim))
+def _drive(context: WorkerContext, run: ChunkRun) -> None:
+    """Keep a chunk going for as long as it keeps this machine busy."""
+    grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
+    while run.step():
+        if run.waits_for_network and monotonic() - run.started >= grace_s:
+            context.waiting.add(run)
+            return
+        run.changed.wait(POLL_S)
+        run.changed.clear()
 
 
-def _process(context: WorkerContext, claim: Claim) -> list[ItemResult]:
+def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | None:
+    """The chunk under way, with all that it holds; None if it is dealt with already."""
+    if not _pass_gate(context, claim, held):
+        return None
     try:
         dispatcher = _dispatcher(context, claim)
     except ItemError as error:
-        return [ItemResult(item, error=error) for item in claim.items]
-    watch = Watch(context, claim)
-    try:
-        under_way = [
-            _start_text(context, dispatcher, item)
-            if item.kind == "text"
-            else _start_image(context, claim, dispatcher, item, watch)
-            for item in claim.items
-        ]
-        return [_collect(dispatcher, item, future, watch) for item, future in zip(claim.items, under_way, strict=True)]
-    finally:
-        dispatcher.cancel()  # whatever nobody waits for any more: of a chunk that was lost, of an item that failed
+        with context.database.write() as session:
+            store_results(session, claim, [ItemResult(item, error=error) for item in claim.items])
+        return None
+    return ChunkRun(context, claim, dispatcher, held.pop_all())
+
+
+def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
+    """Whether the chunk may be run now; otherwise it has been given back."""
+    # Workers died with this chunk in hand. Run with nothing beside it, so that no innocent neighbour is blamed.
+    if claim.attempts >= context.settings.max_attempts:
+        held.callback(context.gate.alone())
+        if not context.stopping.is_set():
+            with context.database.write() as session:
+                mark_alone(session, claim)
+            return True
+    else:
+        leave = context.gate.share()
+        if leave is not None:
+            held.callback(leave)
+            return True
+    with context.database.write() as session:
+        release_chunk(session, claim)
+    return False
 
 
 def _dispatcher(context: WorkerContext, claim: Claim) -> Dispatcher:
@@ -100,101 +103,4 @@ def _dispatcher(context: WorkerContext, claim: Claim) -> Dispatcher:
     except ArtefactError as error:
         raise model_unavailable(error) from error
     options = {task: read_options(task, claim.options.get(task, {})) for task in claim.tasks}
-    return Dispatcher(claim.priority, served, options)
-
-
-def _start_text(context: WorkerContext, dispatcher: Dispatcher, item: InputItem) -> Future[Prepared]:
-    """Set a text on its way: prepared on a decoding thread, then queued for each model."""
-    try:
-        return context.decoders.submit(_prepare, dispatcher, item.ref)
-    except RuntimeError:  # the worker is shutting down
-        stopped: Future[Prepared] = Future()
-        stopped.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
-        return stopped
-
-
-def _prepare(dispatcher: Dispatcher, text: str) -> Prepared:
-    return Prepared(None, dispatcher.infer_text(text))
-
-
-def _start_image(
-    context: WorkerContext, claim: Claim, dispatcher: Dispatcher, item: InputItem, watch: Watch
-) -> Future[Prepared]:
-    """Set an item on its way: fetched, then decoded on a decoding thread, then queued for the model."""
-    photo: Future[Prepared] = Future()
-    try:
-        watch.enter_window()
-    except ItemError as error:
-        photo.set_exception(error)
-        return photo
-    started = monotonic()
-
-    def decode(blob: Future[bytes]) -> None:
-        try:
-            dispatcher.check()
-            photo.set_result(_decode(context, dispatcher, blob.result()))
-        except Exception as error:
-            photo.set_exception(error)
-        finally:
-            watch.window.release()
-
-    def fetched(blob: Future[bytes]) -> None:
-        context.metrics.stage.labels("fetch").observe(monotonic() - started)
-        try:
-            context.decoders.submit(decode, blob)
-        except RuntimeError:  # the worker is shutting down
-            photo.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
-            watch.window.release()
-
-    context.sources.fetch(item.kind, item.ref, claim.tenant_id).add_done_callback(fetched)
-    return photo
-
-
-def _decode(context: WorkerContext, dispatcher: Dispatcher, blob: bytes) -> Prepared:
-    media: dict[str, Any] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
-    try:
-        with context.metrics.timed("decode"):
-            most = context.settings.image_max_pixels
-            images = {spec: decode_image(blob, spec, most) for spec in dispatcher.image_specs}
-    except ItemError as error:
-        failed: Future[Any] = Future()
-        failed.set_exception(error)
-        return Prepared(media, dict.fromkeys(dispatcher.tasks, failed))
-    media |= next(iter(images.values())).media
-    photo = {spec: image.pixels for spec, image in images.items()}
-    return Prepared(media, dispatcher.infer_image(photo))
-
-
-def _collect(dispatcher: Dispatcher, item: InputItem, future: Future[Prepared], watch: Watch) -> ItemResult:
-    """Wait for an item and say what became of it; a failure belongs to the item."""
-    media = None
-    try:
-        photo = watch.result(future)
-        media = photo.media
-        outputs = {task: dispatcher.render(task, watch.result(raw)) for task, raw in photo.raw.items()}
-    except (LeaseLost, Interrupted):
-        raise
-    except ItemError as error:
-        if watch.stopping and not error.permanent:
-            raise Interrupted from error  # the tools are being put away: not this item's fault
-        return ItemResult(item, media=media, error=error)
-    except CancelledError as error:
-        raise Interrupted from error
-    except Exception as error:
-        log.exception("an item failed in a way that nobody foresaw", extra={"seq": item.seq})
-        code = error.code if isinstance(error, TaglineError) else "internal_error"
-        failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
-        return ItemResult(item, media=media, error=failure)
-    embeddings = {task: output.embedding for task, output in outputs.items() if output.embedding is not None}
-    return ItemResult(item, {task: output.json for task, output in outputs.items()}, media, embeddings=embeddings)
-
-
-def _store(context: WorkerContext, claim: Claim, results: list[ItemResult]) -> None:
-    with context.metrics.timed("store"), context.database.write() as session:
-        store_results(session, claim, results)
-    context.metrics.chunks.labels("stored").inc()
-    for result in results:
-        context.metrics.items.labels(result.state).inc()
-        if result.error:
-            context.metrics.item_errors.labels(result.error.code).inc()
-    log.info("chunk stored", extra={"items": len(results), "failed": sum(r.error is not None for r in results)})
+    return Dispatcher(claim.priority, served, options, tenant=claim.tenant_id, chunk_id=claim.chunk_id)

@@ -1,30 +1,31 @@
-"""The inference lane: items of many chunks wait here and leave in model batches, interactive ones first."""
+"""The inference lane: items of many chunks wait here and leave in model batches."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import ItemError, TaglineError
+from worker.inference.progress import Owner, Progress
+from worker.inference.queueing import FairQueue, Waiting
 
 log = logging.getLogger(__name__)
 
 LINGER_S = 0.005
-
-
-@dataclass(order=True, slots=True)
-class _Waiting:
-    priority: int
-    number: int  # first come, first served within a priority
-    item: Any = field(compare=False)
-    result: Future[Any] = field(compare=False)
+NOBODY: Owner = (0, 0)
+# What runtimes say when memory is short; none has a type of its own for it.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "bad alloc",
+    "bad_alloc",
+    "oom when allocating",
+    "resource_exhausted",
+    "cannot allocate",
+)
 
 
 class Lane:
@@ -32,8 +33,10 @@ class Lane:
 
     Args:
         predict: raw results for a list of prepared items; as many, in the same order.
-        batch_size: most items in a batch.
+        batch_size: most items in a batch; less once a batch has run out of memory.
         streams: batches in flight at a time, each on a thread of its own.
+        name: the model's.
+        progress: told what runs.
         observe: told (items, seconds) of every batch that succeeded.
     """
 
@@ -44,14 +47,15 @@ class Lane:
         batch_size: int,
         streams: int,
         name: str,
+        progress: Progress | None = None,
         observe: Callable[[int, float], None] = lambda items, seconds: None,
     ) -> None:
         self._predict = predict
         self._batch_size = batch_size
         self._observe = observe
         self._name = name
-        self._numbers = itertools.count()
-        self._waiting: list[_Waiting] = []
+        self._progress = progress or Progress()
+        self._queue = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -60,16 +64,22 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, item: Any, priority: int) -> Future[Any]:
+    def submit(self, item: Any, priority: int, tenant: str = "", owner: Owner = NOBODY) -> Future[Any]:
         """Queue one prepared item; the future holds its raw result, or the ItemError that is its own fault.
 
         A future that was cancelled before its batch left costs nothing.
+
+        Args:
+            item: what `predict` takes.
+            priority: lower is sooner.
+            tenant: among equals tenants take turns.
+            owner: chunk id and seq of the item, named if the model hangs on it.
         """
         result: Future[Any] = Future()
         with self._changed:
             if self._closed:
-                raise ItemError("worker_stopping", "The worker is stopping.", permanent=False)
-            heapq.heappush(self._waiting, _Waiting(priority, next(self._numbers), item, result))
+                raise _stopping()
+            self._queue.put(item, priority, tenant, owner, result)
             self._changed.notify()
         return result
 
@@ -77,11 +87,11 @@ class Lane:
         """Stop after the batches in flight; whatever still waits fails with `worker_stopping`."""
         with self._changed:
             self._closed = True
-            left, self._waiting = self._waiting, []
+            left = self._queue.drain()
             self._changed.notify_all()
         for waiting in left:
             if waiting.result.set_running_or_notify_cancel():
-                waiting.result.set_exception(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
+                waiting.result.set_exception(_stopping())
         for thread in self._threads:
             thread.join(timeout=10)
 
@@ -92,40 +102,78 @@ class Lane:
             if live:
                 self._run(live)
 
-    def _next_batch(self) -> list[_Waiting] | None:
+    def _next_batch(self) -> list[Waiting] | None:
         with self._changed:
-            while not self._waiting:
+            while not self._queue:
                 if self._closed:
                     return None
                 self._changed.wait()
-            if len(self._waiting) < self._batch_size:
+            if len(self._queue) < self._batch_size:
                 # The rest of a batch is usually being decoded right now.
                 self._changed.wait(LINGER_S)
-            count = min(self._batch_size, len(self._waiting))
-            return [heapq.heappop(self._waiting) for _ in range(count)]
+            return self._queue.take(self._batch_size)
 
-    def _run(self, batch: list[_Waiting]) -> None:
+    def _run(self, batch: list[Waiting]) -> None:
         """Run a batch; if it raises, halve it until the culprit stands alone."""
-        started = time.monotonic()
         try:
-            results = self._predict([waiting.item for waiting in batch])
-            if len(results) != len(batch):
-                raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items")
+            results = self._predict_watched(batch)
         except Exception as error:
             self._isolate(batch, error)
             return
-        self._observe(len(batch), time.monotonic() - started)
         for waiting, result in zip(batch, results, strict=True):
             waiting.result.set_result(result)
 
-    def _isolate(self, batch: list[_Waiting], error: Exception) -> None:
+    def _predict_watched(self, batch: list[Waiting]) -> Sequence[Any]:
+        started = time.monotonic()
+        with self._progress.watch(self._name, [waiting.owner for waiting in batch]):
+            results = self._predict([waiting.item for waiting in batch])
+        if len(results) != len(batch):
+            raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items")
+        self._observe(len(batch), time.monotonic() - started)
+        return results
+
+    def _isolate(self, batch: list[Waiting], error: Exception) -> None:
         if len(batch) > 1:
             half = len(batch) // 2
+            if is_out_of_memory(error):
+                self._shrink(len(batch) - half)
             self._run(batch[:half])
             self._run(batch[half:])
-            return
-        if isinstance(error, ItemError):  # what was asked for makes no sense: nobody's business but the caller's
+        elif isinstance(error, ItemError):  # what was asked for makes no sense: nobody's business but the caller's
             batch[0].result.set_exception(error)
-            return
-        log.error("the model fails on a single item", exc_info=error, extra={"model": self._name})
-        batch[0].result.set_exception(ItemError("inference_failed", f"The model failed: {error}"))
+        else:
+            self._run_again(batch[0])
+
+    def _run_again(self, waiting: Waiting) -> None:
+        """Once more, alone: what fails alone twice fails because of itself, unless memory was short both times."""
+        try:
+            waiting.result.set_result(self._predict_watched([waiting])[0])
+        except ItemError as error:
+            waiting.result.set_exception(error)
+        except Exception as error:
+            log.error("the model fails on a single item", exc_info=error, extra={"model": self._name})
+            if is_out_of_memory(error):
+                message = "There was not enough memory to run the model; try again later, or with a larger worker."
+                waiting.result.set_exception(ItemError("worker_resources", message, permanent=False))
+            else:
+                waiting.result.set_exception(ItemError("inference_failed", _reason(error)))
+
+    def _shrink(self, size: int) -> None:
+        with self._changed:
+            if size < self._batch_size:
+                self._batch_size = size
+                log.warning("out of memory; smaller batches from now on", extra={"model": self._name, "batch": size})
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a model failed for want of memory, on whatever device."""
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
+
+
+def _reason(error: Exception) -> str:
+    """For people; what a library says may name files of this machine, and stands in the log."""
+    return f"The model fails on this input, also alone ({type(error).__name__}); the worker's log says why."
+
+
+def _stopping() -> ItemError:
+    return ItemError("worker_stopping", "The worker is stopping.", permanent=False)

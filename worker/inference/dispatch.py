@@ -28,10 +28,22 @@ class Dispatcher:
         priority: of the chunk; the lower, the sooner.
         served: the model of each task.
         options: of each task.
+        tenant: whose chunk it is; in the lanes tenants take turns.
+        chunk_id: named if a model hangs on one of its items.
     """
 
-    def __init__(self, priority: int, served: Mapping[str, ServedModel], options: Mapping[str, TaskOptions]) -> None:
+    def __init__(
+        self,
+        priority: int,
+        served: Mapping[str, ServedModel],
+        options: Mapping[str, TaskOptions],
+        *,
+        tenant: str = "",
+        chunk_id: int = 0,
+    ) -> None:
         self._priority = priority
+        self._tenant = tenant
+        self._chunk_id = chunk_id
         self._served = served
         self._options = options
         self._lock = threading.Lock()
@@ -48,19 +60,20 @@ class Dispatcher:
         """How the models of an image job want their images."""
         return {_image_spec(served) for served in self._served.values()}
 
-    def infer_image(self, photo: Decoded) -> dict[str, Future[Any]]:
+    def infer_image(self, photo: Decoded, seq: int = 0) -> dict[str, Future[Any]]:
         """Queue a photo for the model of each task, as soon as what that takes is there.
 
         Args:
             photo: its pixels, as each of the models wants them.
+            seq: of the item.
 
         Returns:
             By task, its raw result.
         """
-        encoded = self._encode(photo)
-        return {task: self._infer(task, photo, encoded) for task in self._served}
+        encoded = self._encode(photo, seq)
+        return {task: self._infer(task, photo, encoded, seq) for task in self._served}
 
-    def infer_text(self, text: str) -> dict[str, Future[Any]]:
+    def infer_text(self, text: str, seq: int = 0) -> dict[str, Future[Any]]:
         """Queue a text for the model of each task; all of them have prepared it before.
 
         Returns:
@@ -71,7 +84,7 @@ class Dispatcher:
         """
         self.check()
         prepared = {task: cast(TextModel, served.model).prepare(text) for task, served in self._served.items()}
-        return {task: self._submit(task, prepared[task]) for task in self._served}
+        return {task: self._submit(task, prepared[task], seq) for task in self._served}
 
     def render(self, task: str, raw: Any) -> Output:
         """What a task's model says of an item, as the task's options want it."""
@@ -94,7 +107,7 @@ class Dispatcher:
         for future in queued:
             future.cancel()
 
-    def _encode(self, photo: Decoded) -> dict[str, Future[dict[str, Row]]]:
+    def _encode(self, photo: Decoded, seq: int) -> dict[str, Future[dict[str, Row]]]:
         """Send a photo through each encoder that its tasks read, once, however many they are.
 
         Returns:
@@ -107,27 +120,27 @@ class Dispatcher:
                 encoders[served.reads.encoder.id] = served.reads.encoder
                 wanted.setdefault(served.reads.encoder.id, set()).add(served.reads.name)
         return {
-            name: self._queue(encoder.lane, EncoderRequest(photo[encoder.spec], frozenset(wanted[name])))
+            name: self._queue(encoder.lane, EncoderRequest(photo[encoder.spec], frozenset(wanted[name])), seq)
             for name, encoder in encoders.items()
         }
 
-    def _infer(self, task: str, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]]) -> Future[Any]:
+    def _infer(self, task: str, photo: Decoded, encoded: Mapping[str, Future[dict[str, Row]]], seq: int) -> Future[Any]:
         served = self._served[task]
         if served.reads is None:
-            return self._submit(task, photo[_image_spec(served)])
+            return self._submit(task, photo[_image_spec(served)], seq)
         name = served.reads.name
-        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(task, rows[name]))
+        return chain(encoded[served.reads.encoder.id], lambda rows: self._submit(task, rows[name], seq))
 
-    def _submit(self, task: str, value: Any) -> Future[Any]:
+    def _submit(self, task: str, value: Any, seq: int) -> Future[Any]:
         served, request = self._served[task], InferenceRequest(value, self._options[task])
         if served.lane is None:
             return _done(served.model.predict([request])[0])
-        return self._queue(served.lane, request)
+        return self._queue(served.lane, request, seq)
 
-    def _queue(self, lane: Lane, item: Any) -> Future[Any]:
+    def _queue(self, lane: Lane, item: Any, seq: int) -> Future[Any]:
         with self._lock:
             self.check()
-            future = lane.submit(item, self._priority)
+            future = lane.submit(item, self._priority, self._tenant, (self._chunk_id, seq))
             self._queued.add(future)
         future.add_done_callback(self._forget)
         return future

@@ -15,6 +15,7 @@ from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.batching import Lane
+from worker.inference.progress import Progress
 from worker.models.encoders import image_feature
 from worker.models.model import Encoder, Loaded, Model, OutputReader, encoder_in
 from worker.process.metrics import Metrics
@@ -87,13 +88,16 @@ class ServedArtefact:
     encoder: ServedEncoder | None
 
 
-def open_lanes(loaded: Loaded, settings: Settings, metrics: Metrics, read: ServedEncoder | None) -> ServedArtefact:
+def open_lanes(
+    loaded: Loaded, settings: Settings, metrics: Metrics, progress: Progress, read: ServedEncoder | None
+) -> ServedArtefact:
     """What has been warmed up, with its lanes running.
 
     Args:
         loaded: what was loaded from an artefact.
         settings: how large a batch may be.
         metrics: told of every batch.
+        progress: told what runs.
         read: the image encoder that the artefact's manifest names, if it does.
     """
 
@@ -105,7 +109,8 @@ def open_lanes(loaded: Loaded, settings: Settings, metrics: Metrics, read: Serve
             fills.observe(items)
             seconds.observe(took)
 
-        return Lane(predict, batch_size=settings.batch_size, streams=loaded.streams, name=name, observe=observe)
+        size, streams = settings.batch_size, loaded.streams
+        return Lane(predict, batch_size=size, streams=streams, name=name, progress=progress, observe=observe)
 
     encoder = encoder_in(loaded)
     inside = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder))) if encoder else None

@@ -12,6 +12,7 @@ from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
+from worker.inference.progress import Progress
 from worker.models.load import load_artefact
 from worker.process.metrics import Metrics
 
@@ -24,9 +25,10 @@ class ModelRepository:
     A model stays warm until the worker stops: jobs may have been promised it.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, progress: Progress | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._progress = progress or Progress()
         self._catalogue = Catalogue(settings.models_dir)
         self._warm: dict[str, ServedArtefact] = {}  # replaced, never changed: whoever reads it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
@@ -153,7 +155,8 @@ class ModelRepository:
         assert manifest is not None
         loaded = load_artefact(installed.folder, self._settings, lambda model_id: self._encoder(model_id).loaded)
         encoder = manifest.encoders.get("image")
-        served = open_lanes(loaded, self._settings, self._metrics, self._encoder(encoder).encoder if encoder else None)
+        read = self._encoder(encoder).encoder if encoder else None
+        served = open_lanes(loaded, self._settings, self._metrics, self._progress, read)
         log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
         return served
 

@@ -11,14 +11,18 @@ from prometheus_client import start_http_server
 from core.broker import make_celery
 from core.logs import configure_logging
 from core.settings import load_settings
+from worker.chunk.claimers import Claimers
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.reload import Reloader
 from worker.process.tasks import register_tasks
+from worker.process.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 settings = load_settings()
 app = make_celery(settings)
 _open: list[WorkerContext] = []
+_watchdogs: list[Watchdog] = []
+_claimers: list[Claimers] = []
 _reloader = Reloader()
 
 
@@ -40,6 +44,7 @@ def _start(**_: Any) -> None:
         raise SystemExit(1) from error
     _open.append(context)
     register_tasks(app, context)
+    _watchdogs.append(Watchdog(context))
     _reloader.start(context)
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
@@ -48,6 +53,8 @@ def _start(**_: Any) -> None:
 @signals.worker_ready.connect
 def _ready(**_: Any) -> None:
     _reloader.listen()  # again: meanwhile Celery has made SIGHUP restart the whole process
+    # Not before Celery answers SIGTERM: what they claim must be given back in order.
+    _claimers.extend(Claimers(context, settings) for context in _open)
 
 
 @signals.worker_shutting_down.connect
@@ -59,5 +66,9 @@ def _drain(**_: Any) -> None:
 @signals.worker_shutdown.connect
 def _stop(**_: Any) -> None:
     _reloader.stop()
+    for claimers in _claimers:
+        claimers.close()
+    for watchdog in _watchdogs:
+        watchdog.close()
     while _open:
         close_worker(_open.pop())

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from db.engine import Database
 from db.uploads import find_upload
+from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
 from worker.chunk.leases import Leases
+from worker.chunk.waiting import WaitingChunks
+from worker.inference.progress import Progress
 from worker.inference.repository import ModelRepository
 from worker.process.metrics import Metrics
 from worker.sources.registry import Sources, open_sources
+
+if TYPE_CHECKING:  # a chunk under way has the context
+    from worker.chunk.run import ChunkRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +34,13 @@ class WorkerContext:
     leases: Leases
     http: HttpClient
     sources: Sources
-    decoders: ThreadPoolExecutor
+    decoders: Decoders
     models: ModelRepository
     metrics: Metrics
+    progress: Progress
     gate: Gate
+    waiting: WaitingChunks
+    runs: set[ChunkRun]  # in hand, whoever drives them
     stopping: threading.Event
 
 
@@ -46,8 +55,9 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         ArtefactError: a default model cannot serve.
     """
     metrics = metrics or Metrics()
-    database = Database(settings.sql_url, pool_size=settings.worker_concurrency + 4)
-    models = ModelRepository(settings, metrics)
+    database = Database(settings.sql_url, pool_size=settings.worker_concurrency + settings.interactive_slots + 6)
+    progress = Progress()
+    models = ModelRepository(settings, metrics, progress)
     models.load_defaults()
     http = HttpClient(settings)
 
@@ -64,10 +74,13 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         leases=leases,
         http=http,
         sources=open_sources(settings, http, resolve_upload),
-        decoders=ThreadPoolExecutor(settings.decode_threads or os.cpu_count() or 1, "decode"),
+        decoders=Decoders(settings.decode_threads or os.cpu_count() or 1),
         models=models,
         metrics=metrics,
+        progress=progress,
         gate=Gate(),
+        waiting=WaitingChunks(settings.waiting_chunks),
+        runs=set(),
         stopping=threading.Event(),
     )
 
@@ -75,9 +88,10 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
 def close_worker(context: WorkerContext) -> None:
     """Stop in the order in which the stages feed one another."""
     context.stopping.set()
+    context.waiting.close()
     context.http.close()
     context.sources.close()
-    context.decoders.shutdown(wait=False, cancel_futures=True)
+    context.decoders.close()
     context.models.close()
     context.leases.stop()
     context.database.close()

@@ -1,0 +1,59 @@
+"""Threads that are kept for what must not wait behind a queue of photos: interactive jobs, and texts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from core.broker import DoorbellListener
+from core.settings import Settings
+from core.states import Priority
+from core.tasks import QUEUES
+from worker.chunk.pipeline import run_batch
+from worker.process.context import WorkerContext
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0  # the net below the doorbell
+
+
+class Claimers:
+    """Claims beside the threads that answer Celery's messages, which may all be busy with bulk work."""
+
+    def __init__(self, context: WorkerContext, settings: Settings) -> None:
+        self._context = context
+        self._stop = threading.Event()
+        self._rung = [
+            self._begin(f"interactive-{number}", QUEUES, (Priority.INTERACTIVE,))
+            for number in range(settings.interactive_slots)
+        ]
+        self._rung.append(self._begin("texts", ("text",), tuple(Priority)))
+        self._listener = DoorbellListener(settings, self._ring)
+
+    def close(self) -> None:
+        """Claim no more; what is in hand is given back by whoever stops the worker."""
+        self._stop.set()
+        self._listener.close()
+        self._ring()
+
+    def _ring(self) -> None:
+        for event in self._rung:
+            event.set()
+
+    def _begin(self, name: str, queues: Sequence[str], priorities: Sequence[Priority]) -> threading.Event:
+        rung = threading.Event()
+
+        def claim() -> None:
+            while not self._stop.is_set():
+                rung.wait(POLL_S)
+                rung.clear()
+                try:
+                    while any(run_batch(self._context, queue, priorities) for queue in queues):
+                        if self._stop.is_set():
+                            return
+                except Exception as error:  # the database is away: the next poll tries again
+                    log.error("could not claim: %s", error)
+
+        threading.Thread(target=claim, name=name, daemon=True).start()
+        return rung

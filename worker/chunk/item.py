@@ -1,0 +1,127 @@
+"""One item of a chunk on its way: fetched and decoded (a text: prepared), then inferred. Nothing here waits."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from enum import IntEnum
+from time import monotonic
+from typing import Any
+
+from core.errors import ItemError
+from core.images.decode import decode_image
+from core.inputs import InputItem
+from db.claims import Claim
+from worker.inference.dispatch import Dispatcher
+from worker.process.context import WorkerContext
+
+
+class Stage(IntEnum):
+    """Where an item is."""
+
+    FETCH = 0
+    DECODE = 1  # a text: prepare
+    INFER = 2
+    DONE = 3
+
+
+class ItemRun:
+    """An item under way, on the threads of whoever does the work of its stages.
+
+    Attributes:
+        stage: where it is.
+        media: sha256, bytes, width and height, as far as they are known.
+        raw: by task, the future of its raw result; of an item that is done all of them are.
+        error: why it got no further; then `raw` is empty.
+    """
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        claim: Claim,
+        dispatcher: Dispatcher,
+        item: InputItem,
+        finished: Callable[[ItemRun], None],
+    ) -> None:
+        """`finished` is called once, when the item is done, from any thread; it must be quick."""
+        self.item = item
+        self.stage = Stage.FETCH
+        self.media: dict[str, Any] | None = None
+        self.raw: Mapping[str, Future[Any]] = {}
+        self.error: BaseException | None = None
+        self._context = context
+        self._claim = claim
+        self._dispatcher = dispatcher
+        self._finished = finished
+        self._lock = threading.Lock()
+        self._open = 0  # raw results that are still to come
+
+    def start(self) -> None:
+        """Set the item on its way. Never raises."""
+        if self.item.kind == "text":
+            self._hand_on(self._prepare)
+            return
+        started = monotonic()
+        sources, item = self._context.sources, self.item
+
+        def fetched(blob: Future[bytes]) -> None:
+            self._context.metrics.stage.labels("fetch").observe(monotonic() - started)
+            self._hand_on(self._decode, blob)
+
+        sources.fetch(item.kind, item.ref, self._claim.tenant_id).add_done_callback(fetched)
+
+    def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
+        """Do the next stage on one of the threads for decoding."""
+        self.stage = Stage.DECODE
+        try:
+            self._context.decoders.submit(self._claim.priority, lambda: self._guarded(work, *arguments))
+        except RuntimeError:  # the worker is shutting down
+            self._fail(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
+
+    def _guarded(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
+        try:
+            with self._context.progress.watch("decode", [(self._claim.chunk_id, self.item.seq)]):
+                self._dispatcher.check()
+                raw = work(*arguments)
+        except BaseException as error:
+            self._fail(error)
+        else:
+            self._infer(raw)
+
+    def _prepare(self) -> Mapping[str, Future[Any]]:
+        """A text, queued for each model."""
+        return self._dispatcher.infer_text(self.item.ref, self.item.seq)
+
+    def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]]:
+        """A photo as each model takes it, queued for each of them."""
+        data = blob.result()
+        self.media = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        with self._context.metrics.timed("decode"):
+            most = self._context.settings.image_max_pixels
+            images = {spec: decode_image(data, spec, most) for spec in self._dispatcher.image_specs}
+        self.media |= next(iter(images.values())).media
+        return self._dispatcher.infer_image({spec: image.pixels for spec, image in images.items()}, self.item.seq)
+
+    def _infer(self, raw: Mapping[str, Future[Any]]) -> None:
+        self.raw = raw
+        self._open = len(raw)
+        self.stage = Stage.INFER
+        for future in raw.values():
+            future.add_done_callback(self._one_done)
+
+    def _one_done(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._open -= 1
+            last = self._open == 0
+        if last:
+            self._finish()
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = error
+        self._finish()
+
+    def _finish(self) -> None:
+        self.stage = Stage.DONE
+        self._finished(self)

@@ -1,0 +1,227 @@
+"""A claimed chunk under way: its items are started, gathered and stored, by whichever thread calls `step`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
+from time import monotonic
+
+import structlog
+
+from core.errors import ItemError, LeaseLost, Postponed, TaglineError
+from core.inputs import InputItem, ItemResult
+from db.claims import Claim, release_chunk
+from db.engine import Unavailable
+from db.reap import set_apart
+from db.store import store_results, store_some
+from worker.chunk.item import ItemRun, Stage
+from worker.inference.dispatch import Dispatcher
+from worker.process.context import WorkerContext
+
+log = logging.getLogger(__name__)
+
+PARTIAL_STORE_S = 1.0  # what has finished is stored at least this often while the rest is under way
+DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this time
+
+
+class _GiveBack(Exception):
+    """The rest of the chunk is not going to be finished here."""
+
+
+class ChunkRun:
+    """The items of one claim, from their start to their rows.
+
+    `step` never waits for an item. Between steps, wait for `changed`.
+
+    Attributes:
+        claim: on what is not stored yet.
+        changed: set whenever an item is done; replaced while no step runs by who drives several chunks.
+    """
+
+    def __init__(self, context: WorkerContext, claim: Claim, dispatcher: Dispatcher, held: ExitStack) -> None:
+        """`held` is what the chunk holds (its lease, its pass through the gate); closed when it is dealt with."""
+        self.claim = claim
+        self.changed = threading.Event()
+        self.started = monotonic()
+        self._context = context
+        self._held = held
+        self._dispatcher = dispatcher
+        self._lock = threading.RLock()
+        self._to_start = deque(claim.items)
+        self._under_way: dict[int, ItemRun] = {}
+        self._done: deque[ItemRun] = deque()
+        self._results: list[ItemResult] = []
+        self._postponed: list[float] = []  # seconds until each such item may be tried again
+        self._next_store = self.started + PARTIAL_STORE_S
+        self._drained: float | None = None
+        self.closed = False
+        context.runs.add(self)
+
+    def step(self) -> bool:
+        """Go on as far as is possible without waiting; False once the chunk is dealt with. Never raises."""
+        ids = {"job": self.claim.job_id, "chunk": self.claim.chunk_id, "attempt": self.claim.attempts}
+        with self._lock, structlog.contextvars.bound_contextvars(**ids):
+            if not self.closed:
+                self._attempt(self._advance)
+            return not self.closed
+
+    @property
+    def waits_for_network(self) -> bool:
+        """Whether none of its items keeps this machine busy: all of them are being fetched, or wait for others that
+        are."""
+        items = list(self._under_way.values())
+        return bool(items) and all(item.stage == Stage.FETCH for item in items)
+
+    def give_back(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset()) -> None:
+        """Store what has finished and let others have the rest.
+
+        Args:
+            delay_s: nobody takes it up before.
+            suspects: seqs of the items that a model hung on; they are set apart, see `db.reap.set_apart`.
+        """
+        with self._lock:
+            if not self.closed:
+                self._attempt(lambda: self._release(delay_s, suspects))
+                self._close()
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        context = self._context
+        try:
+            work()
+        except LeaseLost:
+            context.metrics.lease_losses.inc()
+            context.metrics.chunks.labels("lost").inc()
+            log.warning("lost the chunk; what was not stored of it is dropped")
+            self._close()
+        except Exception:
+            # Nothing is lost: the lease lapses, and the chunk runs again.
+            log.exception("a chunk could not be run")
+            self._close()
+
+    def _advance(self) -> None:
+        try:
+            self._check()
+            self._start_items()
+            self._gather()
+        except _GiveBack:
+            self._release()
+            self._close()
+            return
+        self._store()
+
+    def _check(self) -> None:
+        if self._context.leases.lost(self.claim):
+            raise LeaseLost(self.claim.chunk_id)
+        if self._context.stopping.is_set():
+            self._drained = self._drained or monotonic() + DRAIN_S
+            if monotonic() > self._drained:
+                raise _GiveBack
+
+    def _start_items(self) -> None:
+        """Start what the window has room for; a photo leaves it when it is decoded."""
+        in_memory = sum(item.stage < Stage.INFER for item in self._under_way.values())
+        while self._to_start and (in_memory < self._context.settings.chunk_window or self._to_start[0].kind == "text"):
+            item = self._to_start.popleft()
+            run = ItemRun(self._context, self.claim, self._dispatcher, item, self._item_done)
+            self._under_way[item.seq] = run
+            run.start()
+            in_memory += run.stage < Stage.INFER
+
+    def _item_done(self, item: ItemRun) -> None:
+        self._done.append(item)
+        self.changed.set()
+
+    def _gather(self) -> None:
+        while self._done:
+            item = self._done.popleft()
+            del self._under_way[item.item.seq]
+            try:
+                self._results.append(self._result(item))
+            except Postponed as error:
+                self._postponed.append(error.retry_in_s)
+        self._start_items()
+
+    def _result(self, run: ItemRun) -> ItemResult:
+        """What became of an item; a failure belongs to it alone.
+
+        Raises:
+            Postponed: its host asks to be left alone for a while.
+            _GiveBack: the worker's tools are being put away, which is not this item's fault.
+        """
+        item: InputItem = run.item
+        try:
+            if run.error is not None:
+                raise run.error
+            outputs = {task: self._dispatcher.render(task, future.result()) for task, future in run.raw.items()}
+            embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
+            return ItemResult(
+                item, {task: found.json for task, found in outputs.items()}, run.media, embeddings=embeddings
+            )
+        except Postponed:
+            raise
+        except ItemError as error:
+            if self._context.stopping.is_set() and not error.permanent:
+                raise _GiveBack from error
+            return ItemResult(item, media=run.media, error=error)
+        except CancelledError as error:
+            raise _GiveBack from error
+        except Exception as error:
+            log.exception("an item failed in a way that nobody foresaw", extra={"seq": item.seq})
+            code = error.code if isinstance(error, TaglineError) else "internal_error"
+            failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
+            return ItemResult(item, media=run.media, error=failure)
+
+    def _store(self) -> None:
+        if not self._to_start and not self._under_way:
+            if self._postponed:
+                self._release(min(self._postponed))
+            else:
+                with self._context.metrics.timed("store"), self._context.database.write() as session:
+                    store_results(session, self.claim, self._results)
+                self._count("stored")
+            self._close()
+        elif self._results and monotonic() >= self._next_store:
+            self._next_store = monotonic() + PARTIAL_STORE_S
+            try:
+                with self._context.metrics.timed("store"), self._context.database.write() as session:
+                    rest = store_some(session, self.claim, self._results)
+            except Unavailable as error:  # the next time stores them too
+                log.warning("some results could not be stored yet: %s", error)
+            else:
+                self._count("stored in part")
+                self.claim = rest
+
+    def _release(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset()) -> None:
+        """Store what has finished, and put the rest back in the same transaction."""
+        with self._context.metrics.timed("store"), self._context.database.write() as session:
+            if len(self._results) == len(self.claim.items):
+                store_results(session, self.claim, self._results)
+            else:
+                rest = store_some(session, self.claim, self._results) if self._results else self.claim
+                if suspects:
+                    set_apart(session, rest, suspects, max_attempts=self._context.settings.max_attempts)
+                else:
+                    release_chunk(session, rest, delay_ms=round(delay_s * 1000))
+        self._count("released")
+
+    def _count(self, outcome: str) -> None:
+        metrics, results = self._context.metrics, self._results
+        metrics.chunks.labels(outcome).inc()
+        for result in results:
+            metrics.items.labels(result.state).inc()
+            if result.error:
+                metrics.item_errors.labels(result.error.code).inc()
+        failed = sum(result.error is not None for result in results)
+        log.info("chunk %s", outcome, extra={"items": len(results), "failed": failed})
+        self._results = []
+
+    def _close(self) -> None:
+        self.closed = True
+        self._context.runs.discard(self)
+        self._dispatcher.cancel()
+        self._held.close()
+        self.changed.set()

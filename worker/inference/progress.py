@@ -1,0 +1,48 @@
+"""What runs at the moment and since when, so that a model that hangs is noticed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+Owner = tuple[int, int]  # chunk id, seq
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Something that occupies a thread: a batch in a model, a photo being decoded."""
+
+    what: str
+    owners: tuple[Owner, ...]
+    since: float
+
+
+class Progress:
+    """A register of what runs; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, Running] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def watch(self, what: str, owners: Sequence[Owner]) -> Iterator[None]:
+        """Register a block: what it is, and for which items it runs."""
+        number = next(self._numbers)
+        with self._lock:
+            self._running[number] = Running(what, tuple(owners), monotonic())
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._running[number]
+
+    def older_than(self, seconds: float) -> list[Running]:
+        """What has run for longer than that."""
+        before = monotonic() - seconds
+        with self._lock:
+            return [one for one in self._running.values() if one.since < before]

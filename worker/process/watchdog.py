@@ -1,0 +1,54 @@
+"""Ends a worker in which a model, or the decoding of a photo, does not come to an end.
+
+A thread that hangs in native code cannot be stopped; only its process can. What is in hand goes back first, so that
+nobody waits for leases to lapse.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from worker.inference.progress import Running
+from worker.process.context import WorkerContext
+
+log = logging.getLogger(__name__)
+
+EXIT_HUNG = 75  # EX_TEMPFAIL (sysexits.h): start it again
+LOOK_S = 1.0
+
+
+class Watchdog:
+    """Looks every second whether something has been running for longer than the setting allows."""
+
+    def __init__(self, context: WorkerContext, end: Callable[[int], object] = os._exit) -> None:
+        """`end` is called with the exit code, when everything in hand has been given back."""
+        self._context = context
+        self._end = end
+        self._stop = threading.Event()
+        threading.Thread(target=self._look, name="watchdog", daemon=True).start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def _look(self) -> None:
+        while not self._stop.wait(LOOK_S):
+            hung = self._context.progress.older_than(self._context.settings.stall_timeout_s)
+            if hung:
+                self._give_up(hung)
+                return
+
+    def _give_up(self, hung: Sequence[Running]) -> None:
+        names = sorted({one.what for one in hung})
+        log.critical("hangs: this worker gives its chunks back and ends", extra={"what": names})
+        self._context.stopping.set()
+        suspects: dict[int, set[int]] = defaultdict(set)
+        for chunk_id, seq in (owner for one in hung for owner in one.owners):
+            suspects[chunk_id].add(seq)
+        for run in list(self._context.runs):
+            run.give_back(suspects=frozenset(suspects.get(run.claim.chunk_id, ())))
+        self._end(EXIT_HUNG)
