@@ -38,6 +38,7 @@ def test_the_formats_agree(content_type: str, places: list[int]) -> None:
     urls = ["https://a/ü?x=1,2", 'https://b/"q"', "s3://bucket/key"]
     bodies = {
         "application/x-ndjson": "\n".join(json.dumps(url) for url in urls),
+        "application/jsonl": "\r\n".join(json.dumps(url) for url in urls),
         "text/plain": "\ufeff" + "\r\n".join(urls),
         "text/csv": 'url,s3\n"https://a/ü?x=1,2",\n"https://b/""q""",\n,s3://bucket/key\n',
     }
