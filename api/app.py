@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from api.document import docs
 from api.http.auth import require_key
+from api.http.cors import allow_origins
 from api.http.errors import register_errors
 from api.probes import health, scrape
 from api.services import KEY, make_services, services
@@ -26,7 +27,11 @@ log = structlog.get_logger(__name__)
 class IdConverter(BaseConverter):
     """Ids in paths. What is no id is no route, and so never reaches the database."""
 
-    regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        """Some tools write UUIDs in capitals (RFC 9562 section 4 takes both); ours are kept in small letters."""
+        return value.lower()
 
 
 def create_app(settings: Settings) -> Flask:
@@ -37,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.strict_slashes = False
     app.extensions[KEY] = make_services(settings)
     app.before_request(_begin)
+    allow_origins(app, settings.cors_origins)
     app.before_request(require_key)
     app.after_request(_end)
     for module in MODULES:

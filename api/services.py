@@ -46,7 +46,7 @@ def make_services(settings: Settings) -> Services:
         catalogue=Catalogue(settings.models_dir),
         uploads=open_upload_store(settings),
         waiting=LongPollLimit(settings.max_waiting),
-        metrics=ApiMetrics(),
+        metrics=ApiMetrics(settings.metrics_peers),
     )
 
 

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in one model batch.")
     runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="Who executes the models.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's own /metrics; 0: none.")
+    metrics_host: str = Field("0.0.0.0", description="Address that it listens on.")
 
     # Jobs
     chunk_size: int = Field(64, ge=1, le=1024, description="Items claimed, stored and fenced together.")
@@ -78,7 +79,13 @@ class Settings(BaseSettings):
     retention_days: float = Field(90.0, gt=0, description="Finished jobs and their results are kept this long.")
 
     # The API
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of web pages that may call the API, comma separated; * for any; empty: none."
+    )
     public_url: str = Field("", description="Where clients reach the API, for absolute links; empty: relative links.")
+    metrics_peers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host:port of processes whose metrics the API's /metrics shows too, comma separated."
+    )
     web_threads: int = Field(32, ge=2, description="Threads that answer requests.")
     max_waiting: int = Field(20, ge=1, description="Long polls and event streams at a time; past it: 503.")
 
@@ -89,10 +96,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")
 
-    @field_validator("allow_hosts", "s3_buckets", mode="before")
+    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin.rstrip("/").lower() for origin in value)
 
     @field_validator("public_url")
     @classmethod

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.errors import ManyErrors, RequestError
 from jobs.storable import escape
@@ -29,6 +29,14 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _absent(value: object) -> object:
+    """Null where a field may be left out is the same as leaving it out: serializers of many languages write it."""
+    return {} if value is None else value
+
+
+Object = Annotated[dict[str, Any], BeforeValidator(_absent)]
+
+
 class WebhookRequest(_Request):
     """Where to send a signed message when the job has finished."""
 
@@ -42,12 +50,14 @@ class JobFields(_Request):
     """A job but for its inputs, whichever way those arrive."""
 
     tasks: list[str] = Field(min_length=1, max_length=20, description="What to do with every input.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
-    models: dict[str, str] = Field(default_factory=dict, description="Per task: NAME or NAME@VERSION.")
+    options: Object = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
+    models: Annotated[dict[str, str], BeforeValidator(_absent)] = Field(
+        default_factory=dict, description="Per task: NAME or NAME@VERSION."
+    )
     webhook: WebhookRequest | None = None
     priority: PriorityName | None = Field(None, description="Default: interactive up to 16 inputs, bulk above.")
     name: str | None = Field(None, max_length=MAX_NAME, json_schema_extra={"pattern": NO_NUL})
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
+    metadata: Object = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
 
 
 def read_fields(model: type[Fields], raw: object) -> Fields:

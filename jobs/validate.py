@@ -72,6 +72,7 @@ def _tasks(names: list[str]) -> list[TaskSpec]:
 
 def _options(specs: list[TaskSpec], given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     _only_asked_for(specs, given, "options")
+    given = {name: options for name, options in given.items() if options is not None}
     return {spec.name: spec.parse_options(given.get(spec.name, {}), f"/options/{spec.name}") for spec in specs}
 
 

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from prometheus_client import start_http_server
-
 from core.broker import Doorbell
 from core.logs import configure_logging
+from core.metrics import serve_metrics
 from core.outbound.http.client import HttpClient
 from core.settings import Settings, load_settings
 from db.engine import Database
@@ -56,8 +55,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     metrics = SchedulerMetrics()
     sender = WebhookSender(database, http, settings, metrics)
     upkeep = Chores(database, doorbell, settings, metrics)
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port)
+    serve_metrics(settings)
     webhooks = [Chore("webhooks", 0.25, sender.send_due)]
     chores = [
         Chore("reap", 1.0, upkeep.reap),

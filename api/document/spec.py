@@ -17,15 +17,16 @@ def _field(path: str) -> dict[str, Any]:
 
 JOB_SCHEMA: Final = {"$ref": "#/components/schemas/JobRequest"}
 SUBMIT_TEXT = (
-    "As one JSON document, or as a stream of any length whose job is described in the query: "
-    "`application/x-ndjson` (one input a line: a string or an object), `text/csv` (a header of id and one or more of "
-    "url, s3, upload, text) or `text/plain` (one input a line). A line that cannot be read refuses the whole "
-    "submission and is named. An input that turns out to be unreachable or no image fails alone, later. "
-    "With a JSON body the query fills in what the body leaves out."
+    "As one JSON document, or as a stream of any length whose job is described in the query: `application/x-ndjson` or "
+    "`application/jsonl` (one input a line: a string or an object), `text/csv` (a header of id and one or more of url, "
+    "s3, upload, text; semicolons or tabs will do) or `text/plain` (one input a line). A line that cannot be read "
+    "refuses the whole submission and is named. An input that turns out to be unreachable or no image fails alone, "
+    "later. With a JSON body the query fills in what the body leaves out."
 )
 SUBMIT_BODIES: Final[dict[str, dict[str, Any]]] = {
     "application/json": JOB_SCHEMA,
     "application/x-ndjson": {"type": "string"},
+    "application/jsonl": {"type": "string"},
     "text/csv": {"type": "string"},
     "text/plain": {"type": "string"},
 }
@@ -48,6 +49,11 @@ IDEMPOTENCY_KEY: Final = Parameter(
 PREFER: Final = Parameter("Prefer", {"type": "string"}, "`wait=N`, seconds (RFC 7240).", "header")
 IF_NONE_MATCH: Final = Parameter("If-None-Match", {"type": "string"}, "ETag of what you have.", "header")
 LAST_EVENT_ID: Final = Parameter("Last-Event-ID", {"type": "string"}, "The last event you have seen.", "header")
+
+
+BOM: Final = Parameter(
+    "bom", {"type": "string", "enum": ["true", "false"]}, "CSV begins with a byte order mark, as Excel wants it."
+)
 
 
 def limit(most: int, default: int) -> Parameter:

@@ -13,11 +13,11 @@ from core.states import JobState
 from db.jobs import find_job
 from db.tables import Job
 
-MAX_WAIT_S = 60
+MAX_WAIT_S = 50  # many proxies cut a connection on which nothing has come for 60 seconds
 
 
 def wanted_wait() -> int | None:
-    """The seconds a client is ready to wait, at most 60; None if it does not say."""
+    """The seconds that a client is made to wait, at most 50 whatever it offers; None if it does not say."""
     for part in re.split(r"[,;]", request.headers.get("Prefer", "")):
         found = re.fullmatch(r"\s*wait\s*=\s*\"?(\d{1,6})\"?\s*", part, re.IGNORECASE | re.ASCII)
         if found:

@@ -57,6 +57,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "webhook_secret_invalid": Problem(422, "The webhook's secret cannot be used"),
     "cursor_invalid": Problem(422, "The cursor cannot be used"),
     "file_missing": Problem(422, "There is no file"),
+    "file_twice": Problem(422, "There are several files"),
     "image_empty": Problem(422, "The image is empty"),
     "image_unsupported": Problem(422, "Not an image of a known format"),
     "image_truncated": Problem(422, "The image is cut off"),

@@ -1,18 +1,32 @@
-"""What the API counts about itself."""
+"""What the API counts about itself, and what it shows of the processes beside it."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector  # type: ignore[no-untyped-call, unused-ignore]
+import http.client
+import logging
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+PEER_TIMEOUT_S = 1.0
+PEER_MAX_BYTES = 4 * 1024 * 1024
+log = logging.getLogger(__name__)
 
 
 class ApiMetrics:
-    """Requests by route and status; with a registry of its own, so that one process can hold two applications."""
+    """Requests by route and status; with a registry of its own, so that one process can hold two applications.
 
-    def __init__(self) -> None:
+    Counters live in memory, here and in the other processes: files that processes share would have to be mapped into
+    memory, and a full disk then kills whoever counts.
+
+    Args:
+        peers: host:port of the other processes' own /metrics.
+    """
+
+    def __init__(self, peers: Sequence[str] = ()) -> None:
         self._own = CollectorRegistry()
+        self._peers = tuple(peers)
         labels = ("method", "route", "status")
         self.requests = Counter("tagline_http_requests", "Requests answered.", labels, registry=self._own)
         self.seconds = Histogram(
@@ -20,12 +34,44 @@ class ApiMetrics:
             buckets=BUCKETS,
         )  # fmt: skip
         self.inputs = Counter("tagline_inputs_accepted", "Inputs of accepted jobs.", ("priority",), registry=self._own)
+        self._peer_up = Gauge(
+            "tagline_metrics_peer_up", "Whether a process beside the API gave its metrics.", ("peer",),
+            registry=self._own,
+        )  # fmt: skip
 
     def render(self) -> bytes:
-        """These counters; with PROMETHEUS_MULTIPROC_DIR set, those of every process that writes there."""
-        registry = CollectorRegistry()
+        """These counters, and those of the peers that answer."""
+        shown = b"".join(self._of(peer) for peer in self._peers)
+        return generate_latest(self._own) + shown
+
+    def _of(self, peer: str) -> bytes:
         try:
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        except ValueError:  # the variable is not set
-            registry = self._own
-        return generate_latest(registry)
+            text = _fetch(peer)
+            found = b"".join(_ours(text))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            log.warning("no metrics from %s: %s", peer, error)
+            found = b""
+        self._peer_up.labels(peer).set(bool(found))
+        return found
+
+
+def _fetch(peer: str) -> bytes:
+    host, _, port = peer.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=PEER_TIMEOUT_S)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ValueError(f"it answered {answer.status}")
+        return answer.read(PEER_MAX_BYTES)
+    finally:
+        connection.close()
+
+
+def _ours(text: bytes) -> Iterator[bytes]:
+    """The lines about metrics of ours: those about Python and the process would stand there once for each process."""
+    for line in text.splitlines(keepends=True):
+        words = line.split(None, 3)
+        name = words[2] if line.startswith(b"#") and len(words) > 2 else line
+        if name.startswith(b"tagline_"):
+            yield line

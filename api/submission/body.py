@@ -6,10 +6,24 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from flask import request
+
 from core.errors import RequestError
 
 BLOCK = 64 * 1024
 VERIFIED = "tagline.body_verified"  # set by api/http/bridge.py: its stream raises when the client hangs up
+
+
+def refuse_coded_body() -> None:
+    """Refuse a compressed body: read as it stands it would only seem to be malformed.
+
+    Raises:
+        RequestError: `unsupported_media_type`.
+    """
+    coding = request.headers.get("Content-Encoding", "identity").strip()
+    if coding.lower() not in ("", "identity"):
+        message = f"Content-Encoding {coding[:50]!r} is not supported; send the body as it is."
+        raise RequestError("unsupported_media_type", message, where="Content-Encoding")
 
 
 class Body:

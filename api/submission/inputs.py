@@ -33,7 +33,8 @@ def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputIte
         return InputItem(seq, str(seq), kind, _checked(value, LIMITS[kind], where, kind))
     if not isinstance(value, Mapping):
         raise RequestError("input_invalid", "An input is a string or an object.", where=where)
-    return _parse_object(value, seq, medium, where)
+    given = {name: field for name, field in value.items() if field is not None}  # null is as good as absent
+    return _parse_object(given, seq, medium, where)
 
 
 def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str) -> InputItem:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -12,22 +14,28 @@ from core.errors import RequestError
 from core.inputs import InputItem
 from core.tasks import Medium
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_ENDS = re.compile(rb"\r\n|\n|\r(?!\Z)")
+DELIMITERS = ",;\t"  # spreadsheets write semicolons where the decimal sign is a comma
 MAX_LINE = 1_000_000  # bytes; a text of 100,000 characters, fully escaped, is 600,000
 COLUMNS = ("id", *LIMITS)
 Parser = Callable[[Iterable[bytes], Medium], Iterator[InputItem]]
 
 
 def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without their ends (LF or CRLF), the byte order mark taken off.
+    """Lines without their ends (LF, CRLF or CR alone), the byte order mark taken off.
 
     Raises:
-        RequestError: `line_invalid`, a line is longer than 1,000,000 bytes.
+        RequestError: `line_invalid`, a line is longer than 1,000,000 bytes, or the list is in UTF-16.
     """
     rest = b""
     number = 1
     first = True
     for block in blocks:
-        lines = (rest + block).split(b"\n")
+        if number == 1 and first and (rest + block).startswith(UTF_16):
+            raise _invalid(1, "the list is in UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")
+        # A CR at the very end may be half of a CRLF: it waits for the next block.
+        lines = _ENDS.split(rest + block)
         rest = lines.pop()
         if first and lines:
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
@@ -35,7 +43,7 @@ def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
             if len(line) > MAX_LINE:
                 raise _invalid(number, f"longer than {MAX_LINE:,} bytes")
-            yield line.removesuffix(b"\r")
+            yield line
             number += 1
         if len(rest) > MAX_LINE + 3:
             raise _invalid(number, f"longer than {MAX_LINE:,} bytes")
@@ -70,12 +78,14 @@ def parse_text(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
 
 
 def parse_csv(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
-    """Rows under a header of id, url, s3, upload and text; fields may be quoted and hold line breaks.
+    """Rows under a header of id, url, s3, upload and text, with commas, semicolons or tabs between the columns; fields
+    may be quoted and hold line breaks.
 
     Empty fields count as absent, so that one file can hold URLs and uploads.
     """
     decoded = (_decode(line, number) + "\n" for number, line in enumerate(split_lines(blocks), 1))
-    reader = csv.reader(decoded, strict=True)
+    top = _until_text(decoded)
+    reader = csv.reader(itertools.chain(top, decoded), strict=True, delimiter=_delimiter("".join(top)))
     header: list[str] = []
     seq = 0
     started = 1
@@ -92,6 +102,21 @@ def parse_csv(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
             yield parse_input(_fields(header, row, started), seq, medium, f"line {started}")
             seq += 1
         started = reader.line_num + 1
+
+
+def _until_text(lines: Iterator[str]) -> list[str]:
+    """The lines down to the first that is not blank."""
+    found = []
+    for line in lines:
+        found.append(line)
+        if line.strip():
+            break
+    return found
+
+
+def _delimiter(header: str) -> str:
+    """What stands between the columns of a header."""
+    return max(DELIMITERS, key=header.count)
 
 
 def _header(row: list[str]) -> list[str]:
@@ -123,6 +148,7 @@ def _invalid(number: int, reason: str) -> RequestError:
 
 PARSERS: Final[dict[str, Parser]] = {
     "application/x-ndjson": parse_ndjson,
+    "application/jsonl": parse_ndjson,
     "text/csv": parse_csv,
     "text/plain": parse_text,
 }

@@ -16,7 +16,7 @@ from api.http.cursors import JOBS, before_job, read_job_id
 from api.http.polling import job_when_ready
 from api.http.queries import choice_parameter, int_parameter
 from api.services import base_url, services
-from api.submission.body import Body
+from api.submission.body import Body, refuse_coded_body
 from api.submission.lines import PARSERS
 from api.submission.submit import JSON, Submission, submit
 from api.v1.schemas import JobPage, JobView
@@ -95,7 +95,7 @@ def index() -> Response:
             304: Answer("Unchanged since that ETag."),
         },
         description="With `Prefer: wait=N` it answers when the job has finished (with `If-None-Match` also: when it "
-        "has changed), or after N seconds, at most 60.",
+        "has changed), or after N seconds, at most 50; `Preference-Applied` says which wait was granted.",
         parameters=(spec.PREFER, spec.IF_NONE_MATCH),
         problems=("job_not_found", "too_many_waiting"),
     )
@@ -176,10 +176,7 @@ def _content_type() -> str:
         given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
         message = f"Content-Type is one of {', '.join(accepted)}, {given}."
         raise RequestError("unsupported_media_type", message, where="Content-Type")
-    coding = request.headers.get("Content-Encoding", "identity")
-    if coding.lower() != "identity":
-        message = f"Content-Encoding {coding[:50]!r} is not supported; send the body as it is."
-        raise RequestError("unsupported_media_type", message, where="Content-Encoding")
+    refuse_coded_body()
     return request.mimetype
 
 

@@ -12,6 +12,7 @@ from api.document import spec
 from api.document.operations import Answer, Operation, describe
 from api.http.answers import answer, choose
 from api.http.auth import caller
+from api.http.compression import compressed, wants_gzip
 from api.http.cursors import RESULTS, after_seq, read_seq
 from api.http.queries import choice_parameter, int_parameter
 from api.services import services
@@ -23,7 +24,7 @@ from db.jobs import find_job
 from db.results import Row, first_open, page_results, stream_results
 
 blueprint = Blueprint("results", __name__)
-JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+JSON, NDJSON, JSONL, CSV = "application/json", "application/x-ndjson", "application/jsonl", "text/csv"
 STATES = tuple(ItemState)
 POLL_AFTER_S = "2"
 
@@ -37,34 +38,38 @@ POLL_AFTER_S = "2"
             200: Answer(
                 "A page as JSON; all of them as NDJSON or CSV.",
                 ResultPage,
-                bodies={NDJSON: {"type": "string"}, CSV: {"type": "string"}},
+                bodies={NDJSON: {"type": "string"}, JSONL: {"type": "string"}, CSV: {"type": "string"}},
             )
         },
         description="Choose with `Accept`. While the job runs, pages end before the first item that has no result yet, "
         "with a cursor to go on from; `next_cursor` is null when nothing more will come. The streams hold every result "
-        "there is at the time and take `state` only.",
-        parameters=(spec.limit(1000, 100), spec.cursor(RESULTS), spec.state(STATES)),
+        "there is at the time and take `state` only; CSV also `bom=true`, for Excel. CSV of a job with several tasks "
+        "has the columns `TASK_label` and `TASK_score` for each.",
+        parameters=(spec.limit(1000, 100), spec.cursor(RESULTS), spec.state(STATES), spec.BOM),
         problems=("job_not_found", "parameter_invalid", "not_acceptable"),
     )
 )
 def index(job_id: str) -> Response:
-    form = choose(JSON, NDJSON, CSV)
+    form = choose(JSON, NDJSON, JSONL, CSV)
     limit = int_parameter(request.args, "limit", 1, 1000, 100)
     state = choice_parameter(request.args, "state", STATES)
     cursor = request.args.get("cursor")
     after = read_seq(cursor) if cursor is not None else -1
+    bom = choice_parameter(request.args, "bom", ("true", "false")) == "true"
     with services().database.read() as session:
-        find_job(session, caller().tenant_id, job_id)
+        tasks = find_job(session, caller().tenant_id, job_id).tasks
         if form == JSON:
             return _vary(_page(session, job_id, after, limit, state))
     for name in ("limit", "cursor"):
         if name in request.args:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
     found = stream_results(services().database, job_id, state=state)
-    body = _lines(found) if form == NDJSON else csv_rows(found)
-    response = Response(body, content_type=form if form == NDJSON else f"{CSV}; charset=utf-8")
-    ending = "ndjson" if form == NDJSON else "csv"
-    response.headers["Content-Disposition"] = f'inline; filename="{job_id}.{ending}"'
+    table = form == CSV
+    body = csv_rows(found, tasks, bom=bom) if table else _lines(found)
+    response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
+    if wants_gzip():
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Disposition"] = f'inline; filename="{job_id}.{"csv" if table else "ndjson"}"'
     return _vary(response)
 
 
@@ -96,5 +101,5 @@ def _lines(rows: Iterator[Row]) -> Iterator[bytes]:
 
 
 def _vary(response: Response) -> Response:
-    response.headers["Vary"] = "Accept"
+    response.headers["Vary"] = "Accept, Accept-Encoding"
     return response

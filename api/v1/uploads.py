@@ -11,7 +11,7 @@ from api.document.operations import Answer, Operation, describe
 from api.http.answers import answer
 from api.http.auth import caller
 from api.services import base_url, services
-from api.submission.body import Body
+from api.submission.body import Body, refuse_coded_body
 from api.v1.schemas import UploadView
 from core.errors import ItemError, NotFound, RequestError
 from core.images.decode import inspect_image
@@ -74,6 +74,7 @@ def _file() -> bytes:
     if request.mimetype != FORM:
         message = f"Send the image as the field `file` of {FORM}: curl -F file=@photo.jpg"
         raise RequestError("unsupported_media_type", message, where="Content-Type")
+    refuse_coded_body()
     limit = services().settings.max_upload_bytes
     body = Body(request.environ).read_all(limit + FORM_OVERHEAD, "upload_too_large", "Make the image smaller.")
     environ = {
@@ -85,6 +86,9 @@ def _file() -> bytes:
     _, _, files = parse_form_data(environ, silent=True)
     try:
         found = files.get("file")
+        if len(files.getlist("file")) > 1:
+            message = "The form has several files; send each in a request of its own."
+            raise RequestError("file_twice", message, where="file")
         if found is None:
             message = "The form has no file in a field named `file`: curl -F file=@photo.jpg"
             raise RequestError("file_missing", message, where="file")

@@ -30,6 +30,7 @@ class Stack:
     port: int
     valkey: EmbeddedValkey | None
     environment: dict[str, str]
+    metrics_ports: dict[str, int]
 
     @property
     def data_dir(self) -> Path:
@@ -70,30 +71,30 @@ class Stack:
 
     def _service(self, name: str, command: list[str]) -> Service:
         # In the data folder nothing can shadow our packages.
-        return Service(name, command, self.environment, self.log(name), self.data_dir)
+        environment = {**self.environment, "TAGLINE_METRICS_PORT": str(self.metrics_ports.get(name, 0))}
+        return Service(name, command, environment, self.log(name), self.data_dir)
 
 
 def lay_out(settings: Settings, host: str, port: int) -> Stack:
     """Prepare the data folder for a start. Call it while holding the folder's lock."""
     data = settings.data_dir
-    metrics = data / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)  # counters of processes that are no more
-    for folder in (data / "logs", metrics):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.rmtree(data / "metrics", ignore_errors=True)  # of earlier versions
+    (data / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
     own = "redis_url" in settings.model_fields_set and settings.redis_url
     valkey = None if own else configure(data / "valkey")
+    ports = {name: free_port("127.0.0.1") for name in ("worker", "scheduler")}  # of their metrics, which the API shows
     name = settings.worker_name or f"embedded-{hashlib.sha256(str(data).encode()).hexdigest()[:12]}"
     environment = {
         MARK: str(data),
         "TAGLINE_DATA_DIR": str(data),
         "TAGLINE_MODELS_DIR": str(settings.models_dir),
         "TAGLINE_WORKER_NAME": name,
-        "TAGLINE_METRICS_PORT": "0",  # the API's /metrics shows all of them
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "TAGLINE_METRICS_HOST": "127.0.0.1",
+        "TAGLINE_METRICS_PEERS": ",".join(f"127.0.0.1:{metrics_port}" for metrics_port in ports.values()),
     }
     if valkey:
         environment["TAGLINE_REDIS_URL"] = valkey.url
-    return Stack(settings.model_copy(update={"worker_name": name}), host, port, valkey, environment)
+    return Stack(settings.model_copy(update={"worker_name": name}), host, port, valkey, environment, ports)
 
 
 def port_problem(host: str, port: int) -> str | None:

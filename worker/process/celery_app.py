@@ -6,10 +6,10 @@ import logging
 from typing import Any
 
 from celery import signals
-from prometheus_client import start_http_server
 
 from core.broker import make_celery
 from core.logs import configure_logging
+from core.metrics import serve_metrics
 from core.settings import load_settings
 from worker.chunk.claimers import Claimers
 from worker.process.context import WorkerContext, close_worker, open_worker
@@ -46,8 +46,7 @@ def _start(**_: Any) -> None:
     register_tasks(app, context)
     _watchdogs.append(Watchdog(context))
     _reloader.start(context)
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port)
+    serve_metrics(settings)
 
 
 @signals.worker_ready.connect
