@@ -25,6 +25,7 @@ from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
 from tests.support.worker import run_chunk
 from worker.inference.lanes import open_lanes
+from worker.inference.progress import Progress
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest
 from worker.process.context import close_worker, open_worker
@@ -227,7 +228,7 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
     write_manifest(models / "big-teller", graph="weights.txt")
     model = load_model(models / "big-teller", load_settings())
     assert model.predict([InferenceRequest(pixels("cat"), CaptionOptions())]) == ["polly"]
-    served = open_lanes(model, load_settings(), Metrics(CollectorRegistry()), None)
+    served = open_lanes(model, load_settings(), Metrics(CollectorRegistry()), Progress(), None)
     assert served.encoder is None
     assert served.model is not None
     assert served.model.lane is not None
