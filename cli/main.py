@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib import import_module
 
 import click
 
+INTERRUPTED = 130  # exit code
 # name: (module, attribute), in the order of the help text
 COMMANDS = {
     "up": ("cli.stack.up", "up"),
@@ -36,6 +39,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; interrupted, it ends as shells expect it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tagline")
@@ -44,6 +54,9 @@ def main() -> None:
 
     `tagline up` runs the service on this machine; `tagline submit` gives it work.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that cannot be written is no reason to stop
 
 
 if __name__ == "__main__":

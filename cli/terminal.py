@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from typing import IO, Any
@@ -41,6 +42,12 @@ def say(text: str, *, error: bool = False) -> None:
         (sys.stderr if error else sys.stdout).flush()
     except OSError:
         pass  # nobody reads it any more; the service goes on
+
+
+def say_json(value: object) -> None:
+    """One line of JSON on standard output, in characters that it can take."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    say(json.dumps(value, ensure_ascii=not utf8))
 
 
 def _write(text: str) -> None:

@@ -133,6 +133,9 @@ class ClientSettings(BaseSettings):
 
     url: str = Field("http://127.0.0.1:8000", description="The server that client commands talk to.")
     api_key: str = Field("", description="The key they send.")
+    patience_s: float = Field(
+        default=300.0, ge=0, description="Seconds they go on for without an answer; those that only ask, 90 at most."
+    )
 
 
 def load_client_settings(**overrides: object) -> ClientSettings:

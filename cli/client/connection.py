@@ -1,67 +1,63 @@
-"""A client of the HTTP API, for the commands: urllib, bodies and answers as streams, problems as messages."""
+"""A client of the HTTP API, for the commands: it outlives restarts and broken connections."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from http.client import HTTPException, HTTPMessage, HTTPResponse
-from typing import IO, Any
-from urllib.error import HTTPError, URLError
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPMessage
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import Request
 
+from cli.client.problems import IN_USE, Trouble, Unreachable, reaching
+from cli.client.retries import KEY_HELD_S, Patience
+from cli.client.transport import Answer, make_opener
 from cli.terminal import Failure, warn
 from core.settings import ClientSettings
 
+T = TypeVar("T")
 JSON = "application/json"
-_TIMEOUT_S = 90.0
-_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
-_WAIT_S = 20  # of one long poll
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_TIMEOUT_S = 90.0  # of silence
+_BLOCK = 64 * 1024
 
 
-class ApiProblem(Failure):
-    """The server said no.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent, once; another try makes another one.
 
     Attributes:
-        status: of the answer.
-        retry_after_s: when it may say yes; None if it did not tell.
+        blocks: its bytes.
+        length: of all of them; None if it is not known before.
     """
 
-    def __init__(self, status: int, message: str, retry_after_s: float | None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after_s = retry_after_s
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """A redirect is not followed: the key is for this server alone."""
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
+    blocks: Iterator[bytes]
+    length: int | None = None
 
 
 class Client:
     """One server and one key. Safe to share between threads.
 
+    Args:
+        settings: where the server is.
+        patience_s: how long a call is tried again; that of the settings unless given.
+
     Raises, from every method:
-        ApiProblem: the server refused; exit code 1.
-        Failure: it cannot be reached; exit code 3.
+        ApiProblem: the server refused (exit code 1), or cannot answer at present (3).
+        Unreachable: there is no answer; exit code 3.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self._url = settings.url.rstrip("/")
-        self._key = settings.api_key
-        parts = urlsplit(self._url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Failure(f"TAGLINE_URL: {settings.url!r} is not an http or https URL", 2)
-        # A proxy from the environment cannot reach this machine's loopback.
-        proxies = [ProxyHandler({})] if parts.hostname in _LOOPBACK else []
-        self._opener = build_opener(_NoRedirects(), *proxies)
+    def __init__(self, settings: ClientSettings, patience_s: float | None = None) -> None:
+        self._url = settings.url.strip().rstrip("/")
+        self._key = settings.api_key.strip()
+        self._patience_s = settings.patience_s if patience_s is None else patience_s
+        self._opener = make_opener(_checked(self._url))
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise Failure("TAGLINE_API_KEY: a key has no such characters", 2)
+        self._told = ""
+        self._telling = threading.Lock()
+        self.ending = threading.Event()  # set: no further tries
 
     @contextlib.contextmanager
     def stream(
@@ -69,95 +65,105 @@ class Client:
         method: str,
         path: str,
         *,
-        body: bytes | Iterable[bytes] | None = None,
+        body: bytes | Callable[[], Body] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Iterator[HTTPResponse]:
-        """An answer to read piece by piece. An iterable body is sent as it comes (chunked)."""
-        request = Request(self._url + path, data=body, method=method)
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Iterator[Answer]:
+        """An answer to read piece by piece; asked for once."""
+        made = body() if callable(body) else body
+        request = Request(self._url + path, data=made.blocks if isinstance(made, Body) else made, method=method)
         for name, value in {"Authorization": f"Bearer {self._key}", **(headers or {})}.items():
             request.add_header(name, value)
-        if body is not None and not isinstance(body, bytes):
-            request.add_header("Transfer-Encoding", "chunked")
-        with self._reaching(), self._opener.open(request, timeout=_TIMEOUT_S) as answer:
-            yield answer
+        if isinstance(made, Body):
+            length = ("Content-Length", str(made.length)) if made.length is not None else None
+            request.add_header(*(length or ("Transfer-Encoding", "chunked")))
+        with reaching(self._url):
+            response = self._opener.open(request, timeout=timeout_s)
+        with response:
+            yield Answer(response, self._url)
+
+    def once(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | Callable[[], Body] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> tuple[Any, HTTPMessage]:
+        """An answer's JSON and its headers; asked for once."""
+        with self.stream(method, path, body=body, headers=headers, timeout_s=timeout_s) as answer:
+            return answer.json(), answer.headers
 
     def call(
         self,
         method: str,
         path: str,
         *,
-        body: bytes | Iterable[bytes] | None = None,
+        body: bytes | Callable[[], Body] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """An answer's JSON."""
-        with self.stream(method, path, body=body, headers=headers) as answer:
-            return json.load(answer)
+        """An answer's JSON, asked for again while the connection breaks or the server cannot answer.
 
-    def insist(self, method: str, path: str, *, body: bytes, headers: Mapping[str, str]) -> Any:
-        """As `call`, tried again for a while if the connection breaks or the server is busy.
-
-        Only for what may be repeated: an upload is known by its content, a submission by its Idempotency-Key.
+        Only for what may be repeated: reading; an upload, known by its content; a submission with Idempotency-Key.
         """
-        for pause in _PAUSES_S:
-            try:
-                return self.call(method, path, body=body, headers=headers)
-            except ApiProblem as problem:
-                if problem.status not in (408, 409, 503):
-                    raise
-                time.sleep(min(problem.retry_after_s or pause, 10.0))
-            except Failure as failure:
-                if failure.exit_code != 3:
-                    raise
-                warn(f"{failure.message}; trying again")
-                time.sleep(pause)
-        return self.call(method, path, body=body, headers=headers)
+        return self.insist(lambda failures: self.once(method, path, body=body, headers=headers)[0])
 
-    def watch(self, job_id: str) -> Iterator[dict[str, Any]]:
-        """A job at each change, until it has finished."""
-        headers = {"Prefer": f"wait={_WAIT_S}"}
+    def insist(self, attempt: Callable[[int], T]) -> T:
+        """What `attempt` returns, once it succeeds; it is given the number of failures so far.
+
+        Raises:
+            Trouble: that of the last attempt, when it will not pass or patience is at its end.
+        """
+        patience = self.patience()
         while True:
             try:
-                with self.stream("GET", f"/v1/jobs/{job_id}", headers=headers) as answer:
-                    job: dict[str, Any] = json.load(answer)
-                    headers = {"Prefer": f"wait={_WAIT_S}", "If-None-Match": answer.headers.get("ETag", "")}
-            except ApiProblem as problem:
-                if problem.status not in (304, 503):
-                    raise
-                if problem.status == 503:  # too many wait: look again without waiting there
-                    time.sleep(min(problem.retry_after_s or 1.0, 5.0))
-                    headers = {}
-                continue
-            yield job
-            if job["finished_at"] is not None:
-                return
+                result = attempt(patience.failures)
+            except Trouble as trouble:
+                patience.pause(trouble, limit_s=self._limit(trouble))
+            else:
+                patience.renew()
+                return result
 
-    @contextlib.contextmanager
-    def _reaching(self) -> Iterator[None]:
-        try:
-            yield
-        except HTTPError as error:
-            with error:
-                raise self._problem(error) from None
-        except URLError as error:
-            if isinstance(error.reason, ConnectionRefusedError):
-                raise Failure(f"nobody answers at {self._url}; is `tagline up` running?", 3) from None
-            raise Failure(f"cannot reach {self._url}: {error.reason}", 3) from None
-        except BrokenPipeError:
-            raise
-        except (OSError, HTTPException) as error:
-            raise Failure(f"the connection to {self._url} broke: {error or type(error).__name__}", 3) from None
+    def patience(self) -> Patience:
+        """For the tries of one call."""
+        return Patience(self._patience_s, self._sleep, self._tell)
 
-    def _problem(self, error: HTTPError) -> ApiProblem:
-        after = error.headers.get("Retry-After", "")
-        wait = float(after) if after.isdigit() else None
+    def answers(self) -> bool:
+        """Whether the server answers at all."""
         try:
-            problem = json.loads(error.read(100_000))
-            message = f"{problem['detail']} ({problem['code']}"
-            message += f", at {problem['where']})" if problem.get("where") else ")"
-        except (ValueError, KeyError, TypeError):
-            message = f"the server answers {error.code} {error.reason}"
-        if error.code == 401:
-            message += (
-                ". Set TAGLINE_API_KEY; `tagline up` prints a key at its first start, `tagline keys create` makes one."
-            )
-        return ApiProblem(error.code, message, wait)
+            self.once("GET", "/v1/jobs?limit=1", timeout_s=10.0)
+        except Trouble as trouble:
+            return not trouble.passing
+        return True
+
+    def _limit(self, trouble: Trouble) -> float | None:
+        return max(self._patience_s, KEY_HELD_S) if self._patience_s and trouble.code == IN_USE else None
+
+    def _sleep(self, seconds: float) -> None:
+        if self.ending.wait(seconds):
+            raise Unreachable("interrupted", passing=False)
+
+    def _tell(self, text: str) -> None:
+        """Each thing once, whichever of several threads meets it."""
+        with self._telling:
+            if text != self._told:
+                self._told = text
+                warn(text)
+
+
+def _checked(url: str) -> str:
+    """The host of a server's URL.
+
+    Raises:
+        Failure: it is none; exit code 2.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    readable = url.isprintable() and " " not in url and parts.path.isascii()
+    if not host or parts.scheme not in ("http", "https") or not readable:
+        raise Failure(f"TAGLINE_URL: {url!r} is not an http or https URL", 2)
+    return host

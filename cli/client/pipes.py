@@ -7,10 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 
+from cli.terminal import Failure
+
 
 @contextlib.contextmanager
 def quiet_pipe() -> Iterator[None]:
-    """End the program quietly when nobody reads its output any more."""
+    """End the program quietly when nobody reads its output any more.
+
+    Raises:
+        Failure: it cannot be written for another reason, such as a full disk.
+    """
     try:
         yield
         sys.stdout.flush()
@@ -18,3 +24,5 @@ def quiet_pipe() -> Iterator[None]:
         # What is still buffered would fail again when the interpreter closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        raise Failure(f"cannot write the results: {error.strerror}") from None

@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.client.connection import Client
+from cli.client.job_ids import job_path
+from cli.client.problems import Trouble
+from cli.client.watch import JobWatch
 from cli.terminal import note
 
 
@@ -44,7 +47,7 @@ def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     with _bar() as bar:
         task = bar.add_task("running", total=job["counts"]["total"], pace="")
-        for job in client.watch(job["id"]):  # noqa: B020
+        for job in JobWatch(client, job_path(job["id"])).changes():  # noqa: B020
             counts = job["counts"]
             done = counts["total"] - counts["pending"]
             pace = done / max(time.monotonic() - began, 0.001)
@@ -52,6 +55,20 @@ def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     took = time.monotonic() - began
     note(f"job {job['id']} {job['state']} in {took:.1f} s: {_parts(job)}")
     return job
+
+
+def wait_for(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """As `watch_job`, for a command; if that ends early, say that the job does not."""
+    more = f"the job goes on; `tagline status {job['id']} --wait` waits for it"
+    try:
+        return watch_job(client, job)
+    except KeyboardInterrupt:
+        note(more)
+        sys.exit(130)
+    except Trouble as trouble:
+        if trouble.passing:
+            note(more)
+        raise
 
 
 def describe(job: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -15,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client.connection import Client
+from cli.client.job_ids import checked_job, finding, job_path
+from cli.client.patience_option import open_client, patience_option
 from cli.client.pipes import quiet_pipe
-from cli.config import read_client_settings
+from cli.client.records import CSV, NDJSON, Records
 from cli.terminal import clean, note
 
 _ROWS = 50
-_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 _ID_WIDTH = 30
 
 
@@ -31,20 +31,21 @@ _ID_WIDTH = 30
 )
 @click.option("--state", type=click.Choice(["succeeded", "failed", "cancelled"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=_ROWS, show_default=True, help="Rows of a table.")
-def results(job_id: str, form: str, state: str | None, limit: int) -> None:
+@patience_option
+def results(job_id: str, form: str, state: str | None, limit: int, patience: float | None) -> None:
     """Print a job's results; json, ndjson and csv are streamed, all of them, in input order."""
-    client = Client(read_client_settings())
-    with quiet_pipe():
+    client = open_client(patience, asks=True)
+    path = job_path(job_id)
+    with quiet_pipe(), finding(job_id):
         if form == "table":
-            print_table(client, client.call("GET", f"/v1/jobs/{job_id}"), Console(), state=state, limit=limit)
+            print_table(client, checked_job(client.call("GET", path)), Console(), state=state, limit=limit)
             return
-        query = f"?state={state}" if state else ""
-        accept = _TYPES["csv" if form == "csv" else "ndjson"]
-        with client.stream("GET", f"/v1/jobs/{job_id}/results{query}", headers={"Accept": accept}) as answer:
-            if form == "json":
-                _write_json(answer)
-            else:
-                shutil.copyfileobj(answer, sys.stdout.buffer)
+        records = Records(client, path, CSV if form == "csv" else NDJSON, state)
+        if form == "json":
+            _write_json(records)
+        else:
+            for record in records:
+                sys.stdout.buffer.write(record)
         sys.stdout.buffer.flush()
 
 

@@ -2,131 +2,174 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import secrets
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import click
 from rich.console import Console
 
-from cli.client.connection import JSON, Client
-from cli.client.inputs import LISTS, Listing, Photo, as_lines, as_listing, read_arguments, upload_all
-from cli.client.progress import counter, watch_job
+from cli.client.arguments import LISTS, Named, Photo, as_listing, printable, read_arguments
+from cli.client.connection import JSON, Body, Client
+from cli.client.files import LeftOut
+from cli.client.inputs import as_lines, upload_all
+from cli.client.job_fields import as_query, job_fields, job_options
+from cli.client.job_ids import checked_job
+from cli.client.left_out import tell_left_out
+from cli.client.patience_option import open_client, patience_option
+from cli.client.problems import Trouble
+from cli.client.progress import counter, wait_for
 from cli.client.results import print_table
-from cli.config import read_client_settings
-from cli.terminal import Failure, note, say, warn
+from cli.terminal import Failure, note, say, say_json, warn
 from core.states import JobState
 
 _JSON_MOST = 1000  # inputs in one JSON document; more go as a stream
+_NDJSON = "application/x-ndjson"
 _TYPES = {suffix.removeprefix("."): media_type for suffix, media_type in LISTS.items()}
+_KEY = re.compile(r"[!-~]{1,255}")
 _FAILED = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 
 
 @click.command("submit")
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE|FOLDER|URL|-...")
-@click.option("--tasks", required=True, help="classify,caption,tag of images; sentiment,language,spam of a list.")
+@job_options
 @click.option("--wait", is_flag=True, help="Show the progress, then the results.")
-@click.option("--name", help="A name for the job.")
-@click.option("--webhook", metavar="URL", help="Where to send a signed message at the end.")
-@click.option("--top-k", type=click.IntRange(1, 1000), help="Labels for each photo.")
-@click.option("--priority", type=click.Choice(["interactive", "bulk"]), help="By default the size decides.")
 @click.option("--list-format", type=click.Choice(list(_TYPES)), help="What a list is, if not what its name says.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key and inputs again give the same job, not another.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
+@patience_option
 def submit(
     inputs: tuple[str, ...],
-    tasks: str,
     wait: bool,
-    name: str | None,
-    webhook: str | None,
-    top_k: int | None,
-    priority: str | None,
     list_format: str | None,
+    idempotency_key: str | None,
     as_json: bool,
+    patience: float | None,
+    **fields: Any,
 ) -> None:
     """Submit images as one job.
 
     URLs and s3:// objects are fetched by the service; image files, and every image in a folder, are uploaded.
     A list (.txt .csv .ndjson .jsonl, or - for standard input) is sent as it is, however long.
+
+    Hidden files, thumbnails that systems keep, and files of other kinds in a folder are left out. Exit codes: 1 if a
+    photo could not be read or sent, the server refused, or with --wait the job failed; 2 if there is nothing to
+    submit; 3 if the server does not answer; 130 if interrupted.
     """
-    client = Client(read_client_settings())
-    names = [task.strip() for task in tasks.split(",") if task.strip()]
-    options = {task: {"top_k": top_k} for task in names if task in ("classify", "tag")} if top_k else {}
-    hook = {"url": webhook} if webhook else None
-    fields: dict[str, Any] = {
-        "tasks": names, "name": name, "priority": priority, "options": options, "webhook": hook
-    }  # fmt: skip
-    fields = {field: value for field, value in fields.items() if value}
-    skipped = 0
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        raise Failure("--idempotency-key: 1 to 255 printable ASCII characters without spaces", 2)
+    client = open_client(patience)
+    wanted = job_fields(**fields)
+    lost = 0
     listing = as_listing(inputs, _TYPES.get(list_format or ""))
     if listing:
-        job = submit_list(client, fields, listing)
+        with contextlib.closing(listing):
+            job = submit_stream(client, wanted, listing.blocks, listing.media_type, idempotency_key)
     else:
-        job, skipped = submit_named(client, fields, inputs)
+        made, lost = _gather(client, inputs)
+        if len(made) > _JSON_MOST:
+            job = submit_stream(client, wanted, lambda: as_lines(made), _NDJSON, idempotency_key)
+        else:
+            job = submit_json(client, {**wanted, "inputs": made}, idempotency_key)
     finished = follow(client, job, as_json=as_json, wait=wait)
-    if skipped or (wait and finished["state"] in _FAILED):
+    if lost or (wait and finished["state"] in _FAILED):
         sys.exit(1)
 
 
-def submit_list(client: Client, fields: dict[str, Any], listing: Listing) -> dict[str, Any]:
-    """Submit a list, read and sent block by block."""
-    return _stream(client, fields, listing.blocks(), listing.media_type)
+def submit_json(client: Client, request: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+    """Submit one JSON document and return the job.
+
+    Args:
+        key: for Idempotency-Key; one is made up unless given, so that a repetition makes no second job.
+    """
+    return _make(client, "/v1/jobs", json.dumps(request).encode(), JSON, key)
 
 
-def submit_named(client: Client, fields: dict[str, Any], inputs: tuple[str, ...]) -> tuple[dict[str, Any], int]:
-    """Submit URLs and files; the job, and how many files were refused."""
-    named = read_arguments(inputs)
-    refused: list[str] = []
+def submit_stream(
+    client: Client,
+    fields: dict[str, Any],
+    blocks: Callable[[], Iterator[bytes]],
+    media_type: str,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """Submit inputs that are read and sent block by block; as `submit_json`.
+
+    Args:
+        fields: what is said of the job.
+        blocks: gives the same bytes again for each try.
+    """
+    path = f"/v1/jobs?{urlencode(as_query(fields))}"
+    return _make(client, path, lambda: Body(blocks()), media_type, key)
+
+
+def _make(
+    client: Client, path: str, body: bytes | Callable[[], Body], media_type: str, given_key: str | None
+) -> dict[str, Any]:
+    key = given_key or secrets.token_hex(16)
+    headers = {"Content-Type": media_type, "Idempotency-Key": key}
+    arrived = False
+
+    def attempt(failures: int) -> dict[str, Any]:
+        nonlocal arrived
+        try:
+            answer, about = client.once("POST", path, body=body, headers=headers)
+        except Trouble as trouble:
+            arrived = (arrived or trouble.arrived) and trouble.passing
+            raise
+        if given_key and not failures and about.get("Idempotent-Replayed") == "true":
+            note("this key was used before; it is the same job")
+        return checked_job(answer)
+
+    try:
+        return client.insist(attempt)
+    except (Trouble, KeyboardInterrupt) as error:
+        if arrived or isinstance(error, KeyboardInterrupt):
+            note(f"the job may have been made; the same command with --idempotency-key {key} finds it, and makes none")
+        raise
+
+
+def _gather(client: Client, inputs: tuple[str, ...]) -> tuple[list[dict[str, str]], int]:
+    """The inputs that a person named, photos uploaded; and how many photos could not be read or sent."""
+    named: list[Named] = []
+    left: list[LeftOut] = []
+    for found in read_arguments(inputs):
+        if isinstance(found, LeftOut):
+            left.append(found)
+        else:
+            named.append(found)
+    lost = tell_left_out(left)
+    if not named and not lost:
+        raise Failure(f"there is no photo in {', '.join(map(printable, inputs))}", 2)
 
     def skip(photo: Photo, why: str) -> None:
-        refused.append(photo.id)
-        warn(f"skipped {photo.path}: {why}")
+        nonlocal lost
+        lost += 1
+        warn(f"skipped {printable(str(photo.path))}: {why}")
 
     photos = sum(isinstance(one, Photo) for one in named)
     with counter("uploading", len(named) if photos else 0) as done:
         made = upload_all(client, named, done, skip)
     if not made:
         raise Failure("nothing is left to submit")
-    if len(made) > _JSON_MOST:
-        return _stream(client, fields, as_lines(made), "application/x-ndjson"), len(refused)
-    return submit_json(client, {**fields, "inputs": made}), len(refused)
-
-
-def submit_json(client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    """Submit one JSON document and return the job."""
-    body = json.dumps(request).encode()
-    headers = {"Content-Type": JSON, "Idempotency-Key": secrets.token_hex(16)}
-    job: dict[str, Any] = client.insist("POST", "/v1/jobs", body=body, headers=headers)
-    return job
-
-
-def _stream(client: Client, fields: dict[str, Any], blocks: Any, media_type: str) -> dict[str, Any]:
-    query = {name: value for name, value in fields.items() if isinstance(value, str)}
-    query["tasks"] = ",".join(fields["tasks"])
-    if "options" in fields:
-        query["options"] = json.dumps(fields["options"])
-    if "webhook" in fields:
-        query["webhook_url"] = fields["webhook"]["url"]
-    job: dict[str, Any] = client.call(
-        "POST", f"/v1/jobs?{urlencode(query)}", body=blocks, headers={"Content-Type": media_type}
-    )
-    return job
+    return made, lost
 
 
 def follow(client: Client, job: dict[str, Any], *, as_json: bool, wait: bool) -> dict[str, Any]:
     """Say what became of the submission; with `wait` when it has finished."""
+    accepted = f"{job['counts']['total']:,} accepted"
     if wait:
-        try:
-            job = watch_job(client, job)
-        except KeyboardInterrupt:
-            note(f"the job goes on; `tagline status {job['id']}` shows how far it is")
-            sys.exit(130)
+        note(f"job {job['id']}: {accepted}")  # before anything can go wrong
+        job = wait_for(client, job)
     if as_json:
-        say(json.dumps(job, ensure_ascii=False))
+        say_json(job)
     elif wait:
         print_table(client, job, Console())
     else:
         say(job["id"])
-        note(f"{job['counts']['total']:,} accepted; `tagline status {job['id']}` shows how far it is")
+        note(f"{accepted}; `tagline status {job['id']}` shows how far it is")
     return job

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.client.inputs import upload
 from cli.stack.orphans import marked
 from tests.e2e.conftest import KEY, Up
 from tests.support.photos import SAMPLES
@@ -61,6 +62,70 @@ def test_a_broken_photo_is_skipped_and_said(service: Up, tmp_path: Path) -> None
     assert done.returncode == 1
     assert b"skipped" in done.stderr
     assert b"1 accepted" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_folder_as_people_have_them(service: Up, tmp_path: Path) -> None:
+    """Names of another century, thumbnails, an icon, a photo that is none and one that is too large."""
+    (tmp_path / "@eaDir").mkdir()
+    for name in (b"caf\xe9.jpg", b"@eaDir/thumb.jpg", b".hidden.jpg"):
+        shutil.copy(SAMPLES / "cat.jpg", os.path.join(os.fsencode(tmp_path), name))
+    (tmp_path / "favicon.ico").write_bytes(b"\0\0\1\0")
+    tidy = tagline(service, "submit", str(tmp_path), "--tasks", "classify", "--wait")
+    assert tidy.returncode == 0, tidy.stderr
+    assert "caf\\xe9.jpg" in tidy.stdout.decode()
+    assert b"1 succeeded" in tidy.stderr
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    with (tmp_path / "huge.tif").open("wb") as file:
+        file.truncate(1 << 36)
+    done = tagline(service, "submit", str(tmp_path), "--tasks", "classify", "--wait")
+    assert done.returncode == 1
+    assert b"1 succeeded" in done.stderr
+    for words in (b"broken.jpg: ", b"huge.tif: ", b"(upload_too_large)", b"@eaDir/", b".hidden.jpg", b"favicon.ico"):
+        assert words in done.stderr
+
+
+@pytest.mark.slow
+def test_waiting_outlives_the_api(service: Up, tmp_path: Path) -> None:
+    photo = upload(service.client, SAMPLES / "cat.jpg")
+    listing = tmp_path / "list.ndjson"
+    listing.write_text((json.dumps({"upload": photo}) + "\n") * 120)
+    environment = {**os.environ, "TAGLINE_URL": service.url, "TAGLINE_API_KEY": KEY}
+    command = [sys.executable, "-m", "cli.main", "submit", str(listing), "--tasks", "classify", "--wait"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr.readline().startswith(b"job ")
+        for pid in service.pids("api"):
+            os.kill(pid, signal.SIGKILL)
+        said = process.stderr.read()
+        table = process.stdout.read()
+        assert process.wait(60) == 0, said
+    assert b"120 succeeded" in said
+    assert b"Egyptian cat" in table
+
+
+@pytest.mark.slow
+def test_streamed_results_outlive_the_api_however_it_ends(service: Up) -> None:
+    """Stopped in order the API ends its streams in order too, as if there were no more results."""
+    lines = [f"http://127.0.0.1:9/{number}/{'x' * 8000}" for number in range(2000)]
+    job = tagline(service, "submit", "-", "--tasks", "classify", stdin="\n".join(lines).encode())
+    job_id = job.stdout.decode().strip()
+    service.finished({"id": job_id})
+    environment = {**os.environ, "TAGLINE_URL": service.url, "TAGLINE_API_KEY": KEY}
+    command = [sys.executable, "-m", "cli.main", "results", job_id, "--format", "ndjson"]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            rows = [process.stdout.readline()]
+            for pid in service.pids("api"):
+                os.kill(pid, number)
+            rows += process.stdout.readlines()
+            assert process.wait(60) == 0, process.stderr.read()
+        assert [json.loads(row)["seq"] for row in rows] == list(range(2000))
+    asked = (service.data / "logs" / "api.log").read_text().count(f"/v1/jobs/{job_id}/results")
+    assert asked >= 4, "no stream was cut"
 
 
 @pytest.mark.slow

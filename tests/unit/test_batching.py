@@ -200,7 +200,10 @@ def test_what_fails_alone_twice_fails_for_good_and_names_no_file() -> None:
     lane.close()
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30)), min_size=1, max_size=6), st.integers(1, 8))
+ARRIVALS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30)), min_size=1, max_size=6)
+
+
+@given(ARRIVALS, st.integers(1, 8))
 def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], size: int) -> None:
     """Whatever has been queued in which order, at every moment no waiting tenant is ahead of another by more than one."""
     queue = FairQueue()

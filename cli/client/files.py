@@ -1,0 +1,114 @@
+"""Which files below a folder are photos, and what is left out and why.
+
+A folder of photos is full of other things: thumbnails that a NAS keeps, what the Finder and Windows leave behind,
+videos, sidecars, icons. None of it is worth a failure; what should be a photo and cannot be read is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# What core/images reads, by the names that such files have.
+PHOTOS = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        *(".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"),
+        *(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    )
+)
+# Made by systems, not by people: Synology, QNAP, Windows, macOS, Linux. Names are compared in lower case; those that
+# begin with a dot (.@__thumb, .thumbnails, .Trash-1000, ._photo.jpg, .DS_Store, .AppleDouble) are hidden anyway.
+SYSTEM = frozenset(
+    (
+        *("@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "@sharesnap", "@snapshot", "@__thumb"),
+        *("#recycle", "#snapshot", "#sharesnap", "$recycle.bin", "recycler", "recycled", "system volume information"),
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "lost+found", "__macosx"),
+        *("network trash folder", "temporary items", "thevolumesettingsfolder", "icon\r"),
+    )
+)
+HIDDEN_WHY = "hidden"
+SYSTEM_WHY = "thumbnails, trash and notes of a system"
+KIND_WHY = "not photos that the service reads"
+SPECIAL_WHY = "pipes, sockets and devices"
+LINK_WHY = "links to folders, which are not followed"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that does not go along.
+
+    Attributes:
+        path: of it.
+        why: the reason, in words.
+        lost: it is, or may hold, a photo that its owner wanted to be sent.
+    """
+
+    path: Path
+    why: str
+    lost: bool = False
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name does not show itself."""
+    return name.startswith(".")
+
+
+def is_system(name: str) -> bool:
+    """Whether a system made it, and no person."""
+    return name.lower() in SYSTEM
+
+
+def photos_below(folder: Path) -> Iterator[Path | LeftOut]:
+    """Every photo in a folder and its subfolders, by name, and what is left out.
+
+    The folder itself may be called anything. Links to files are followed; links to folders are not: they may lead in
+    a circle, or to what was never meant to be sent.
+    """
+    waiting: list[Path] = [folder]
+    while waiting:
+        here = waiting.pop()
+        if here is not folder and not _is_folder(here):
+            yield _judge(here)
+            continue
+        try:
+            names = sorted(os.listdir(here))
+        except OSError as error:
+            yield LeftOut(here, f"cannot be opened: {error.strerror}", lost=True)
+            continue
+        for name in names:
+            if is_hidden(name):
+                yield LeftOut(here / name, HIDDEN_WHY)
+            elif is_system(name):
+                yield LeftOut(here / name, SYSTEM_WHY)
+        shown = [name for name in names if not is_hidden(name) and not is_system(name)]
+        waiting += [here / name for name in reversed(shown)]
+
+
+def why_unreadable(path: Path) -> LeftOut | None:
+    """What is wrong with what should be a photo, judged without opening it; None if it is a file."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        why = "a link to nothing" if isinstance(error, FileNotFoundError) and path.is_symlink() else error.strerror
+        return LeftOut(path, f"cannot be read: {why}", lost=True)
+    if stat.S_ISREG(mode):
+        return None
+    return LeftOut(path, LINK_WHY if stat.S_ISDIR(mode) else SPECIAL_WHY)
+
+
+def _judge(path: Path) -> Path | LeftOut:
+    if path.suffix.lower() not in PHOTOS:
+        return LeftOut(path, LINK_WHY if os.path.isdir(path) else KIND_WHY)
+    return why_unreadable(path) or path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False  # the judge will say why

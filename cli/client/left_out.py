@@ -1,0 +1,33 @@
+"""Saying what of a folder does not go along: each lost photo by its name, the rest by its kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from cli.client.arguments import printable
+from cli.client.files import LeftOut
+from cli.terminal import note, warn
+
+_NAMED = 20  # of each kind
+
+
+def tell_left_out(left: Sequence[LeftOut]) -> int:
+    """Name what is left out and why, on standard error; how many photos were lost."""
+    kinds: dict[str, list[LeftOut]] = {}
+    lost = 0
+    for one in left:
+        if one.lost:
+            lost += 1
+            warn(f"skipped {printable(str(one.path))}: {one.why}")
+        else:
+            kinds.setdefault(one.why, []).append(one)
+    for why, those in kinds.items():
+        names = ", ".join(_name(one) for one in those[:_NAMED])
+        more = f" and {len(those) - _NAMED:,} more" if len(those) > _NAMED else ""
+        note(f"left out, {why}: {names}{more}")
+    return lost
+
+
+def _name(one: LeftOut) -> str:
+    return printable(one.path.name) + ("/" if os.path.isdir(one.path) else "")

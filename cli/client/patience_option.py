@@ -1,0 +1,29 @@
+"""`--patience` of the client commands, and the client that has it."""
+
+from __future__ import annotations
+
+import click
+
+from cli.client.connection import Client
+from cli.client.retries import ASKING_S
+from cli.config import read_client_settings
+
+patience_option = click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="How long to go on while the server does not answer.  [TAGLINE_PATIENCE_S]",
+)
+
+
+def open_client(patience: float | None, *, asks: bool = False) -> Client:
+    """The client of a command.
+
+    Args:
+        patience: as the option has it.
+        asks: it loses nothing if it gives up earlier, and somebody waits for its answer.
+    """
+    settings = read_client_settings()
+    if patience is None:
+        patience = min(settings.patience_s, ASKING_S) if asks else settings.patience_s
+    return Client(settings, patience)

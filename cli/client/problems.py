@@ -1,0 +1,137 @@
+"""What can go wrong between a command and the server, in words, and whether it is worth another try."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+
+from cli.terminal import Failure
+
+REFUSED, UNREACHABLE = 1, 3  # exit codes
+IN_USE = "idempotency_key_in_use"
+_PASSING_STATUS = (408, 425, 429)
+_PASSING_CODES = (IN_USE, "body_incomplete")
+_LASTING_STATUS = (501, 505)
+_LASTING_CODES = ("model_unavailable",)  # a person has to mend that
+_MOST = 500  # characters of a message
+_LONGEST_ASKED_S = 3600.0
+
+
+class Trouble(Failure):
+    """A call that did not succeed.
+
+    Attributes:
+        passing: whether the same call may succeed later.
+        arrived: whether the server may have done what was asked.
+        code: the server's, if it gave one.
+        retry_after_s: how long it asked to be left alone; None if it did not say.
+    """
+
+    def __init__(self, message: str, exit_code: int, *, passing: bool) -> None:
+        super().__init__(message if len(message) <= _MOST else message[: _MOST - 1] + "…", exit_code)
+        self.passing = passing
+        self.arrived = passing
+        self.code: str | None = None
+        self.retry_after_s: float | None = None
+
+
+class Unreachable(Trouble):
+    """No answer, or none that can be read; exit code 3."""
+
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        super().__init__(message, UNREACHABLE, passing=passing)
+
+
+class ApiProblem(Trouble):
+    """The server, or a proxy before it, said no; exit code 1, or 3 if it only cannot answer at present.
+
+    Attributes:
+        status: of the answer.
+    """
+
+    def __init__(self, status: int, code: str | None, message: str, retry_after_s: float | None) -> None:
+        passing = code in _PASSING_CODES or status in _PASSING_STATUS
+        passing |= status >= 500 and status not in _LASTING_STATUS and code not in _LASTING_CODES
+        super().__init__(message, UNREACHABLE if passing else REFUSED, passing=passing)
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+def read_problem(status: int, reason: str, headers: Message, body: bytes) -> ApiProblem:
+    """The problem that an answer tells of: ours (RFC 9457), or whatever a proxy says."""
+    code = None
+    try:
+        problem = json.loads(body)
+        message = f"{problem['detail']} ({problem['code']}"
+        message += f", at {problem['where']})" if problem.get("where") else ")"
+        code = str(problem["code"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = f"the server answers {status} {reason}".rstrip()
+        if 300 <= status < 400 and "Location" in headers:
+            message += f"; TAGLINE_URL should lead to {headers['Location']}"
+    if status == 401:
+        message += (
+            ". Set TAGLINE_API_KEY; `tagline up` prints a key at its first start, `tagline keys create` makes one."
+        )
+    return ApiProblem(status, code, message, read_retry_after(headers.get("Retry-After", "")))
+
+
+def read_retry_after(value: str) -> float | None:
+    """Seconds that a Retry-After header asks for (RFC 9110: seconds or a date), at most an hour; None if unreadable."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_ASKED_S)
+    try:
+        until = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_ASKED_S)
+
+
+@contextlib.contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turn whatever a library raises on the way to a server into a Trouble. Only for what talks to it: an OSError of
+    another kind (a full disk, a closed pipe) would be taken for the connection's."""
+    try:
+        yield
+    except HTTPError as error:
+        with error:
+            body = _whatever_is_left(error)
+        raise read_problem(error.code, str(error.reason), error.headers, body) from None
+    except URLError as error:
+        reason = error.reason
+        if isinstance(reason, ConnectionRefusedError):
+            refused = Unreachable(f"nobody answers at {url}; is `tagline up` running?")
+            refused.arrived = False
+            raise refused from None
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise Unreachable(f"{url} cannot be trusted: {reason.verify_message}", passing=False) from None
+        raise Unreachable(f"cannot reach {url}: {_words(reason)}") from None
+    except UnicodeError:
+        raise Unreachable(f"cannot reach {url}: that is no host name", passing=False) from None
+    except (OSError, HTTPException) as error:
+        raise Unreachable(f"the connection to {url} broke: {_words(error)}") from None
+
+
+def _whatever_is_left(error: HTTPError) -> bytes:
+    try:
+        return error.read(100_000)
+    except (OSError, HTTPException):
+        return b""  # the status says enough
+
+
+def _words(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
