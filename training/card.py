@@ -2,7 +2,7 @@
 
     python -m training.card models/NAME ...
 
-writes the cards again after their texts in training/cards have changed; no number changes by it.
+writes the cards again after their texts in training/*/cards have changed; no number changes by it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.artefacts.manifest import MANIFEST, Metric, load_manifest
-from training.package import write_manifest
+from training.common.package import write_manifest
 
-CARDS = Path(__file__).with_name("cards")
+CARDS = Path(__file__).parent
 PLACE = "{metrics}"
 CARD = "README.md"
 
@@ -30,12 +30,12 @@ def metrics_table(metrics: Sequence[Metric]) -> str:
 
 
 def write_card(folder: Path, name: str, metrics: Sequence[Metric]) -> None:
-    """Write README.md from training/cards/NAME.md, its place for metrics filled.
+    """Write README.md from training/*/cards/NAME.md, its place for metrics filled.
 
     An artefact without such a text gets the bare table: enough for a try, not for shipping.
     """
-    template = CARDS / f"{name}.md"
-    text = template.read_text(encoding="utf-8") if template.exists() else f"# {name}\n\n{PLACE}\n"
+    template = next(CARDS.glob(f"*/cards/{name}.md"), None)
+    text = template.read_text(encoding="utf-8") if template else f"# {name}\n\n{PLACE}\n"
     (folder / CARD).write_text(text.replace(PLACE, metrics_table(metrics)), encoding="utf-8")
 
 

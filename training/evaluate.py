@@ -17,17 +17,17 @@ from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import Manifest, Metric
 from core.errors import ArtefactError
 from training.card import CARD, metrics_table
-from training.layout import data_of
+from training.common.datasets.data_folder import data_of
 
 # Task of the manifest -> who measures its artefacts; imported when one is measured.
 MEASURES = {
-    "classify": "training.vision.package_encoder.measure_encoder",
-    "caption": "training.vision.caption_measure.measure_captions",
-    "tag": "training.vision.tag_measure.measure",
-    "embed": "training.vision.minilm_measure.measure",
-    "sentiment": "training.text.measure.measure_sentiment",
-    "language": "training.text.measure.measure_language",
-    "spam": "training.text.measure.measure_spam",
+    "classify": "training.encoder.encoder_package.measure_encoder",
+    "caption": "training.captioner.caption_measure.measure_captions",
+    "tag": "training.tagger.tag_measure.measure",
+    "embed": "training.text_encoder.minilm_measure.measure",
+    "sentiment": "training.spam.spam_measure.measure_sentiment",
+    "language": "training.spam.spam_measure.measure_language",
+    "spam": "training.spam.spam_measure.measure_spam",
 }
 SLACK = 0.0005  # a card is rounded, and machines differ in the last bits
 SMALLER_IS_BETTER = ("calibration_error", "difference")

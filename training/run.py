@@ -13,17 +13,17 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from training.experiment import Experiment, experiment_names, keep_experiment, load_experiment
-from training.layout import data_of
+from training.common.datasets.data_folder import data_of
+from training.common.experiment import Experiment, experiment_names, keep_experiment, load_experiment
 
 # Task of the plan -> who starts and finishes its runs; imported when it is needed, since Keras is slow to import.
 TASKS = {
-    "sentiment": "training.text.finish",
-    "language": "training.text.finish",
-    "spam": "training.text.finish",
-    "encoder": "training.vision.finish",
-    "caption": "training.vision.finish",
-    "tag": "training.vision.tag_finish",
+    "sentiment": "training.sentiment.sentiment_package",
+    "language": "training.sentiment.sentiment_package",
+    "spam": "training.sentiment.sentiment_package",
+    "encoder": "training.captioner.caption_task",
+    "caption": "training.captioner.caption_task",
+    "tag": "training.tagger.tag_package",
 }
 
 
@@ -31,7 +31,7 @@ def run(experiment: Experiment, data: Path, out: Path, work: Path) -> None:
     """Train an experiment and write its artefact."""
     import keras
 
-    from training.fit import fit
+    from training.common.fit import fit
 
     keep_experiment(experiment, work)
     data = data_of(experiment.plan.task, data)

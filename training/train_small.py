@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.texts.prepare import CharGrams, TextSpec, TokenGrams
-from training.experiment import (
+from training.common.experiment import (
     CaptionPlan,
     Convolutional,
     EncoderPlan,
@@ -98,9 +98,9 @@ def _possible(experiment: Experiment) -> bool:
 
 def train_small(out: Path) -> list[Path]:
     """Train everything below `out`; gives the artefacts' folders."""
+    from training.common.photos.made_up_photos import write_made_up_photos
+    from training.language.made_up_words import write_made_up
     from training.run import run
-    from training.text.made_up import write_made_up
-    from training.vision.made_up import write_made_up_photos
 
     write_made_up(out / "data")
     write_made_up_photos(out / "data")

@@ -32,11 +32,11 @@ from db import keys
 from db.engine import Database
 from db.results import stream_results
 from tests.support.jobs import make_job
-from training.export import graph_parts
-from training.vision.augment import view
-from training.vision.decode import best_captions
-from training.vision.offline import encode_photos_once
-from training.vision.tag_measure import OfflineTagger
+from training.common.captions.caption_search import best_captions
+from training.common.export import graph_parts
+from training.common.photos.augment import view
+from training.common.photos.offline_encoder import encode_photos_once
+from training.tagger.tag_measure import OfflineTagger
 from worker.chunk.pipeline import run_batch
 from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 pytest.importorskip("keras")
 
-from training.experiment import Experiment, keep_experiment, load_experiment
-from training.fit import fit
+from training.captioner.caption_run import draw
+from training.captioner.caption_task import start
+from training.common.experiment import Experiment, keep_experiment, load_experiment
+from training.common.fit import fit
+from training.common.photos.made_up_photos import write_made_up_photos
 from training.train_small import shrink
-from training.vision.captioner import draw
-from training.vision.finish import start
-from training.vision.made_up import write_made_up_photos
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"

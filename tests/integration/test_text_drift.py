@@ -16,10 +16,10 @@ from core.artefacts.manifest import load_manifest
 from core.errors import ItemError
 from core.settings import load_settings
 from core.texts.prepare import MAX_CHARS, TextSpec, prepare_text, strip_accents
-from training.text.datasets import read_reviews, read_tagged
-from training.text.judge import Judge
-from training.text.made_up import write_made_up
-from training.text.measure import declaration
+from training.common.datasets.labelled_texts import read_reviews, read_tagged
+from training.common.texts.offline_classifier import Judge
+from training.language.made_up_words import write_made_up
+from training.spam.spam_measure import declaration
 from worker.models.load import load_model
 from worker.models.model import Query, TextModel
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.artefacts.manifest import Metric, load_manifest
 from training import card
-from training.package import write_manifest
+from training.common.package import write_manifest
 
 IMAGE = {"medium": "image", "size": [8, 8]}
 TENSOR = {"x": {"dtype": "float32", "shape": [None, 2]}}
@@ -26,7 +26,8 @@ def test_a_card_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "metrics": [METRIC.model_dump()],
     }  # fmt: skip
     before = write_manifest(folder, fields, ["graph.pb", card.CARD])
-    (tmp_path / "toy.md").write_text("# A better text\n\n{metrics}\n")
+    (tmp_path / "task" / "cards").mkdir(parents=True)
+    (tmp_path / "task" / "cards" / "toy.md").write_text("# A better text\n\n{metrics}\n")
     monkeypatch.setattr(card, "CARDS", tmp_path)
     card.rewrite(folder)
     after = load_manifest(folder)

@@ -13,10 +13,17 @@ import pytest
 from PIL import Image
 
 from core.heads.captions import END, PAD, SPECIAL, START, UNKNOWN
-from training.vision.augment import view
-from training.vision.caption_data import sentences, vocabulary, word_shares
-from training.vision.datasets import Photo, captioned, of_split, read_captions, read_open_images, tokenise
-from training.vision.made_up import SPLITS, write_made_up_photos
+from training.common.captions.caption_data import sentences, vocabulary, word_shares
+from training.common.datasets.captioned_photos import (
+    Photo,
+    captioned,
+    of_split,
+    read_captions,
+    read_open_images,
+    tokenise,
+)
+from training.common.photos.augment import view
+from training.common.photos.made_up_photos import SPLITS, write_made_up_photos
 
 KARPATHY = {
     "images": [

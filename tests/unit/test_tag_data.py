@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.vision.datasets import Photo
-from training.vision.tag_data import caption_labels, count_labels, read_class_labels, says, shares
-from training.vision.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
-from training.vision.tag_start import linear_start
-from training.vision.words import (
+from training.common.datasets.captioned_photos import Photo
+from training.tagger.caption_words import (
     Censor,
     held_out_words,
     photo_labels,
@@ -19,6 +16,9 @@ from training.vision.words import (
     says_something,
     stem,
 )
+from training.tagger.tag_data import caption_labels, count_labels, read_class_labels, says, shares
+from training.tagger.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
+from training.tagger.tag_start import linear_start
 
 PHOTOS = [
     Photo("a.jpg", "train", (("a", "black", "dog", "runs"), ("the", "black", "dog"), ("a", "dog", "'s", "fountain"))),

@@ -10,8 +10,8 @@ pytest.importorskip("keras")
 
 from keras import ops
 
-from training.vision.tag_classes import SURE, UNSURE, ClassSpace, fit_classes
-from training.vision.tag_nets import Bytes, LabelFit, fit_front, principal
+from training.tagger.tag_classes import SURE, UNSURE, ClassSpace, fit_classes
+from training.tagger.tag_nets import Bytes, LabelFit, fit_front, principal
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from core.texts.prepare import normalise, strip_accents
-from training.scores import best_threshold, calibration_error, factor_and_shifts, proportion, weigh
-from training.text.datasets import (
+from training.common.calibration import best_threshold, calibration_error, factor_and_shifts, proportion, weigh
+from training.common.datasets.labelled_texts import (
     Example,
     read_aclimdb,
     read_reviews,
@@ -20,10 +20,10 @@ from training.text.datasets import (
     without_duplicates,
     write_tagged,
 )
-from training.text.language_data import LANGUAGES, hundredth, load_language, made_up_sentences
-from training.text.made_up import as_jsonl, write_made_up
-from training.text.sentiment import load_sentiment, log_count_ratio
-from training.text.spam import load_spam
+from training.language.language_data import LANGUAGES, hundredth, load_language, made_up_sentences
+from training.language.made_up_words import as_jsonl, write_made_up
+from training.sentiment.sentiment_run import load_sentiment, log_count_ratio
+from training.spam.spam_run import load_spam
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ pytest.importorskip("keras")
 import keras
 
 from core.texts.prepare import pad_batch
-from training.fit import TwoFalls
-from training.text.nets import Bag, ByteTable, ConvPool, Fewer
+from training.common.fit import TwoFalls
+from training.common.texts.text_layers import Bag, ByteTable, ConvPool, Fewer
 
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
 pytestmark = pytest.mark.filterwarnings(KERAS)
