@@ -16,9 +16,9 @@ from training.tagger.caption_words import (
     says_something,
     stem,
 )
+from training.tagger.reduced_rank_ridge import linear_start
 from training.tagger.tag_data import caption_labels, count_labels, read_class_labels, says, shares
 from training.tagger.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
-from training.tagger.tag_start import linear_start
 
 PHOTOS = [
     Photo("a.jpg", "train", (("a", "black", "dog", "runs"), ("the", "black", "dog"), ("a", "dog", "'s", "fountain"))),

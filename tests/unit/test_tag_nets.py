@@ -10,7 +10,7 @@ pytest.importorskip("keras")
 
 from keras import ops
 
-from training.tagger.tag_classes import SURE, UNSURE, ClassSpace, fit_classes
+from training.tagger.class_space import SURE, UNSURE, ClassSpace, fit_classes
 from training.tagger.tag_nets import Bytes, LabelFit, fit_front, principal
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.

@@ -200,7 +200,7 @@ class TagPlan(_Settings):
         words, phrases: least photos of a word, and of two words side by side, to be learnt.
         components, whiten, gain: of the features, see `training.tagger.tag_nets.fit_front`.
         size, class_size: numbers of an embedding for what captions say, and for classes.
-        penalty: of the linear map that training starts from, see `training.tagger.tag_start`.
+        penalty: of the linear map that training starts from, see `training.tagger.reduced_rank_ridge`.
         reach, doubt: of the label tower, see `training.tagger.tag_nets.LabelFit`.
     """
 

@@ -11,8 +11,8 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from training.common.experiment import TagPlan
-from training.tagger.tag_classes import ClassSpace
-from training.tagger.tag_start import Start
+from training.tagger.class_space import ClassSpace
+from training.tagger.reduced_rank_ridge import Start
 
 Floats = NDArray[np.float32]
 STRAIGHT = "straight"

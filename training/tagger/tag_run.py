@@ -1,7 +1,7 @@
 """Train a tagger: photos and labels in one space, from the words of captions and from what the classifier says.
 
 A label is true of a photo to the part of its captions that say it. What the classifier sees is in a part of the space
-of its own, see `training.tagger.tag_classes`.
+of its own, see `training.tagger.class_space`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from training.common.experiment import Experiment, TagPlan
 from training.common.fit import Batch, Fitting
 from training.common.texts.offline_text_encoder import LabelVectors
 from training.tagger.caption_words import LEAST_CAPTIONS, held_out_words, protocol_words
+from training.tagger.class_space import fit_classes
 from training.tagger.pooled_features import PooledFeatures
-from training.tagger.tag_classes import fit_classes
+from training.tagger.reduced_rank_ridge import Start, linear_start
 from training.tagger.tag_data import caption_labels, censor_of, count_labels, read_class_labels, shares
 from training.tagger.tag_nets import LabelFit, LabelTower, Space, fit_front, image_tower, truth_loss
 from training.tagger.tag_scores import mean_average_precision, precision_at
-from training.tagger.tag_start import Start, linear_start
 
 FIRST = 5
 ABOVE = 20.0  # how much WordNet teaches of a label, in photos of captions
