@@ -61,7 +61,7 @@ def model() -> Model:
 
 @cache
 def keras_logits() -> np.ndarray[Any, Any]:
-    convert = pytest.importorskip("training.encoder.convert_efficientnet_lite")
+    convert = pytest.importorskip("training.encoder.published_weights")
     variant = convert.VARIANTS["lite2"]
     network = convert.load_network(variant, convert.read_checkpoint(convert.find_weights(variant)))
     found: np.ndarray[Any, Any] = network.predict(pixels().astype(np.float32), verbose=0)["logits"]

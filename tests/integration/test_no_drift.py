@@ -33,10 +33,10 @@ from db.engine import Database
 from db.results import stream_results
 from tests.support.jobs import make_job
 from training.common.captions.caption_search import best_captions
-from training.common.export import graph_parts
+from training.common.graph_runner import graph_parts
 from training.common.photos.augment import view
 from training.common.photos.offline_encoder import encode_photos_once
-from training.tagger.tag_measure import OfflineTagger
+from training.tagger.offline_tagger import OfflineTagger
 from worker.chunk.pipeline import run_batch
 from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics

@@ -15,7 +15,7 @@ from PIL import Image
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
-from training.tagger.tag_measure import OfflineTagger
+from training.tagger.offline_tagger import OfflineTagger
 from worker.models.load import load_model
 from worker.models.model import Encoder, Model, Query
 

@@ -12,7 +12,8 @@ pytest.importorskip("keras")
 from core.artefacts.manifest import load_manifest
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
-from training.common.experiment import Experiment, Schedule, experiment_names, load_experiment
+from training.common.experiment import Experiment, Schedule
+from training.common.experiment_files import experiment_names, load_experiment
 from training.common.fit import CURVE, METRICS
 from training.evaluate import check, measure_of, overstates
 from training.train_small import SHIPPED, small_experiments, train_small

@@ -8,6 +8,7 @@ import pytest
 
 from core.artefacts.manifest import Metric, load_manifest
 from training import card
+from training.common import model_card
 from training.common.package import write_manifest
 
 IMAGE = {"medium": "image", "size": [8, 8]}
@@ -19,7 +20,7 @@ def test_a_card_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     folder = tmp_path / "toy"
     folder.mkdir()
     (folder / "graph.pb").write_bytes(b"graph")
-    card.write_card(folder, "toy", [METRIC])
+    model_card.write_card(folder, "toy", [METRIC])
     fields = {
         "name": "toy", "version": "1.0.0", "task": "classify", "kind": "toy", "summary": "A toy.", "graph": "graph.pb",
         "preprocessing": IMAGE, "inputs": TENSOR, "outputs": TENSOR, "licence": "CC0-1.0", "source": "a test",
@@ -28,7 +29,7 @@ def test_a_card_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     before = write_manifest(folder, fields, ["graph.pb", card.CARD])
     (tmp_path / "task" / "cards").mkdir(parents=True)
     (tmp_path / "task" / "cards" / "toy.md").write_text("# A better text\n\n{metrics}\n")
-    monkeypatch.setattr(card, "CARDS", tmp_path)
+    monkeypatch.setattr(model_card, "CARDS", tmp_path)
     card.rewrite(folder)
     after = load_manifest(folder)
     text = (folder / card.CARD).read_text()

@@ -12,19 +12,20 @@ from core.heads.captions import CaptionSettings, read_words
 from training.common.captions.caption_scores import Counts, count
 from training.common.captions.caption_search import decode_grids
 from training.common.datasets.captioned_photos import captioned, of_split
-from training.common.export import graph_parts
-from training.common.photos.offline_encoder import encode_photos, encoder_folder
+from training.common.find_artefact import encoder_folder
+from training.common.graph_runner import graph_parts
+from training.common.photos.offline_encoder import encode_photos
 
 RESAMPLES = 1000
 NAMES = ("bleu_1", "bleu_4", "cider")
 
 
 def measure_captions(folder: Path, data: Path) -> list[Metric]:
-    """BLEU and CIDEr on the official test split, with intervals from photos drawn anew (bootstrap)."""
+    """BLEU and CIDEr on the official test split, with intervals by the bootstrap over photos."""
     photos, images = captioned(data)
     test = of_split(photos, "test")
-    said = said_of(folder, [images / photo.name for photo in test])
-    counts = count(said, [photo.captions for photo in test])
+    captions = caption_photos(folder, [images / photo.name for photo in test])
+    counts = count(captions, [photo.captions for photo in test])
     scores, spread = counts.scores(), bootstrap(counts)
     source = f"measured: {len(test)} photos of the Flickr8k test split, pycocoevalcap 1.2, tokens as in the data"
     return [
@@ -39,7 +40,7 @@ def measure_captions(folder: Path, data: Path) -> list[Metric]:
     ]
 
 
-def said_of(folder: Path, paths: Sequence[Path]) -> list[str]:
+def caption_photos(folder: Path, paths: Sequence[Path]) -> list[str]:
     """The captions of photos by a shipped captioner and the encoder that it stands on."""
     manifest = load_manifest(folder)
     settings = CaptionSettings.model_validate(manifest.settings)
@@ -51,7 +52,7 @@ def said_of(folder: Path, paths: Sequence[Path]) -> list[str]:
 def bootstrap(counts: Counts) -> dict[str, tuple[float, float]]:
     """The 2.5th and 97.5th percentile of each score over samples of photos with replacement (Efron, 1979).
 
-    How rare an n-gram is stays as it is in all photos; only the photos are drawn.
+    Only photos are drawn: how rare an n-gram is stays what it is among all of them.
     """
     photos = len(counts.cider)
     random = np.random.default_rng(0)

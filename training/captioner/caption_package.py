@@ -10,27 +10,28 @@ from keras import ops
 
 from core.heads.captions import CaptionSettings
 from training.captioner.caption_measure import measure_captions
+from training.captioner.caption_plan import CaptionPlan
 from training.captioner.caption_run import CaptionRun
-from training.card import write_card
 from training.common.captions.caption_scores import caption_scores
 from training.common.captions.caption_search import decode_grids
 from training.common.captions.decoder import Decoder
 from training.common.experiment import Experiment
-from training.common.export import graph_parts, write_parts
-from training.common.package import write_manifest
+from training.common.export import write_parts
+from training.common.graph_runner import graph_parts
+from training.common.package import complete_artefact
 from training.encoder.encoder_package import photo_preprocessing
 
 WORDS = "words.txt"
-FILES = ("graph.pb", WORDS, "README.md")
+FILES = ("graph.pb", WORDS)
 PENALTIES = (0.8, 1.0, 1.3, 1.6)
 LICENCE = "weights: see the card; learnt from a research data set"
 
 
-def package_captioner(run: CaptionRun, experiment: Experiment, folder: Path, data: Path) -> None:
+def package_captioner(run: CaptionRun, experiment: Experiment[CaptionPlan], folder: Path, data: Path) -> None:
     """Write graph, vocabulary, card and manifest of a run that is trained.
 
-    The test split is touched here and nowhere before; which length penalty serves best is found on the validation
-    photos. The encoder's artefact has to lie beside `folder`, or in models/.
+    The test split is read here and nowhere before; the length penalty is chosen on the validation photos. The encoder's
+    artefact has to lie beside `folder`, or in models/.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_decoder(folder / "graph.pb", run.decoder, run.grid_shape)
@@ -38,20 +39,17 @@ def package_captioner(run: CaptionRun, experiment: Experiment, folder: Path, dat
     settings = _best_search(folder, run)
     encoder = f"{run.encoder.name}@{run.encoder.version}"
     fields = manifest_fields(experiment, run.decoder, run.grid_shape, settings, encoder)
-    write_manifest(folder, {**fields, "metrics": []}, FILES[:2])
-    metrics = measure_captions(folder, data)
-    write_card(folder, experiment.name, metrics)
-    write_manifest(folder, {**fields, "metrics": [m.model_dump(exclude_none=True) for m in metrics]}, FILES)
+    complete_artefact(folder, fields, FILES, lambda: measure_captions(folder, data))
 
 
 def write_decoder(path: Path, decoder: Decoder, grid: Sequence[int]) -> None:
-    """The decoder as a graph of two parts: what it makes of a grid, and one word further."""
+    """Write the decoder as a graph of two parts: what it makes of a grid, and one word further."""
     entry, beams = decoder.entry, (None, None)
 
     def call(given: Any) -> dict[str, Any]:
-        logits, mine = decoder.step(given["tokens"], given["position"], given["cache"], given["memory"])
+        logits, new = decoder.step(given["tokens"], given["position"], given["cache"], given["memory"])
         encoded = decoder.encode(given["grid"])
-        return {"encoded": encoded, "log_probabilities": ops.log_softmax(logits), "entry": mine}
+        return {"encoded": encoded, "log_probabilities": ops.log_softmax(logits), "entry": new}
 
     inputs: dict[str, tuple[str, tuple[int | None, ...]]] = {
         "grid": ("float32", (None, *grid)),
@@ -64,7 +62,7 @@ def write_decoder(path: Path, decoder: Decoder, grid: Sequence[int]) -> None:
 
 
 def manifest_fields(
-    experiment: Experiment, decoder: Decoder, grid: Sequence[int], settings: CaptionSettings, encoder: str
+    experiment: Experiment[CaptionPlan], decoder: Decoder, grid: Sequence[int], settings: CaptionSettings, encoder: str
 ) -> dict[str, Any]:
     """The manifest's fields but for metrics and files."""
     entry, cells = decoder.entry, decoder.cells
@@ -101,14 +99,14 @@ def manifest_fields(
 
 def _best_search(folder: Path, run: CaptionRun) -> CaptionSettings:
     """The length penalty that gives the best sum of BLEU-1, BLEU-4 and CIDEr on the validation photos."""
-    parts, photos = graph_parts(folder / "graph.pb"), run.before.validation
+    parts, photos = graph_parts(folder / "graph.pb"), run.encoder_run.validation
     best: tuple[float, CaptionSettings] | None = None
     for penalty in PENALTIES:
         settings = CaptionSettings(
             words=WORDS, most_words=run.decoder.positions - 1, entry=run.decoder.entry, length_penalty=penalty
         )
         scores = caption_scores(
-            decode_grids(parts, run.seen, run.words, settings), [photo.captions for photo in photos]
+            decode_grids(parts, run.validation_grids, run.words, settings), [photo.captions for photo in photos]
         )
         print(f"validation, length penalty {penalty}: {scores}")
         value = scores["bleu_1"] + scores["bleu_4"] + scores["cider"]

@@ -1,35 +1,40 @@
-"""From an experiment on photos to its run, and from a run that is trained to an artefact."""
+"""The task "caption" for the commands, see `training.tasks`; what needs Keras is imported when it is called."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from training.captioner.caption_package import package_captioner
-from training.captioner.caption_run import CaptionRun
+from core.artefacts.manifest import Metric
+from training.captioner.caption_plan import CaptionPlan
 from training.common.experiment import Experiment
-from training.common.moving_average import take_better
-from training.encoder.encoder_package import package_encoder
-from training.encoder.encoder_run import EncoderRun
+from training.common.photos.made_up_photos import write_made_up_photos
+
+if TYPE_CHECKING:
+    from training.captioner.caption_run import CaptionRun
+
+ARTEFACT_TASK = "caption"
+write_made_up = write_made_up_photos
 
 
-def start(experiment: Experiment, data: Path, work: Path) -> Any:
-    """The run of an experiment: an object with `fitting()` and a `network`."""
-    kinds = {"encoder": EncoderRun, "caption": CaptionRun}
-    return kinds[experiment.plan.task](experiment, data, work)
+def start(experiment: Experiment[CaptionPlan], data: Path, work: Path) -> CaptionRun:
+    """A run of an experiment."""
+    from training.captioner.caption_run import CaptionRun
+
+    return CaptionRun(experiment, data, work)
 
 
-def finish(run: Any, experiment: Experiment, folder: Path, data: Path) -> None:
-    """Write the artefact of a run that is trained, with the average of its weights if that is better.
+def finish(run: CaptionRun, experiment: Experiment[CaptionPlan], folder: Path, data: Path) -> None:
+    """Write the artefact of a run that is trained, with the average of its weights if that is better."""
+    from training.captioner.caption_package import package_captioner
+    from training.common.moving_average import take_better
 
-    Args:
-        run: what `start` gave.
-        experiment: what it is a run of.
-        folder: the artefact's.
-        data: the data folder; the test split in it is touched here and nowhere before.
-    """
     take_better(run.network, run.scores)
-    if isinstance(run, EncoderRun):
-        package_encoder(run.top, experiment, folder)
-    else:
-        package_captioner(run, experiment, folder, data)
+    package_captioner(run, experiment, folder, data)
+
+
+def measure(folder: Path, data: Path) -> list[Metric]:
+    """The metrics of an artefact."""
+    from training.captioner.caption_measure import measure_captions
+
+    return measure_captions(folder, data)

@@ -34,8 +34,8 @@ class CiderD:
 
     def __call__(self, photo: int, sentence: Sequence[int]) -> float:
         """The score of one sentence for a photo, 0 to 10."""
-        said = self._vector(_grams(sentence), len(sentence))
-        found = [_similarity(said, reference) for reference in self._references[photo]]
+        candidate = self._vector(_grams(sentence), len(sentence))
+        found = [_similarity(candidate, reference) for reference in self._references[photo]]
         return 10.0 * sum(found) / max(len(found), 1)
 
     def _vector(self, grams: Grams, length: int) -> Vector:
@@ -51,9 +51,9 @@ def _grams(sentence: Sequence[int]) -> Grams:
     return Counter(words[at : at + order] for order in range(1, ORDERS + 1) for at in range(len(words) - order + 1))
 
 
-def _similarity(said: Vector, reference: Vector) -> float:
+def _similarity(candidate: Vector, reference: Vector) -> float:
     """The mean over the orders of the clipped cosine, less for another length."""
-    (weights, norms, length), (wanted, wanted_norms, wanted_length) = said, reference
+    (weights, norms, length), (wanted, wanted_norms, wanted_length) = candidate, reference
     products = [0.0] * ORDERS
     for gram, weight in weights.items():
         other = wanted.get(gram, 0.0)

@@ -1,29 +1,14 @@
-"""Scores with confidence intervals, and calibration."""
+"""From logits to chances that can be trusted: calibration, its error, and thresholds."""
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts.manifest import Metric
-
 Floats = NDArray[np.floating[Any]]
-Z95 = 1.959964
 BINS = 15
-
-
-def proportion(name: str, hits: int, total: int, source: str) -> Metric:
-    """A share with Wilson's 95 % interval (Wilson, 1927), rounded to four places."""
-    if total == 0:
-        raise ValueError(f"{name}: there is nothing to measure on")
-    share = hits / total
-    middle = (share + Z95**2 / (2 * total)) / (1 + Z95**2 / total)
-    half = Z95 / (1 + Z95**2 / total) * sqrt(share * (1 - share) / total + Z95**2 / (4 * total**2))
-    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
-    return Metric(name=name, value=round(share, 4), source=source, low=round(low, 4), high=round(high, 4))
 
 
 def calibration_error(probabilities: Floats, correct: NDArray[np.bool_]) -> float:
@@ -41,8 +26,8 @@ def calibration_error(probabilities: Floats, correct: NDArray[np.bool_]) -> floa
     return float(sum(gaps))
 
 
-def weigh(logits: Floats, labels: NDArray[np.bool_], ridge: float = 1e-3, steps: int = 50) -> Floats:
-    """Logistic regression on a few logits: how much each counts, and a constant; Platt scaling if there is one.
+def logistic_regression(logits: Floats, labels: NDArray[np.bool_], ridge: float = 1e-3, steps: int = 50) -> Floats:
+    """How much each of a few logits counts, and a constant; Platt scaling if there is one logit.
 
     Args:
         logits: [N, members].
@@ -61,11 +46,11 @@ def weigh(logits: Floats, labels: NDArray[np.bool_], ridge: float = 1e-3, steps:
     return weights
 
 
-def factor_and_shifts(logits: Floats, labels: NDArray[np.int_], ridge: float = 1e-3, steps: int = 50) -> Floats:
-    """The factor of all logits and the shift of each under which the right labels are likeliest.
+def vector_scaling(logits: Floats, labels: NDArray[np.int_], ridge: float = 1e-3, steps: int = 50) -> Floats:
+    """One factor for all logits and a shift for each, under which the right labels are likeliest.
 
-    A temperature, and what it takes when labels are more frequent than training had them; part of the vector scaling of
-    Guo et al., 2017, arXiv:1706.04599.
+    A temperature, and shifts for labels that are more or less frequent than in training: vector scaling (Guo et al.,
+    2017, arXiv:1706.04599) with one factor.
 
     Args:
         logits: [N, labels].

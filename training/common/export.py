@@ -6,16 +6,13 @@ are stored in half precision with a cast behind them: half the bytes, and both r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-from core.heads.captions import Part
 
 SMALLEST_HALVED = 1024  # elements; below this a constant is kept in float32, since nothing would be gained
 
@@ -94,35 +91,3 @@ def halve_constants(graph: Any) -> Any:
         cast.attr["SrcT"].type = tf.float16.as_datatype_enum
         cast.attr["DstT"].type = tf.float32.as_datatype_enum
     return halved
-
-
-def graph_parts(path: Path) -> Part:
-    """A written graph, computed by TensorFlow: from named inputs and wanted outputs to named outputs.
-
-    What runs is the part of the graph between the two.
-    """
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(path.read_bytes())
-    imported = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph, name=""), [])
-    parts: dict[tuple[str, ...], Any] = {}
-
-    def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        key = (*feeds, "", *outputs)
-        if key not in parts:
-            element = imported.graph.as_graph_element
-            parts[key] = imported.prune([element(f"{n}:0") for n in feeds], [element(f"{n}:0") for n in outputs])
-        found = parts[key](*(tf.constant(value) for value in feeds.values()))
-        return {name: np.array(value.numpy()) for name, value in zip(outputs, found, strict=True)}
-
-    return run
-
-
-def load_graph(path: Path, outputs: Sequence[str], input_name: str = "image") -> Callable[[Any], list[Any]]:
-    """A written graph as a function from a batch to the named outputs as numpy arrays, computed by TensorFlow."""
-    run = graph_parts(path)
-    return lambda batch: list(run({input_name: batch}, outputs).values())
-
-
-def run_graph(path: Path, batch: np.ndarray[Any, Any], output: str, input_name: str = "image") -> Any:
-    """One output of a written graph for a batch, as a numpy array, computed by TensorFlow."""
-    return load_graph(path, [output], input_name)(batch)[0]

@@ -33,7 +33,7 @@ def averaged(network: keras.Model) -> Iterator[None]:
 def take_better(network: keras.Model, scores: Callable[[], dict[str, float]]) -> None:
     """Set the weights to their average, unless `scores` on the validation split are better without.
 
-    A short run's average still remembers where it began.
+    In a short run the average is still near the weights that it began with.
     """
     plain = sum(scores().values())
     with averaged(network):

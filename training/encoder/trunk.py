@@ -20,9 +20,8 @@ from core.images.decode import ImageSpec, decode_image
 from training.common.export import write_graph
 from training.common.photos.augment import view
 from training.common.progress import Progress
-from training.encoder.convert_efficientnet_lite import find_weights, load_network
 from training.encoder.efficientnet_lite import VARIANTS
-from training.encoder.torch_checkpoint import read_checkpoint
+from training.encoder.published_weights import published
 
 CUT = "stage5_1_add"  # the last layer that stays as published
 AT_ONCE = 16
@@ -33,24 +32,13 @@ MAX_PIXELS = 10**8
 Compute = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
 
 
-def published() -> keras.Model:
-    """EfficientNet-Lite2 with its published weights; a new copy at each call."""
-    variant = VARIANTS["lite2"]
-    return load_network(variant, read_checkpoint(find_weights(variant)))
-
-
-def trunk_of(network: keras.Model) -> keras.Model:
-    """Pixels, float32 [N, 260, 260, 3], to what the layer of the cut gives, float32 [N, 9, 9, 208]."""
-    return keras.Model(network.input, network.get_layer(CUT).output)
-
-
 def read_pixels(path: Path) -> NDArray[np.uint8]:
     """A photo as the worker sees it, uint8 [260, 260, 3]."""
     return decode_image(path.read_bytes(), ImageSpec(size=(SIDE, SIDE)), MAX_PIXELS).pixels
 
 
 class Views:
-    """Several arrays of the same shape, indexed [views, photos] as one that need not fit into memory."""
+    """Arrays of the same shape, one a view of all photos, as one array [views, photos] that may exceed the memory."""
 
     def __init__(self, arrays: Sequence[NDArray[np.float16]]) -> None:
         self._arrays = arrays
@@ -66,13 +54,16 @@ class Views:
 def cached_trunk(cache: Path, images: Path, names: Sequence[str], views: int) -> Views:
     """The trunk's output for views of photos, [views, photos, 9, 9, 208], read from disk as it is used.
 
-    A view that is in the cache already is not computed again.
+    A view that is in the cache is not computed again.
 
     Args:
         cache: a folder for one list of photos; one file a view.
         images: folder of the photos.
         names: the photos' files.
         views: how many views of each, see `training.common.photos.augment`.
+
+    Raises:
+        ValueError: the cache is of other photos.
     """
     cache.mkdir(parents=True, exist_ok=True)
     listed, every = cache / "photos.txt", "\n".join(names)
@@ -106,8 +97,12 @@ def _view(compute: Compute, images: Path, names: Sequence[str], number: int) -> 
 
 
 def _compiled() -> Compute:
-    """The trunk as a function of uint8 pixels; by OpenVINO, the fastest on a CPU, where we can export to it."""
-    trunk = trunk_of(published())
+    """The trunk as a function, uint8 [N, 260, 260, 3] to float16 [N, 9, 9, 208].
+
+    Run by OpenVINO, the fastest on a CPU, where TensorFlow is there to export to it.
+    """
+    network = published()
+    trunk = keras.Model(network.input, network.get_layer(CUT).output)
     if keras.backend.backend() != "tensorflow":
         return lambda batch: np.array(trunk.predict_on_batch(batch.astype(np.float32)), np.float16)
     with tempfile.TemporaryDirectory() as folder:

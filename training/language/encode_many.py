@@ -1,6 +1,6 @@
-"""Encode very many texts at once: the same ids as `core.texts.prepare` gives singly, several times as fast.
+"""Encode very many texts at once: the same ids as `core.texts.prepare` gives one by one, several times as fast.
 
-A network of words sees a million spellings; hashing each by itself would take longer than learning from them.
+Training sees a million spellings of words; hashing each by itself would take longer than learning from them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def encode_many(texts: Sequence[str], spec: TextSpec) -> list[Ids]:
     """Ids of each text, as `prepare_text` gives them.
 
     Raises:
-        ItemError: one of them cannot be judged.
+        ItemError: one of them is empty, or has no letter where the features need one.
     """
     features = spec.features
     if not isinstance(features, CharGrams) or features.words or features.shapes or features.surface:
@@ -40,7 +40,7 @@ def _clean(text: str, spec: TextSpec) -> str:
 
 
 def _char_grams(texts: Sequence[str], features: CharGrams) -> list[Ids]:
-    """Hashed n-grams of characters of normalised texts: all of them in one array, less what crosses a border."""
+    """Hashed n-grams of characters of normalised texts: of all at once, less those that cross into the next text."""
     padded = [f" {text} " for text in texts]
     points = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     lengths = np.array([len(text) for text in padded])

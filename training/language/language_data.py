@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.texts.prepare import LATIN_LETTER, normalise, strip_accents
-from training.common.datasets.labelled_texts import Example, read_tagged, read_word_counts, without_duplicates
+from training.common.datasets.labelled_texts import Example, read_tagged, text_folder, without_duplicates
 
 LANGUAGES = ("en", "fr", "es")
 TEST, VALIDATION = range(10), range(10, 15)  # hundredths of the words
@@ -48,32 +48,33 @@ class LanguageData:
 
 
 def load_language(data: Path) -> LanguageData:
-    """Read words/{en,fr,es}.txt and sentences.tsv below `data`, and words_more/{en,fr,es}.txt if it is there.
+    """Read words/{en,fr,es}.txt and sentences.tsv of a data folder, and words_more/{en,fr,es}.txt if it is there.
 
-    All spellings of a word that differ only by accents fall into the same split, by a hash of the bare spelling. The
-    commonest words of each list are always learnt and never tested: no one would ship a model that does not know them.
-    The longer lists (made by `training.language.more_words`) are only learnt from; the splits do not depend on them.
+    All spellings of a word that differ only by accents fall into the same split, by a hash of the unaccented one. The
+    commonest words of each list are always learnt and never tested: a model must know them. The longer lists (made by
+    `training.language.more_words`) are only learnt from; the splits do not depend on them.
     """
+    data = text_folder(data)
     lists = [_words(data / "words" / f"{language}.txt") for language in LANGUAGES]
     every = sorted(set().union(*lists))
     counts = np.array([[words.get(word, 0) for words in lists] for word in every], np.float64)
     alone = (counts > 0).sum(axis=1) == 1
     common = {word for words in lists for word in _commonest(words)}
-    places = np.array([-1 if word in common else hundredth(word) for word in every])
+    hundredths = np.array([-1 if word in common else hundredth(word) for word in every])
 
     def split(part: range) -> tuple[Example, ...]:
-        chosen = np.flatnonzero(alone & np.isin(places, part))
+        chosen = np.flatnonzero(alone & np.isin(hundredths, part))
         return tuple(Example(every[at], LANGUAGES[counts[at].argmax()]) for at in chosen)
 
     test, validation = split(TEST), split(VALIDATION)
     hidden = {strip_accents(example.text) for example in (*test, *validation)}
-    seen = np.array([word in common or strip_accents(word) not in hidden for word in every])
+    learnt = np.array([word in common or strip_accents(word) not in hidden for word in every])
     frequencies = counts / counts.sum(axis=0)
     more_words, more_shares = _more(data / "words_more", set(every), hidden)
     return LanguageData(
-        words=tuple(every[at] for at in np.flatnonzero(seen)),
-        frequencies=frequencies[seen].astype(np.float32),
-        common=np.array([word in common for word in every])[seen],
+        words=tuple(every[at] for at in np.flatnonzero(learnt)),
+        frequencies=frequencies[learnt].astype(np.float32),
+        common=np.array([word in common for word in every])[learnt],
         validation=validation,
         test=test,
         sentences=tuple(_without(read_tagged(data / "sentences.tsv"), hidden)),
@@ -83,13 +84,25 @@ def load_language(data: Path) -> LanguageData:
 
 
 def _more(folder: Path, known: set[str], hidden: set[str]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Words of the longer lists that are neither known nor hidden, nor made of a hidden one ("word's")."""
+    """Words of the longer lists that are neither known nor hidden, nor built on a hidden one ("word's")."""
     if not folder.is_dir():
         return (), np.zeros((0, len(LANGUAGES)), np.float32)
     lists = [_words(folder / f"{language}.txt") for language in LANGUAGES]
-    kept = [word for word in sorted(set().union(*lists) - known) if _seen(word, hidden)]
+    kept = [word for word in sorted(set().union(*lists) - known) if _allowed(word, hidden)]
     counts = np.array([[words.get(word, 0) for words in lists] for word in kept], np.float64) + UNCOUNTED
     return tuple(kept), (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def read_word_counts(path: Path) -> dict[str, int]:
+    """A word list, WORD SPACE COUNT a line; forms that are equal when normalised are added up."""
+    counts: dict[str, int] = {}
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            word, _, count = line.rstrip("\n").rpartition(" ")
+            word = normalise(word)
+            if word:
+                counts[word] = counts.get(word, 0) + int(count)
+    return counts
 
 
 def hundredth(word: str) -> int:
@@ -106,15 +119,14 @@ def _commonest(counts: dict[str, int]) -> list[str]:
 
 
 def _without(sentences: Iterable[Example], hidden: set[str]) -> Iterable[Example]:
-    """The sentences without words whose bare spelling is hidden."""
-
+    """The sentences without words whose unaccented spelling is hidden."""
     for example in without_duplicates(sentences):
-        kept = " ".join(piece for piece in PIECE.findall(normalise(example.text)) if _seen(piece, hidden))
+        kept = " ".join(piece for piece in PIECE.findall(normalise(example.text)) if _allowed(piece, hidden))
         if LATIN_LETTER.search(kept):
             yield Example(kept, example.label)
 
 
-def _seen(piece: str, hidden: set[str]) -> bool:
+def _allowed(piece: str, hidden: set[str]) -> bool:
     """Whether neither a piece of text nor a part of it is hidden."""
     if piece.isalpha():
         return strip_accents(piece) not in hidden
@@ -123,9 +135,9 @@ def _seen(piece: str, hidden: set[str]) -> bool:
 
 
 def made_up_sentences(data: LanguageData, count: int, random: np.random.Generator) -> list[Example]:
-    """Word salad: words of one language drawn by the root of their frequency, so that common ones are common.
+    """Sentences of words of one language, drawn by the root of their frequency, so that common ones are common.
 
-    It teaches a network to add up evidence without teaching it what manual pages talk about.
+    They teach a network to add up evidence without teaching it what the real sentences talk about.
     """
     made = []
     for column, language in enumerate(LANGUAGES):

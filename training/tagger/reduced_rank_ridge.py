@@ -1,6 +1,6 @@
 """Where a tagger's training starts: the best linear map from photos to labels, through as few numbers as it has.
 
-Ridge regression has one solution, found in seconds. Towers with hidden layers that start by chance end below it here:
+Ridge regression has one solution, found in seconds. Towers with hidden layers that start at random end below it here:
 six thousand photos are few, and the shared encoder has been tuned on the same ones.
 """
 
@@ -18,7 +18,7 @@ MODERATION = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class LinearMap:
     """A linear image tower, and a direction and a bias for each label.
 
     Attributes:
@@ -32,28 +32,28 @@ class Start:
     biases: Floats
 
 
-def linear_start(inputs: Floats, targets: Floats, size: int, penalty: float) -> Start:
+def reduced_rank_ridge(inputs: Floats, targets: Floats, size: int, penalty: float) -> LinearMap:
     """The reduced-rank ridge regression (Izenman, 1975) of how true labels are, as logits.
 
-    A difference in a chance of p is one of the logit 1 / (p (1 - p)) times as large, less for rare labels, of which
-    little is known.
+    A difference in a probability p becomes a difference in its logit that is 1 / (p (1 - p)) times as large; less for
+    rare labels, of which little is known.
 
     Args:
         inputs: [N, width].
         targets: how true each label is, 0 to 1, [N, labels].
         size: of an embedding.
-        penalty: of the ridge, as if so many photos more had weights of nothing.
+        penalty: of the ridge, as if so many further photos asked for weights of 0.
     """
-    usual, rates = inputs.mean(axis=0), np.clip(targets.mean(axis=0), SMALLEST, 1 - SMALLEST)
-    centred = inputs - usual
+    mean, rates = inputs.mean(axis=0), np.clip(targets.mean(axis=0), SMALLEST, 1 - SMALLEST)
+    centred = inputs - mean
     spread = (centred.T @ centred).astype(np.float64)
     slopes = np.linalg.solve(spread + penalty * np.eye(len(spread)), centred.T @ (targets - rates))
     varies = rates * (1 - rates)
-    weights = varies**-0.25  # half way between all labels alike and each by how much it varies
+    weights = varies**-0.25  # between treating all labels alike and dividing each by its deviation
     kernel, directions = _reduced(slopes * weights, spread / len(inputs), size)
-    return Start(
+    return LinearMap(
         kernel.astype(np.float32),
-        (-usual @ kernel).astype(np.float32),
+        (-mean @ kernel).astype(np.float32),
         (directions / (weights * (varies + MODERATION))[:, None]).astype(np.float32),
         np.log(rates / (1 - rates)).astype(np.float32),
     )
@@ -65,8 +65,8 @@ def _reduced(
     """The two thin matrices whose product predicts most like the slopes: [width, size] and [labels, size]."""
     values, vectors = np.linalg.eigh(spread)
     roots = np.sqrt(np.maximum(values, 1e-6))
-    seen = (vectors * roots).T @ slopes  # what the slopes predict, along uncorrelated inputs
-    left, strengths, right = np.linalg.svd(seen, full_matrices=False)
+    predicted = (vectors * roots).T @ slopes  # along uncorrelated inputs
+    left, strengths, right = np.linalg.svd(predicted, full_matrices=False)
     kept = min(size, len(strengths))
     kernel, directions = np.zeros((len(spread), size)), np.zeros((slopes.shape[1], size))
     kernel[:, :kept] = (vectors / roots) @ left[:, :kept]

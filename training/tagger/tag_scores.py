@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts.manifest import Metric
 from training.common.calibration import Floats
 
 Truth = NDArray[np.bool_]
-RESAMPLES = 400
 
 
 def average_precisions(scores: Floats, truth: Truth) -> Floats:
@@ -40,17 +35,3 @@ def precision_at(scores: Floats, truth: Truth, count: int) -> float:
     """The share of right labels among each photo's first `count`, mean over photos."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
     return float(np.take_along_axis(truth, best, axis=1).mean())
-
-
-def with_interval(
-    name: str, measure: Callable[[Any, Any], float], scores: Floats, truth: Truth, source: str, seed: int = 0
-) -> Metric:
-    """A number with its 95 % interval over photos drawn again (percentile bootstrap; Efron, 1979), to four places."""
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(RESAMPLES):
-        rows = random.integers(len(scores), size=len(scores))
-        drawn.append(measure(scores[rows], truth[rows]))
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    value = measure(scores, truth)
-    return Metric(name=name, value=round(value, 4), source=source, low=round(float(low), 4), high=round(float(high), 4))

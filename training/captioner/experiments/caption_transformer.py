@@ -6,7 +6,8 @@ It goes on from the run of `photo_encoder`, whose work folder has to lie beside 
 Expected on the Flickr8k test split: BLEU-1 .668, BLEU-4 .244, CIDEr .617.
 """
 
-from training.common.experiment import CaptionPlan, Experiment, Schedule
+from training.captioner.caption_plan import CaptionPlan
+from training.common.experiment import Experiment, Schedule
 
 EXPERIMENT = Experiment(
     name="caption-transformer",

@@ -1,4 +1,4 @@
-"""Captioned photos as numbers: a vocabulary, and sentences as ids."""
+"""Captions as numbers: a vocabulary of words, and captions as ids of words."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def vocabulary(photos: Iterable[Photo], least_count: int) -> tuple[str, ...]:
     return (*SPECIAL, *kept)
 
 
-def sentences(photos: Sequence[Photo], words: Sequence[str], captions: int, positions: int) -> tuple[Ids, Ids]:
-    """What the decoder reads and what it should say next.
+def caption_ids(photos: Sequence[Photo], words: Sequence[str], captions: int, positions: int) -> tuple[Ids, Ids]:
+    """The words that the decoder reads, and the next words that it should give.
 
     Args:
         photos: at least one caption each.
@@ -35,26 +35,31 @@ def sentences(photos: Sequence[Photo], words: Sequence[str], captions: int, posi
         PAD behind both.
     """
     ids = {word: at for at, word in enumerate(words)}
-    read = np.full((len(photos), captions, positions), PAD, np.int32)
-    said = read.copy()
+    tokens = np.full((len(photos), captions, positions), PAD, np.int32)
+    targets = tokens.copy()
     for row, photo in enumerate(photos):
         for column in range(captions):
             caption = photo.captions[column % len(photo.captions)]
             sentence = [START, *(ids.get(word, UNKNOWN) for word in caption), END]
             length = min(len(sentence) - 1, positions)
-            read[row, column, :length] = sentence[:-1][:length]
-            said[row, column, :length] = sentence[1:][:length]
-    return read, said
+            tokens[row, column, :length] = sentence[:-1][:length]
+            targets[row, column, :length] = sentence[1:][:length]
+    return tokens, targets
 
 
-def word_shares(said: Ids, vocabulary_size: int) -> NDArray[np.float32]:
-    """The share of a photo's captions that have a word, float32 [photos, words]; nothing for the special ones."""
-    photos, captions, _ = said.shape
+def word_shares(captions: Ids, vocabulary_size: int) -> NDArray[np.float32]:
+    """The share of a photo's captions that have a word, float32 [photos, words]; 0 for the special words.
+
+    Args:
+        captions: int32 [photos, captions, positions].
+        vocabulary_size: how many words there are.
+    """
+    photos, count, _ = captions.shape
     shares = np.zeros((photos, vocabulary_size), np.float32)
-    for column in range(captions):
+    for column in range(count):
         has = np.zeros_like(shares, dtype=bool)
-        np.put_along_axis(has, said[:, column].astype(np.intp), True, axis=1)
+        np.put_along_axis(has, captions[:, column].astype(np.intp), True, axis=1)
         shares += has
     shares[:, : len(SPECIAL)] = 0
-    shares /= captions
+    shares /= count
     return shares

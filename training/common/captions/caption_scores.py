@@ -1,4 +1,4 @@
-"""BLEU and CIDEr of captions, as pycocoevalcap 1.2 computes them from words that are split already."""
+"""BLEU and CIDEr of captions that are split into words, as pycocoevalcap 1.2 computes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 
 ORDERS = 4
-SMALL, TINY = 1e-9, 1e-15  # what pycocoevalcap keeps its divisions alive with
+SMALL, TINY = 1e-9, 1e-15  # pycocoevalcap's guards against division by 0
 
 Floats = NDArray[np.float64]
 References = Sequence[Sequence[Sequence[str]]]  # photos, captions, words
@@ -23,13 +23,13 @@ class Counts:
 
     Attributes:
         lengths: [photos, 2], words of the caption and of the reference closest in length.
-        matched, said: [photos, 4], n-grams of the caption that a reference has too, and all of them.
+        matched, total: [photos, 4], n-grams of the caption that a reference has too, and all of them.
         cider: [photos], with the document frequencies of all these photos.
     """
 
     lengths: Floats
     matched: Floats
-    said: Floats
+    total: Floats
     cider: Floats
 
     def scores(self, weights: Floats | None = None) -> dict[str, Floats]:
@@ -42,10 +42,10 @@ class Counts:
             "bleu_1" to "bleu_4" and "cider", each of the shape of `weights` without its last axis.
         """
         weights = np.ones(len(self.cider)) if weights is None else weights
-        lengths, matched, said = weights @ self.lengths, weights @ self.matched, weights @ self.said
+        lengths, matched, total = weights @ self.lengths, weights @ self.matched, weights @ self.total
         ratio = (lengths[..., 0] + TINY) / (lengths[..., 1] + SMALL)
         brevity = np.exp(np.minimum(1 - 1 / ratio, 0))
-        precisions = np.cumprod((matched + TINY) / (said + SMALL), axis=-1)
+        precisions = np.cumprod((matched + TINY) / (total + SMALL), axis=-1)
         bleu = {f"bleu_{n}": precisions[..., n - 1] ** (1 / n) * brevity for n in range(1, ORDERS + 1)}
         return {**bleu, "cider": weights @ self.cider / weights.sum(axis=-1)}
 

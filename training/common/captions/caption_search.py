@@ -1,4 +1,4 @@
-"""Captions from grids, offline: by the search that the worker uses, with a decoder in training or a written graph."""
+"""Captions from grids, offline: by the worker's beam search, with a decoder in training or with a written graph."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from training.common.captions.decoder import Decoder
 from training.common.datasets.captioned_photos import Photo
 
 AT_ONCE = 100
-BEAMS = 3  # while training; what serves is chosen afterwards
+BEAMS = 3  # while training; the artefact's is larger
 
 
-class Step(keras.Model):  # type: ignore[misc]
+class DecoderStep(keras.Model):  # type: ignore[misc]
     """One word further, with named inputs and outputs, as the exported graph has it; see `Decoder.step`."""
 
     def __init__(self, decoder: Decoder) -> None:
@@ -35,14 +35,14 @@ class Step(keras.Model):  # type: ignore[misc]
 
 
 def live_parts(decoder: Decoder) -> Part:
-    """A decoder as it is now, called as its exported graph is."""
-    step = Step(decoder)
+    """A decoder with its present weights, called as its exported graph is."""
+    step = DecoderStep(decoder)
 
     def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         if "grid" in feeds:
             return {"encoded": ops.convert_to_numpy(decoder.encode(feeds["grid"]))}
         found = step.predict_on_batch(feeds)
-        return {name: np.array(found[name]) for name in outputs}  # JAX lends its arrays to be read only
+        return {name: np.array(found[name]) for name in outputs}  # JAX's arrays are read-only
 
     return run
 
@@ -66,18 +66,18 @@ def best_captions(
         settings: how it searches.
     """
     search = Search(settings.beam_size, settings.most_words, length_penalty=settings.length_penalty)
-    said: list[Caption] = []
+    best: list[Caption] = []
     for at in range(0, len(grids), AT_ONCE):
         encoded = run({"grid": np.asarray(grids[at : at + AT_ONCE], np.float32)}, ("encoded",))["encoded"]
-        said += [found[0] for found in captions_of(run, encoded, words, settings, search)]
-    return said
+        best += [found[0] for found in captions_of(run, encoded, words, settings, search)]
+    return best
 
 
 def training_scores(
     decoder: Decoder, grids: NDArray[Any], words: Sequence[str], photos: Sequence[Photo]
 ) -> dict[str, float]:
-    """BLEU-1, BLEU-4 and CIDEr of a decoder as it is now, for the curve."""
+    """BLEU-1, BLEU-4 and CIDEr of a decoder with its present weights, for the learning curve."""
     settings = CaptionSettings(words="", most_words=decoder.positions - 1, entry=decoder.entry, beam_size=BEAMS)
-    said = decode_grids(live_parts(decoder), grids, words, settings)
-    scores = caption_scores(said, [photo.captions for photo in photos])
+    captions = decode_grids(live_parts(decoder), grids, words, settings)
+    scores = caption_scores(captions, [photo.captions for photo in photos])
     return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}

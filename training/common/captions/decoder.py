@@ -1,4 +1,4 @@
-"""A transformer decoder that says what is in a grid of image features, one word after another.
+"""A transformer decoder that describes a grid of image features, one word after another.
 
 Layer normalisation comes first in every block (Xiong et al., 2020, arXiv:2002.04745); the output shares its weights
 with the embedding. The same layers run over whole sentences in training and, with a cache, over one word in serving.
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from training.common.experiment import DecoderNet
+from training.common.captions.decoder_net import DecoderNet
 
 
 class Decoder(layers.Layer):  # type: ignore[misc]
@@ -28,9 +28,9 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         super().__init__(**rest)
         self.net, self.vocabulary, self.positions, self.cells = net, vocabulary, positions, cells
         self.entry = net.layers * 2 * net.dim  # keys and values of every layer, of one word or one cell
-        self.look = layers.Dense(net.dim, name="look")
-        self.look_norm = layers.LayerNormalization(epsilon=1e-5, name="look_norm")
-        self.look_drop = layers.Dropout(net.drop_grid)
+        self.grid_dense = layers.Dense(net.dim, name="grid_dense")
+        self.grid_norm = layers.LayerNormalization(epsilon=1e-5, name="grid_norm")
+        self.grid_drop = layers.Dropout(net.drop_grid)
         self.blocks = [Block(net, name=f"block{at}") for at in range(net.layers)]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
         self.drop = layers.Dropout(net.drop)
@@ -42,24 +42,24 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             (self.vocabulary, dim), keras.initializers.RandomNormal(stddev=dim**-0.5), name="words"
         )
         self.bias = self.add_weight((self.vocabulary,), "zeros", name="bias")
-        self.places = self.add_weight((self.positions, dim), small, name="places")
-        self.where = self.add_weight((self.cells, dim), small, name="where")
-        self.look.build((None, self.cells, shape[-1]))
-        self.look_norm.build((None, self.cells, dim))
+        self.positions_table = self.add_weight((self.positions, dim), small, name="positions")
+        self.cells_table = self.add_weight((self.cells, dim), small, name="cells")
+        self.grid_dense.build((None, self.cells, shape[-1]))
+        self.grid_norm.build((None, self.cells, dim))
         self.norm.build((None, None, dim))
         for block in self.blocks:
             block.build((None, None, dim))
         self.built = True
 
     def set_drop(self, rate: float) -> None:
-        """Drop less, or more, from now on; a network that is compiled already does not notice."""
+        """Change the dropout rate of the blocks; a network that is compiled already keeps its own."""
         for drop in (self.drop, *(drop for block in self.blocks for drop in block.drops)):
             drop.rate = rate
 
     def encode(self, grid: Any, training: bool = False) -> Any:
         """Keys and values that the words attend to: grid [N, rows, columns, features] to [N, cells, entry]."""
         cells = ops.reshape(grid, (-1, self.cells, grid.shape[-1]))
-        cells = self.look_norm(self.look(self.look_drop(cells, training=training)) + self.where)
+        cells = self.grid_norm(self.grid_dense(self.grid_drop(cells, training=training)) + self.cells_table)
         return ops.concatenate([part for block in self.blocks for part in block.memory(cells)], axis=-1)
 
     def call(self, grid: Any, tokens: Any, training: bool = False) -> Any:
@@ -73,7 +73,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             float32 [N, K, T, vocabulary].
         """
         length = tokens.shape[-1]
-        x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + self.places[:length]
+        x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + self.positions_table[:length]
         x = self.drop(x, training=training)
         earlier = ops.arange(length)[None, :] <= ops.arange(length)[:, None]
         for block, memory in zip(self.blocks, self._parts(self.encode(grid, training)), strict=True):
@@ -86,19 +86,19 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         Args:
             tokens: int32 [N, K], the word at `position` of K sentences of each photo.
             position: int32 [1].
-            cache: float32 [N, K, T, entry], what this gave for the words before; anything behind them.
+            cache: float32 [N, K, T, entry], what this gave for the words before; what is behind them is ignored.
             memory: float32 [N, cells, entry], from `encode`.
 
         Returns:
             Logits of the next word [N, K, vocabulary], and this word's entry in the cache [N, K, entry].
         """
-        x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + ops.take(self.places, position, axis=0)
+        x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + ops.take(self.positions_table, position, axis=0)
         places = ops.arange(cache.shape[2])
-        here, seen = ops.equal(places, position)[:, None], places <= position
+        here, visible = ops.equal(places, position)[:, None], places <= position
         entries = []
         parts = zip(self.blocks, self._parts(memory), self._parts(cache), strict=True)
         for block, remembered, earlier in parts:
-            x, entry = block.step(x, remembered, earlier, here, seen)
+            x, entry = block.step(x, remembered, earlier, here, visible)
             entries += entry
         return self._logits(x), ops.concatenate(entries, axis=-1)
 
@@ -144,18 +144,18 @@ class Block(layers.Layer):  # type: ignore[misc]
         )
         x = x + self.drops[0](self.dense["own_out"](own), training=training)
         flat = ops.reshape(self.norms[1](x), (-1, x.shape[1] * x.shape[2], self.net.dim))
-        seen = ops.reshape(self._attend(self.dense["query"](flat), *memory, None, training), ops.shape(x))
-        x = x + self.drops[1](self.dense["out"](seen), training=training)
+        attended = ops.reshape(self._attend(self.dense["query"](flat), *memory, None, training), ops.shape(x))
+        x = x + self.drops[1](self.dense["out"](attended), training=training)
         return x + self.drops[2](self._feed_forward(x), training=training)
 
     def step(
-        self, x: Any, memory: tuple[Any, Any], cache: tuple[Any, Any], here: Any, seen: Any
+        self, x: Any, memory: tuple[Any, Any], cache: tuple[Any, Any], here: Any, visible: Any
     ) -> tuple[Any, list[Any]]:
-        """One word x [N, K, dim]; `here` [T, 1] and `seen` [T] say where it stands and which words it may look at."""
+        """One word x [N, K, dim]; `here` [T, 1] marks its position, `visible` [T] the words it may look at."""
         y = self.norms[0](x)
         entry = [self.dense["own_key"](y), self.dense["own_value"](y)]
         keys, values = (ops.where(here, new[:, :, None], old) for new, old in zip(entry, cache, strict=True))
-        own = self._attend(self.dense["own_query"](y)[:, :, None], keys, values, seen, False)[:, :, 0]
+        own = self._attend(self.dense["own_query"](y)[:, :, None], keys, values, visible, False)[:, :, 0]
         x = x + self.dense["own_out"](own)
         x = x + self.dense["out"](self._attend(self.dense["query"](self.norms[1](x)), *memory, None, False))
         return x + self._feed_forward(x), entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import re
@@ -120,19 +119,3 @@ def captioned(folder: Path) -> tuple[list[Photo], Path]:
 def of_split(photos: Iterable[Photo], split: str) -> list[Photo]:
     """The photos of one split, in order."""
     return [photo for photo in photos if photo.split == split]
-
-
-def read_open_images(path: Path) -> list[tuple[str, str]]:
-    """Open Images' classes from a CSV LabelName,DisplayName: id and name of each, in order.
-
-    Raises:
-        ValueError: a line has more or fewer columns; it says where.
-    """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(enumerate(csv.reader(file), 1))
-    if rows and rows[0][1][:2] == ["LabelName", "DisplayName"]:
-        rows = rows[1:]
-    for number, row in rows:
-        if len(row) != 2:
-            raise ValueError(f"{path}:{number}: every line is LabelName,DisplayName")
-    return [(key, name) for _, (key, name) in rows]

@@ -14,8 +14,12 @@ SIDE = 96
 COLOURS = {"red": "#d22", "green": "#2a2", "blue": "#24d", "yellow": "#dd2"}
 SHAPES = ("circle", "square", "triangle", "bar")
 GROUNDS = {"white": "#fff", "black": "#111", "grey": "#888"}
-SPLITS = {"train": 56, "val": 8, "test": 8}  # 50 photos or more make a word worth measuring, see `words`
-SAID = (
+SPLITS = {
+    "train": 56,
+    "val": 8,
+    "test": 8,
+}  # enough training photos for words to be measured on
+CAPTIONS = (
     "a {size} {colour} {shape} on a {ground} ground",
     "the {shape} is {colour}",
     "a picture with a {colour} {shape}",
@@ -48,7 +52,7 @@ def _entries(images: Path, random: Random) -> Iterator[dict[str, Any]]:
                 "ground": random.choice(list(GROUNDS)),
             }
             _draw(words, random).save(images / name, quality=90)
-            captions = [template.format(**words) for template in SAID]
+            captions = [template.format(**words) for template in CAPTIONS]
             sentences = [{"raw": f"{caption.capitalize()} .", "tokens": caption.split()} for caption in captions]
             yield {"filename": name, "split": split, "sentences": sentences}
 

@@ -1,4 +1,4 @@
-"""Run photo artefacts offline, exactly as they are shipped: the same decoding of images, the same graphs."""
+"""Run the shared encoder's artefact offline, exactly as it is shipped: the same decoding, the same graph."""
 
 from __future__ import annotations
 
@@ -8,29 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts.catalogue import Catalogue
-from core.artefacts.manifest import Manifest, split_wanted
-from core.errors import ArtefactError
+from core.artefacts.manifest import Manifest
 from core.images.decode import ImageSpec, decode_image
-from training.common.export import graph_parts
+from training.common.graph_runner import graph_parts
 from training.common.progress import Progress
 
 AT_ONCE = 16
 MAX_PIXELS = 10**8
-
-
-def encoder_folder(folder: Path, manifest: Manifest, kind: str = "image") -> Path:
-    """The artefact that another stands on: beside it, or in models/.
-
-    Raises:
-        ArtefactError: `encoder_missing`, it is in neither.
-    """
-    name, version = split_wanted(manifest.encoders[kind])  # type: ignore[index]
-    for place in (folder.parent, Path("models")):
-        for entry in Catalogue(place).entries():
-            if entry.manifest and (entry.manifest.name, entry.manifest.version) == (name, version):
-                return entry.folder
-    raise ArtefactError("encoder_missing", f"{manifest.id} stands on {manifest.encoders[kind]}, which is not beside it")  # type: ignore[index]
 
 
 def encode_photos(folder: Path, manifest: Manifest, paths: Sequence[Path], output: str) -> NDArray[np.float32]:
@@ -41,7 +25,14 @@ def encode_photos(folder: Path, manifest: Manifest, paths: Sequence[Path], outpu
 def encode_photos_once(
     folder: Path, manifest: Manifest, paths: Sequence[Path], outputs: Sequence[str]
 ) -> dict[str, NDArray[np.float32]]:
-    """Several outputs of an encoder's artefact for photos, each float32 [N, ...], by name."""
+    """Several outputs of an encoder's artefact for photos, by name, each float32 [N, ...].
+
+    Args:
+        folder: the artefact.
+        manifest: the artefact's.
+        paths: files of photos.
+        outputs: names of outputs of its graph.
+    """
     spec = manifest.preprocessing
     assert isinstance(spec, ImageSpec)
     run, found = graph_parts(folder / manifest.graph), []

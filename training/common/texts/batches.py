@@ -1,4 +1,4 @@
-"""Batches of texts of about the same length, in a random order that a generator decides."""
+"""Batches of texts of about the same length, in a random order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from core.texts.prepare import pad_batch
 from training.common.fit import Batch
 
-ROUND = 16  # few different lengths, so that a compiler sees few shapes
-POOL = 40  # batches that are sorted by length together
+ROUND = 16  # lengths are rounded, so that a compiler sees few shapes
+POOL = 40  # batches whose texts are sorted by length together
 
 
 def shuffled(

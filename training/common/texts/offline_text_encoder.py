@@ -1,4 +1,4 @@
-"""Vectors of labels by the text encoder's artefact, offline: the same pieces and the same graph as in the worker."""
+"""Run the text encoder's artefact offline, exactly as it is shipped: the same word pieces, the same graph."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ Floats = NDArray[np.float32]
 AT_ONCE = 512
 
 
-class LabelVectors:
-    """A text encoder, loaded; what it has once computed is kept on disk if there is a place for it.
+class OfflineTextEncoder:
+    """From labels and sentences to vectors; what was computed once is kept, in a file if there is one.
 
     Attributes:
-        id: NAME@VERSION of its artefact.
         size: numbers in a vector.
     """
 
@@ -35,7 +34,6 @@ class LabelVectors:
         spec = manifest.preprocessing
         assert isinstance(spec, TextSpec)
         assert isinstance(spec.features, PieceIds)
-        self.id = manifest.id
         self._max_chars, self._longest = spec.max_chars, spec.features.longest
         size = manifest.outputs[STATES].shape[-1]
         assert size is not None

@@ -1,7 +1,4 @@
-"""The text networks, in Keras 3 operations only: each takes int32 ids, 0 being padding, and gives logits.
-
-What stands behind the zeros changes nothing: sums and maxima leave padding out.
-"""
+"""Layers over ids of words or n-grams, in Keras 3 operations only. 0 is padding: sums and maxima leave it out."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from numpy.typing import NDArray
 
 SMALL = 1e-6
 LARGEST_BYTE = 127
-FAR_BELOW = -1e4  # under every activation, and still finite in half precision
+FAR_BELOW = -1e4  # less than every activation, and finite in half precision
 
 
 def present(ids: Any) -> Any:
@@ -39,17 +36,6 @@ class ByteTable:
         """Rows, float32 [*ids.shape, columns]."""
         rows = ops.cast(ops.take(self.bytes, ids, axis=0), "float32")
         return rows * ops.abs(rows) * self.scale
-
-
-class Fewer(layers.Layer):  # type: ignore[misc]
-    """Hashed ids in so many buckets, of ids in more: a small table beside a large one. Padding stays 0."""
-
-    def __init__(self, buckets: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.buckets = buckets
-
-    def call(self, ids: Any) -> Any:
-        return ops.where(ids > 0, ops.mod(ids - 1, self.buckets - 1) + 1, 0)
 
 
 class Bag(layers.Layer):  # type: ignore[misc]
@@ -134,29 +120,3 @@ class ConvPool(layers.Layer):  # type: ignore[misc]
             if self.mean:
                 pooled.append(ops.sum(found * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + 1))
         return ops.concatenate(pooled, axis=-1)
-
-
-class PerWord(layers.Layer):  # type: ignore[misc]
-    """Characters of words [N, words, width] to a vector: a recurrent net reads each word both ways; words are averaged.
-
-    The steps are unrolled: a word has at most `width` of them, and a loop would be slower in every runtime.
-    """
-
-    def __init__(self, vocabulary: int, dim: int, units: int, width: int, drop: float, **options: Any) -> None:
-        super().__init__(**options)
-        self.embed = layers.Embedding(vocabulary, dim)
-        self.forward = layers.GRU(units, unroll=True)
-        self.backward = layers.GRU(units, unroll=True, go_backwards=True)
-        self.drop = layers.Dropout(drop)
-        self.width = width
-        self.units = units
-
-    def call(self, ids: Any, training: bool = False) -> Any:
-        shape = ops.shape(ids)
-        words = ops.reshape(ids, (-1, self.width))
-        mask = ops.not_equal(words, 0)
-        embedded = self.drop(self.embed(words), training=training)
-        read = [net(embedded, mask=mask, training=training) for net in (self.forward, self.backward)]
-        vectors = ops.reshape(ops.concatenate(read, axis=-1), (shape[0], shape[1], 2 * self.units))
-        there = present(ops.max(ids, axis=-1))
-        return ops.sum(vectors * there, axis=1) / (ops.sum(there, axis=1) + SMALL)

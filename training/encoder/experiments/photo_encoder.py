@@ -6,7 +6,9 @@ Some 80 minutes on two cores, ten of them for the layers that stay as they are. 
 validation photos: BLEU-1 .625, BLEU-4 .212, CIDEr .526.
 """
 
-from training.common.experiment import DecoderNet, EncoderPlan, Experiment, Schedule
+from training.common.captions.decoder_net import DecoderNet
+from training.common.experiment import Experiment, Schedule
+from training.encoder.encoder_plan import EncoderPlan
 
 EXPERIMENT = Experiment(
     name="efficientnet-lite2",

@@ -6,8 +6,8 @@ About eight minutes on two cores. Expected of unseen words: .917 with accents, .
 """
 
 from core.texts.prepare import Chars, TextSpec
-from training.common.experiment import Convolutional, Experiment, LanguagePlan, Schedule
-from training.language.alphabet import ALPHABET
+from training.common.experiment import Experiment, Schedule
+from training.language.language_plan import ALPHABET, Convolutional, LanguagePlan
 
 EXPERIMENT = Experiment(
     name="language-conv",

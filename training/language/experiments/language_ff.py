@@ -6,7 +6,8 @@ Three minutes of one core. Expected of unseen words: .934 with accents, .906 wit
 """
 
 from core.texts.prepare import CharGrams, TextSpec
-from training.common.experiment import Experiment, FeedForward, LanguagePlan, Schedule, Settling
+from training.common.experiment import Experiment, Schedule
+from training.language.language_plan import FeedForward, LanguagePlan, LastEpochs
 
 EXPERIMENT = Experiment(
     name="language-ff",
@@ -21,7 +22,7 @@ EXPERIMENT = Experiment(
         shared=0.2,
         weight_decay=0.0,
         sentences=15_000,
-        more=300_000,
-        settling=Settling(epochs=1, learning_rate=4e-3, shared=0.5, common=10),
+        more_words=300_000,
+        last_epochs=LastEpochs(epochs=1, learning_rate=4e-3, shared=0.5, common=10),
     ),
 )

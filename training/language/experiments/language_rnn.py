@@ -6,8 +6,8 @@ Five minutes of one core. Expected of unseen words: .891 with accents, .857 with
 """
 
 from core.texts.prepare import TextSpec, WordChars
-from training.common.experiment import Experiment, LanguagePlan, Recurrent, Schedule, Settling
-from training.language.alphabet import ALPHABET
+from training.common.experiment import Experiment, Schedule
+from training.language.language_plan import ALPHABET, LanguagePlan, LastEpochs, Recurrent
 
 EXPERIMENT = Experiment(
     name="language-rnn",
@@ -23,7 +23,7 @@ EXPERIMENT = Experiment(
         weight_decay=0.0,
         sentences=3_000,
         sentence_words=8,
-        more=150_000,
-        settling=Settling(epochs=1, learning_rate=2e-3, shared=0.5, common=10),
+        more_words=150_000,
+        last_epochs=LastEpochs(epochs=1, learning_rate=2e-3, shared=0.5, common=10),
     ),
 )

@@ -7,7 +7,8 @@ convolutional networks; the n-grams alone take a minute. Expected on the IMDB te
 """
 
 from core.texts.prepare import TextSpec, TokenGrams
-from training.common.experiment import ConvMember, Experiment, Schedule, SentimentPlan
+from training.common.experiment import Experiment, Schedule
+from training.sentiment.sentiment_plan import ConvMember, SentimentPlan
 
 EXPERIMENT = Experiment(
     name="sentiment-ngram-conv",

@@ -8,7 +8,8 @@ average precision .361, precision at 5 .406; of words kept from training .15 (ch
 two worse.
 """
 
-from training.common.experiment import Experiment, Schedule, TagPlan
+from training.common.experiment import Experiment, Schedule
+from training.tagger.tag_plan import TagPlan
 
 EXPERIMENT = Experiment(
     name="tag-open",
@@ -30,8 +31,8 @@ EXPERIMENT = Experiment(
         class_size=96,
         penalty=3000.0,
         drop=0.1,
-        reach=0.2,
-        doubt=3.0,
+        bandwidth=0.2,
+        noise=3.0,
         weight_decay=0.1,
     ),
 )
