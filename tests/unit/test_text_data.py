@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from core.texts.prepare import normalise, strip_accents
-from tests.support.made_up import write_made_up
+from tests.support.made_up import as_jsonl, write_made_up
 from training.common.calibration import best_threshold, calibration_error, logistic_regression, vector_scaling
 from training.common.datasets.labelled_texts import Example, read_tagged, without_duplicates, write_tagged
 from training.common.intervals import proportion
 from training.language.language_data import LANGUAGES, hundredth, load_language, made_up_sentences, read_word_counts
-from training.sentiment.made_up_reviews import as_jsonl
 from training.sentiment.sentiment_data import load_sentiment, read_aclimdb, read_reviews
 from training.sentiment.sentiment_nets import log_count_ratio
 from training.spam.spam_data import load_spam

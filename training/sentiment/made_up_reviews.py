@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from random import Random
-
-from training.common.datasets.labelled_texts import Example
 
 GOOD = ("lovely", "superb", "moving", "funny", "a joy", "well acted", "not bad at all")
 BAD = ("dull", "awful", "a mess", "boring", "badly cut", "not good", "a waste of time")
@@ -25,9 +21,3 @@ def write_made_up_reviews(data: Path, seed: int = 0) -> None:
             for number in range(REVIEWS // 4):
                 review = " ".join(f"{random.choice(PLOT)} is {random.choice(praise)}." for _ in range(4))
                 (folder / f"{number}_{split}.txt").write_text(review, encoding="utf-8")
-
-
-def as_jsonl(reviews: Iterable[Example]) -> str:
-    """Reviews in the layout of JSON lines."""
-    rows = ({"text": r.text, "label": r.label[:3], "split": r.split} for r in reviews)
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

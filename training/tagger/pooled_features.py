@@ -22,11 +22,7 @@ MAX_PIXELS = 10**8
 
 
 class PooledFeatures:
-    """The encoder's output `pooled` for views of photos.
-
-    Attributes:
-        width: numbers a photo.
-    """
+    """The encoder's output `pooled` for views of photos."""
 
     def __init__(self, encoder: Path, images: Path, cache: Path) -> None:
         """`encoder`: its artefact; `images`: the photos' folder; `cache`: a folder for the features, by encoder."""
@@ -34,9 +30,6 @@ class PooledFeatures:
         assert isinstance(manifest.preprocessing, ImageSpec)
         self._spec, self._graph, self._images = manifest.preprocessing, encoder / manifest.graph, images
         self._cache = cache / manifest.files[manifest.graph][:12]
-        width = manifest.outputs[POOLED].shape[-1]
-        assert width is not None
-        self.width: int = width
         self._compiled: ov.CompiledModel | None = None
 
     def get(self, list_name: str, names: Sequence[str], number: int = 0) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
-# Karpathy's COCO file calls a part of the validation split so, and everybody trains on it.
+# In Karpathy's COCO file the rest of the validation split has a name of its own, and is trained on by convention.
 SPLITS = {"restval": "train"}
 
 
