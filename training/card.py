@@ -1,42 +1,17 @@
-"""Model cards: a text written by a person, with a table of numbers written by the measurement.
+"""Write model cards again after their texts in training/*/cards have changed; no number changes by it.
 
-    python -m training.card models/NAME ...
-
-writes the cards again after their texts in training/cards have changed; no number changes by it.
+python -m training.card models/NAME ...
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
-from core.artefacts.manifest import MANIFEST, Metric, load_manifest
-from training.package import write_manifest
-
-CARDS = Path(__file__).with_name("cards")
-PLACE = "{metrics}"
-CARD = "README.md"
-
-
-def metrics_table(metrics: Sequence[Metric]) -> str:
-    """The numbers as a Markdown table: one row a metric, with its interval where it has one."""
-    rows = ["| metric | value | 95 % interval | protocol |", "|---|---|---|---|"]
-    for metric in metrics:
-        interval = f"{metric.low:.4f} to {metric.high:.4f}" if metric.low is not None else ""
-        rows.append(f"| {metric.name} | {metric.value:.4f} | {interval} | {metric.source} |")
-    return "\n".join(rows)
-
-
-def write_card(folder: Path, name: str, metrics: Sequence[Metric]) -> None:
-    """Write README.md from training/cards/NAME.md, its place for metrics filled.
-
-    An artefact without such a text gets the bare table: enough for a try, not for shipping.
-    """
-    template = CARDS / f"{name}.md"
-    text = template.read_text(encoding="utf-8") if template.exists() else f"# {name}\n\n{PLACE}\n"
-    (folder / CARD).write_text(text.replace(PLACE, metrics_table(metrics)), encoding="utf-8")
+from core.artefacts.manifest import MANIFEST, load_manifest
+from training.common.model_card import CARD, write_card
+from training.common.package import write_manifest
 
 
 def rewrite(folder: Path) -> None:

@@ -10,40 +10,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import Manifest, Metric
 from core.errors import ArtefactError
-from training.card import CARD, metrics_table
-from training.layout import data_of
+from training.common.model_card import CARD, metrics_table
+from training.tasks import tasks
 
-# Task of the manifest -> who measures its artefacts; imported when one is measured.
-MEASURES = {
-    "classify": "training.vision.package_encoder.measure_encoder",
-    "caption": "training.vision.caption_measure.measure_captions",
-    "tag": "training.vision.tag_measure.measure",
-    "embed": "training.vision.minilm_measure.measure",
-    "sentiment": "training.text.measure.measure_sentiment",
-    "language": "training.text.measure.measure_language",
-    "spam": "training.text.measure.measure_spam",
-}
 SLACK = 0.0005  # a card is rounded, and machines differ in the last bits
 SMALLER_IS_BETTER = ("calibration_error", "difference")
 
 Measure = Callable[[Path, Path], list[Metric]]
 
 
-def measure_of(task: str) -> Measure:
-    """The function that measures a task's artefacts: from an artefact's folder and the data folder to its numbers.
+def measure_of(artefact_task: str) -> Measure:
+    """The function that measures artefacts of a task: from an artefact's folder and the data folder to its numbers.
+
+    Args:
+        artefact_task: as the manifest has it.
 
     Raises:
         KeyError: nobody measures that task.
     """
-    module, _, name = MEASURES[task].rpartition(".")
-    found: Measure = getattr(import_module(module), name)
-    return found
+    return {task.ARTEFACT_TASK: task.measure for task in tasks()}[artefact_task]
 
 
 def overstates(claimed: Metric, measured: Metric) -> bool:
@@ -60,7 +50,7 @@ def overstates(claimed: Metric, measured: Metric) -> bool:
     return better > SLACK or narrower > 2 * SLACK
 
 
-def shown(metric: Metric) -> str:
+def formatted(metric: Metric) -> str:
     """A value with its interval."""
     interval = "" if metric.low is None else f" ({metric.low:.4f} to {metric.high:.4f})"
     return f"{metric.value:.4f}{interval}"
@@ -72,22 +62,25 @@ def compare(manifest: Manifest, measured: Sequence[Metric]) -> list[str]:
     for claimed in manifest.metrics:
         found = by_name.get(claimed.name)
         if found is None:
-            print(f"  {claimed.name:40} card {shown(claimed):26}  not recomputed: {claimed.source}")
+            print(f"  {claimed.name:40} card {formatted(claimed):26}  not recomputed: {claimed.source}")
             continue
         bad = overstates(claimed, found)
-        print(f"  {claimed.name:40} card {shown(claimed):26}  measured {shown(found)}{'  OVERSTATED' if bad else ''}")
+        card, measurement = formatted(claimed), formatted(found)
+        print(f"  {claimed.name:40} card {card:26}  measured {measurement}{'  OVERSTATED' if bad else ''}")
         if bad:
-            complaints.append(f"{manifest.id}: {claimed.name} is {shown(found)}, the card says {shown(claimed)}")
+            complaints.append(f"{manifest.id}: {claimed.name} is {measurement}, the card says {card}")
     return complaints
 
 
 def check(folder: Path, manifest: Manifest, data: Path) -> tuple[int, list[str]]:
     """How many of an artefact's numbers were recomputed, and complaints; prints each beside what the card says."""
     print(manifest.id, flush=True)
-    if manifest.task not in MEASURES:
+    try:
+        measure = measure_of(manifest.task)
+    except KeyError:
         return 0, [f"{manifest.id}: nobody measures the task {manifest.task}"]
     try:
-        measured = measure_of(manifest.task)(folder, data_of(manifest.task, data))
+        measured = measure(folder, data)
     except FileNotFoundError as error:
         print(f"  its data is not there: {error}")
         measured = []

@@ -10,36 +10,33 @@ same command without it then exports and measures, which needs TensorFlow.
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from training.experiment import Experiment, experiment_names, keep_experiment, load_experiment
-from training.layout import data_of
+from training.common.experiment import Experiment
+from training.common.experiment_files import experiment_names, keep_experiment, load_experiment
+from training.tasks import task_named
 
-# Task of the plan -> who starts and finishes its runs; imported when it is needed, since Keras is slow to import.
-TASKS = {
-    "sentiment": "training.text.finish",
-    "language": "training.text.finish",
-    "spam": "training.text.finish",
-    "encoder": "training.vision.finish",
-    "caption": "training.vision.finish",
-    "tag": "training.vision.tag_finish",
-}
+if TYPE_CHECKING:
+    from training.common.fit import Run
 
 
-def run(experiment: Experiment, data: Path, out: Path, work: Path) -> None:
+def start(experiment: Experiment[Any], data: Path, work: Path) -> Run:
+    """A run of an experiment, from a data folder and a work folder."""
+    return task_named(experiment.plan.task).start(experiment, data, work)
+
+
+def run(experiment: Experiment[Any], data: Path, out: Path, work: Path) -> None:
     """Train an experiment and write its artefact."""
     import keras
 
-    from training.fit import fit
+    from training.common.fit import fit
 
     keep_experiment(experiment, work)
-    data = data_of(experiment.plan.task, data)
-    part = import_module(TASKS[experiment.plan.task])
-    training = part.start(experiment, data, work)
+    training = start(experiment, data, work)
     fit(training.fitting(), work)
     if keras.backend.backend() == "tensorflow":
-        part.finish(training, experiment, out, data)
+        task_named(experiment.plan.task).finish(training, experiment, out, data)
     else:
         print(f"trained; the same command with KERAS_BACKEND=tensorflow writes {out}")
 

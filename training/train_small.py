@@ -9,69 +9,29 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from core.texts.prepare import CharGrams, TextSpec, TokenGrams
-from training.experiment import (
-    CaptionPlan,
-    Convolutional,
-    EncoderPlan,
-    Experiment,
-    FeedForward,
-    LanguagePlan,
-    Recurrent,
-    SentimentPlan,
-    TagPlan,
-    experiment_names,
-    load_experiment,
-)
+from training.common.experiment import Experiment
+from training.common.experiment_files import experiment_names, load_experiment
+from training.tasks import TASKS, task_named
 
 EPOCHS = 2
-PHOTO_TASKS = ("encoder", "caption", "tag")  # in the order in which they stand on each other
+PHOTOS, TEXTS = 8, 32  # in a batch
 SHIPPED = Path("models")
 
 
-def shrink(experiment: Experiment) -> Experiment:
+def shrink(experiment: Experiment[Any]) -> Experiment[Any]:
     """The same experiment with few epochs, narrow layers and small tables."""
-    plan = experiment.plan
-    size = 8 if plan.task in PHOTO_TASKS else 32
+    size = TEXTS if experiment.features else PHOTOS
     small = {
-        "plan": plan.model_copy(update=_plan(plan)),
+        "plan": experiment.plan.shrunk(),
         "schedule": experiment.schedule.model_copy(update={"epochs": EPOCHS, "batch_size": size}),
         "features": experiment.features and shrink_features(experiment.features),
     }
     return experiment.model_copy(update=small)
-
-
-def _plan(plan: Any) -> dict[str, Any]:
-    """What is smaller in a plan."""
-    match plan:
-        case LanguagePlan():
-            return {"sentences": 90, "net": plan.net.model_copy(update=_net(plan.net))}
-        case SentimentPlan():
-            return {"members": tuple(m.model_copy(update={"dim": 8, "filters": {2: 8}}) for m in plan.members)}
-        case EncoderPlan():
-            net = {"layers": 1, "dim": 32, "heads": 2, "hidden": 32}
-            few = {"views": 2, "least_count": 2, "most_words": 8, "warm_up": 2, "average": 0.5}
-            return {"net": plan.net.model_copy(update=net), **few}
-        case CaptionPlan():
-            return {"samples": 2, "average": 0.5}
-        case TagPlan():
-            few = {"views": 2, "words": 2, "phrases": 2, "components": 8, "size": 16}
-            return {**few, "class_size": 8}
-    return {}
-
-
-def _net(net: FeedForward | Convolutional | Recurrent) -> dict[str, Any]:
-    """What is smaller in a network over characters."""
-    match net:
-        case FeedForward():
-            return {"deep_buckets": 1 << 10}
-        case Convolutional():
-            return {"dim": 8, "filters": {2: 8, 3: 8}, "hidden": 8}
-        case Recurrent():
-            return {"dim": 8, "units": 8}
 
 
 def shrink_features(spec: TextSpec) -> TextSpec:
@@ -83,32 +43,35 @@ def shrink_features(spec: TextSpec) -> TextSpec:
     return spec.model_copy(update={"features": features.model_copy(update=fewer)})
 
 
-def small_experiments() -> dict[str, Experiment]:
-    """Every experiment that can be run, shrunk, by the name of its file: one that others stand on comes before them."""
+def small_experiments() -> dict[str, Experiment[Any]]:
+    """Every experiment that can be run, shrunk, by the name of its file, in the order of the tasks."""
     every = {name: load_experiment(name) for name in experiment_names()}
-    order = sorted(every, key=lambda name: [*PHOTO_TASKS, every[name].plan.task].index(every[name].plan.task))
-    return {name: shrink(every[name]) for name in order if _possible(every[name])}
+    order = sorted(every, key=lambda name: list(TASKS).index(every[name].plan.task))
+    installed = [name for name in shipped_artefacts(every.values()) if (SHIPPED / name).is_dir()]
+    made = [experiment.name for experiment in every.values()]
+    possible = [name for name in order if {*every[name].plan.needed_artefacts()} <= {*made, *installed}]
+    return {name: shrink(every[name]) for name in possible}
 
 
-def _possible(experiment: Experiment) -> bool:
-    """Whether what is trained elsewhere and stood on is installed."""
-    plan = experiment.plan
-    return not isinstance(plan, TagPlan) or (SHIPPED / plan.text).is_dir()
+def shipped_artefacts(experiments: Iterable[Experiment[Any]]) -> list[str]:
+    """Names of the artefacts that experiments read and none of them makes."""
+    every = list(experiments)
+    needed = {name for experiment in every for name in experiment.plan.needed_artefacts()}
+    return sorted(needed - {experiment.name for experiment in every})
 
 
 def train_small(out: Path) -> list[Path]:
     """Train everything below `out`; gives the artefacts' folders."""
     from training.run import run
-    from training.text.made_up import write_made_up
-    from training.vision.made_up import write_made_up_photos
 
-    write_made_up(out / "data")
-    write_made_up_photos(out / "data")
+    experiments = small_experiments()
+    # Tasks on photos share their made-up data: it is written once.
+    for write in dict.fromkeys(task_named(each.plan.task).write_made_up for each in experiments.values()):
+        write(out / "data")
+    for name in shipped_artefacts(experiments.values()):
+        shutil.copytree(SHIPPED / name, out / "models" / name, dirs_exist_ok=True)
     folders = []
-    for name, experiment in small_experiments().items():
-        if isinstance(experiment.plan, TagPlan):
-            text = experiment.plan.text
-            shutil.copytree(SHIPPED / text, out / "models" / text, dirs_exist_ok=True)
+    for name, experiment in experiments.items():
         folder = out / "models" / experiment.name
         run(experiment, out / "data", folder, out / "work" / name)
         folders.append(folder)

@@ -71,7 +71,7 @@ def classified() -> list[np.ndarray[Any, Any]]:
 
 @cache
 def keras_logits() -> np.ndarray[Any, Any]:
-    convert = pytest.importorskip("training.convert_efficientnet_lite")
+    convert = pytest.importorskip("training.encoder.published_weights")
     variant = convert.VARIANTS["lite2"]
     network = convert.load_network(variant, convert.read_checkpoint(convert.find_weights(variant)))
     found: np.ndarray[Any, Any] = network.predict(pixels().astype(np.float32), verbose=0)["logits"]

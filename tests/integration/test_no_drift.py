@@ -33,11 +33,11 @@ from db.engine import Database
 from db.results import stream_results
 from tests.support.jobs import make_job
 from tests.support.worker import run_chunk
-from training.export import graph_parts
-from training.vision.augment import view
-from training.vision.decode import best_captions
-from training.vision.offline import encode_photos_once
-from training.vision.tag_measure import OfflineTagger
+from training.common.captions.caption_search import best_captions
+from training.common.graph_runner import graph_parts
+from training.common.photos.augment import view
+from training.common.photos.offline_encoder import encode_photos_once
+from training.tagger.offline_tagger import OfflineTagger
 from worker.process.context import close_worker, open_worker
 from worker.process.metrics import Metrics
 

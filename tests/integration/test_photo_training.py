@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 pytest.importorskip("keras")
 
-from training.experiment import Experiment, keep_experiment, load_experiment
-from training.fit import fit
+from training.captioner.caption_sampling import draw
+from training.common.experiment import Experiment
+from training.common.experiment_files import keep_experiment, load_experiment
+from training.common.fit import fit
+from training.common.photos.made_up_photos import write_made_up_photos
+from training.run import start
 from training.train_small import shrink
-from training.vision.captioner import draw
-from training.vision.finish import start
-from training.vision.made_up import write_made_up_photos
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"

@@ -16,7 +16,7 @@ from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from core.tasks import TagOptions
-from training.vision.tag_measure import OfflineTagger
+from training.tagger.offline_tagger import OfflineTagger
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest, encoder_in
 from worker.models.tagger import Tagger

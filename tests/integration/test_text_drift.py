@@ -17,10 +17,11 @@ from core.errors import ItemError
 from core.settings import load_settings
 from core.tasks import TASKS
 from core.texts.prepare import MAX_CHARS, TextSpec, prepare_text, strip_accents
-from training.text.datasets import read_reviews, read_tagged
-from training.text.judge import Judge
-from training.text.made_up import write_made_up
-from training.text.measure import declaration
+from tests.support.made_up import write_made_up
+from training.common.datasets.labelled_texts import read_tagged
+from training.common.texts.offline_classifier import OfflineTextClassifier
+from training.language.language_measure import declaration
+from training.sentiment.sentiment_data import read_reviews
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest, TextModel
 
@@ -78,19 +79,19 @@ def asked(model: TextModel, prepared: Any) -> InferenceRequest[Any]:
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_the_worker_says_what_was_measured(folder: Path, runtime: str, made_up: Path) -> None:
-    judge = Judge(folder)
-    texts = items_of(judge.manifest.task, made_up)
+    classifier = OfflineTextClassifier(folder)
+    texts = items_of(classifier.manifest.task, made_up)
     assert len(texts) == ITEMS
-    offline = judge.probabilities(texts)
+    offline = classifier.probabilities(texts)
     model = cast(TextModel, load_model(folder, load_settings(runtime=runtime)))
     raw = model.predict([asked(model, model.prepare(text)) for text in texts])
     served = np.stack([judged.probabilities for judged in raw])
     # Another order of additions, by another runtime or another length of padding, moves the last bits and no more.
     assert np.abs(served - offline).max() < 2e-5
-    threshold = judge.manifest.threshold
+    threshold = classifier.manifest.threshold
     wanted = offline.argmax(axis=1) if threshold is None else (offline[:, 1] >= threshold).astype(int)
     clear = np.abs(offline[:, 1] - (threshold or 0.5)) > 2e-5 if offline.shape[1] == 2 else np.ones(len(texts), bool)
-    labels = [judge.labels.index(model.render(judged, DEFAULTS[model.manifest.task])["label"]) for judged in raw]
+    labels = [classifier.labels.index(model.render(judged, DEFAULTS[model.manifest.task])["label"]) for judged in raw]
     assert (np.array(labels) == wanted)[clear].all()
 
 

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("keras")
 
-from training.experiment import load_experiment
-from training.fit import fit
-from training.text.finish import start
-from training.text.made_up import write_made_up
+from tests.support.made_up import write_made_up
+from training.common.experiment_files import load_experiment
+from training.common.fit import fit
+from training.run import start
 from training.train_small import shrink
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.

@@ -13,9 +13,10 @@ from core.artefacts.manifest import load_manifest
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
 from core.tasks import ClassifyOptions, read_options
+from training.common.experiment import Experiment, Schedule
+from training.common.experiment_files import experiment_names, load_experiment
+from training.common.fit import CURVE, METRICS
 from training.evaluate import check, measure_of, overstates
-from training.experiment import Experiment, Schedule, experiment_names, load_experiment
-from training.fit import CURVE, METRICS
 from training.train_small import SHIPPED, small_experiments, train_small
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest, Model, Output, encoder_in

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from core.heads.captions import SPECIAL
-from training.export import write_graph, write_parts
-from training.package import write_labels, write_manifest
+from training.common.export import write_graph, write_parts
+from training.common.package import write_labels, write_manifest
 
 SIDE, CELLS, FEATURES, CLASSES = 16, 4, 6, 3
 BEAM_WORDS, MOST_WORDS, ENTRY = ("a", "dog", "cat", "runs", "sleeps", "on", "grass"), 8, 6

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from core.artefacts.vocabularies import NAMED, Vocabulary, write_directions
 from tests.support.artefacts import FEATURES, IMAGE
-from training.export import write_parts
-from training.package import write_manifest
+from training.common.export import write_parts
+from training.common.package import write_manifest
 
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "dog", "cat", "##s", "red", "!", "grass")
 TEXT, SIZE = 5, 4

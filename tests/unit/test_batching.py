@@ -205,7 +205,7 @@ ARRIVALS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30)), min_s
 
 @given(ARRIVALS, st.integers(1, 8))
 def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], size: int) -> None:
-    """Whatever has been queued in which order, at every moment no waiting tenant is ahead of another by more than one."""
+    """Whatever was queued in which order, at no moment is a waiting tenant ahead of another by more than one."""
     queue = FairQueue()
     waiting: Counter[str] = Counter()
     for tenant, count in arrivals:

@@ -12,9 +12,9 @@ pytest.importorskip("pycocoevalcap")
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 
-from training.vision.caption_measure import NAMES, bootstrap
-from training.vision.caption_scores import caption_scores, count
-from training.vision.cider_d import CiderD
+from training.captioner.caption_measure import NAMES, bootstrap
+from training.captioner.cider_d import CiderD
+from training.common.captions.caption_scores import caption_scores, count
 
 WORDS = "a dog cat runs sits on the grass red big and".split()  # noqa: SIM905
 PHOTOS = 40

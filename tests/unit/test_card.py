@@ -8,7 +8,8 @@ import pytest
 
 from core.artefacts.manifest import Metric, load_manifest
 from training import card
-from training.package import write_manifest
+from training.common import model_card
+from training.common.package import write_manifest
 
 IMAGE = {"medium": "image", "size": [8, 8]}
 TENSOR = {"x": {"dtype": "float32", "shape": [None, 2]}}
@@ -19,15 +20,16 @@ def test_a_card_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     folder = tmp_path / "toy"
     folder.mkdir()
     (folder / "graph.pb").write_bytes(b"graph")
-    card.write_card(folder, "toy", [METRIC])
+    model_card.write_card(folder, "toy", [METRIC])
     fields = {
         "name": "toy", "version": "1.0.0", "task": "classify", "kind": "toy", "summary": "A toy.", "graph": "graph.pb",
         "preprocessing": IMAGE, "inputs": TENSOR, "outputs": TENSOR, "licence": "CC0-1.0", "source": "a test",
         "metrics": [METRIC.model_dump()],
     }  # fmt: skip
     before = write_manifest(folder, fields, ["graph.pb", card.CARD])
-    (tmp_path / "toy.md").write_text("# A better text\n\n{metrics}\n")
-    monkeypatch.setattr(card, "CARDS", tmp_path)
+    (tmp_path / "task" / "cards").mkdir(parents=True)
+    (tmp_path / "task" / "cards" / "toy.md").write_text("# A better text\n\n{metrics}\n")
+    monkeypatch.setattr(model_card, "CARDS", tmp_path)
     card.rewrite(folder)
     after = load_manifest(folder)
     text = (folder / card.CARD).read_text()

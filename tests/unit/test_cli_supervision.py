@@ -133,7 +133,7 @@ def test_a_taken_port_and_an_unknown_host_are_problems() -> None:
     [("0.0.0.0", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000"), ("box", "http://box:8000")],
 )
 def test_the_url_is_one_that_this_machine_can_reach(host: str, url: str, tmp_path: Path) -> None:
-    assert Stack(Settings(data_dir=tmp_path), host, 8000, None, {}).url == url
+    assert Stack(Settings(data_dir=tmp_path), host, 8000, None, {}, {}).url == url
 
 
 def test_an_operators_own_broker_is_used(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ pytest.importorskip("keras")
 from keras import ops
 
 from core.heads.captions import END, SPECIAL, START, CaptionSettings
-from training.experiment import DecoderNet
-from training.export import graph_parts
-from training.vision.decode import decode_grids, live_parts
-from training.vision.decoder import Decoder
-from training.vision.package_captioner import write_decoder
+from training.captioner.caption_package import write_decoder
+from training.common.captions.caption_search import decode_grids, live_parts
+from training.common.captions.decoder import Decoder
+from training.common.captions.decoder_net import DecoderNet
+from training.common.graph_runner import graph_parts
 from worker.runtimes.openvino import OpenVinoRuntime
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = """
 import keras
 import numpy as np
-from training.experiment import DecoderNet
-from training.vision.decoder import Decoder
+from training.common.captions.decoder_net import DecoderNet
+from training.common.captions.decoder import Decoder
 values = np.load({weights!r})
 decoder = Decoder(DecoderNet(**{net!r}), {words}, {length}, 12)
 decoder.build((None, 3, 4, 20))
@@ -152,8 +152,12 @@ def test_nothing_but_keras_is_needed(decoder: Decoder, grids: NDArray[np.float32
     assert np.abs(np.load(out) - ops.convert_to_numpy(decoder(grids, tokens))).max() < 1e-3
 
 
-NETWORKS = ("efficientnet_lite.py", "text/nets.py", "vision/decoder.py", "vision/encoder.py", "vision/captioner.py",
-            "vision/average.py", "vision/tag_nets.py")  # fmt: skip
+NETWORKS = (
+    "common/captions/decoder.py", "common/learning_rates.py", "common/moving_average.py", "common/texts/text_layers.py",
+    "encoder/efficientnet_lite.py", "encoder/encoder_nets.py", "encoder/encoder_run.py", "captioner/caption_run.py",
+    "captioner/caption_sampling.py", "tagger/tag_nets.py", "tagger/label_tower.py", "tagger/class_space.py",
+    "tagger/feature_transform.py", "sentiment/sentiment_nets.py", "language/language_nets.py", "spam/spam_nets.py",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NETWORKS)

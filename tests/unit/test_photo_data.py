@@ -13,10 +13,17 @@ import pytest
 from PIL import Image
 
 from core.heads.captions import END, PAD, SPECIAL, START, UNKNOWN
-from training.vision.augment import view
-from training.vision.caption_data import sentences, vocabulary, word_shares
-from training.vision.datasets import Photo, captioned, of_split, read_captions, read_open_images, tokenise
-from training.vision.made_up import SPLITS, write_made_up_photos
+from training.common.captions.caption_data import caption_ids, vocabulary, word_shares
+from training.common.datasets.captioned_photos import (
+    Photo,
+    captioned,
+    of_split,
+    read_captions,
+    tokenise,
+)
+from training.common.photos.augment import view
+from training.common.photos.made_up_photos import SPLITS, write_made_up_photos
+from training.tagger.tag_vocabularies import read_open_images
 
 KARPATHY = {
     "images": [
@@ -118,7 +125,7 @@ def test_words_and_sentences_as_ids() -> None:
     photos = [Photo("a.jpg", "train", tuple(map(tokenise, said))), Photo("b.jpg", "train", (tokenise("a dog"),))]
     words = vocabulary(photos, 2)
     assert words == (*SPECIAL, "a", "dog")
-    read, right = sentences(photos, words, 3, 5)
+    read, right = caption_ids(photos, words, 3, 5)
     assert read.dtype == right.dtype == np.int32
     assert read[0, 0].tolist() == [START, 4, 5, UNKNOWN, PAD]
     assert right[0, 0].tolist() == [4, 5, UNKNOWN, END, PAD]

@@ -52,7 +52,7 @@ def test_every_entry_can_be_imported(path: str) -> None:
 def test_a_graph_runs_in_parts(tmp_path: Path, name: str) -> None:
     """Two parts in one file: what runs lies between what is fed and what is wanted."""
     pytest.importorskip("tensorflow")
-    from training.export import write_parts
+    from training.common.export import write_parts
 
     def call(given: Any) -> Any:
         return {"sum": given["a"] + given["b"], "twice": given["a"] * 2, "shout": -given["c"]}

@@ -5,20 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.vision.datasets import Photo
-from training.vision.tag_data import caption_labels, count_labels, read_class_labels, says, shares
-from training.vision.tag_scores import average_precisions, mean_average_precision, precision_at, with_interval
-from training.vision.tag_start import linear_start
-from training.vision.words import (
-    Censor,
-    held_out_words,
-    photo_labels,
-    photos_with,
-    protocol_words,
-    same_family,
-    says_something,
-    stem,
-)
+from training.common.datasets.captioned_photos import Photo
+from training.common.intervals import with_interval
+from training.tagger.caption_words import is_content_word, photos_with, protocol_words
+from training.tagger.class_labels import read_class_labels
+from training.tagger.held_out_words import HeldOutFilter, held_out_words, same_family, stem
+from training.tagger.reduced_rank_ridge import reduced_rank_ridge
+from training.tagger.tag_data import caption_labels, count_labels, in_captions, label_shares
+from training.tagger.tag_scores import average_precisions, mean_average_precision, precision_at
+from training.tagger.tag_vocabularies import photo_labels
 
 PHOTOS = [
     Photo("a.jpg", "train", (("a", "black", "dog", "runs"), ("the", "black", "dog"), ("a", "dog", "'s", "fountain"))),
@@ -27,7 +22,7 @@ PHOTOS = [
 
 
 def test_function_words_numbers_and_signs_say_nothing() -> None:
-    assert [word for word in ("dog", "the", "t-shirt", "'s", "x", "3", "down", "outside") if says_something(word)] == [
+    assert [word for word in ("dog", "the", "t-shirt", "'s", "x", "3", "down", "outside") if is_content_word(word)] == [
         "dog", "t-shirt", "outside",
     ]  # fmt: skip
 
@@ -39,13 +34,13 @@ def test_words_are_counted_by_photos_not_by_captions() -> None:
 
 
 def test_labels_are_as_true_as_captions_say_them() -> None:
-    labels = caption_labels(PHOTOS, Censor(()), words=1, phrases=1)
+    labels = caption_labels(PHOTOS, HeldOutFilter(()), words=1, phrases=1)
     assert labels[0] in ("dog", "fountain", "dogs", "black", "runs", "two", "cat", "fountains")
     assert {"black dog", "dog runs"} <= set(labels)
     assert not {"the black", "a", "dog 's"} & set(labels)
     counts = count_labels(PHOTOS, ["dog", "black dog", "cat", "red"])
     assert counts.tolist() == [[3, 2, 0, 0], [0, 0, 1, 0]]
-    assert shares(counts, PHOTOS)[1, 2] == pytest.approx(0.5)
+    assert label_shares(counts, PHOTOS)[1, 2] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -67,18 +62,17 @@ def test_forms_of_a_word(one: str, other: str, related: bool) -> None:
     assert same_family(one, other) == same_family(other, one) == related, (stem(one), stem(other))
 
 
-def test_a_censor_takes_a_word_out_in_all_its_forms() -> None:
-    censor = Censor(["fountain"])
-    labels = caption_labels(PHOTOS, censor, words=1, phrases=1)
+def test_a_held_out_word_is_kept_away_in_all_its_forms() -> None:
+    held_out = HeldOutFilter(["fountain"])
+    labels = caption_labels(PHOTOS, held_out, words=1, phrases=1)
     assert "dog" in labels
     assert not any("fountain" in label for label in labels)
-    assert not censor.allows("Water-fountains")
-    assert censor.clean(("a", "fountain", "and", "fountains", "dog")) == ("a", "and", "dog")
-    assert not any("fountain" in label for label in read_class_labels(censor).labels)
+    assert not held_out.allows("Water-fountains")
+    assert not any("fountain" in label for label in read_class_labels(held_out).labels)
 
 
 def test_words_that_are_held_out_can_be_labels_and_are_related_to_no_measured_word() -> None:
-    words = [label for label in photo_labels() if " " not in label and label.islower() and says_something(label)]
+    words = [label for label in photo_labels() if " " not in label and label.islower() and is_content_word(label)]
     captions = tuple((word,) for word in words)
     train = [Photo(f"{at}.jpg", "train", captions) for at in range(60)]
     train += [Photo(f"dog{at}.jpg", "train", (("dog",), ("dog",))) for at in range(60)]
@@ -132,7 +126,7 @@ def test_the_start_is_the_best_linear_map_through_few_numbers() -> None:
     inputs = random.normal(size=(400, 12)).astype(np.float32)
     chances = 0.3 + 0.05 * inputs @ random.normal(size=(12, 2)) @ random.normal(size=(2, 9))
     targets = np.clip(chances, 0, 1).astype(np.float32)
-    start = linear_start(inputs, targets, size=2, penalty=1.0)
+    start = reduced_rank_ridge(inputs, targets, size=2, penalty=1.0)
     logits = (inputs @ start.kernel + start.bias) @ start.directions.T + start.biases
     for label in range(9):
         assert np.corrcoef(logits[:, label], chances[:, label])[0, 1] > 0.98
@@ -142,5 +136,5 @@ def test_the_start_is_the_best_linear_map_through_few_numbers() -> None:
 
 def test_a_caption_says_a_label_if_its_words_stand_side_by_side() -> None:
     asked = np.array([[0, 1, 2], [0, 1, 2]])
-    found = says([photo.captions for photo in PHOTOS], ["black dog", "Cat", "dog black"], asked)
+    found = in_captions([photo.captions for photo in PHOTOS], ["black dog", "Cat", "dog black"], asked)
     assert found.tolist() == [[True, False, False], [False, True, False]]

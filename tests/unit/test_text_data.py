@@ -10,20 +10,14 @@ import numpy as np
 import pytest
 
 from core.texts.prepare import normalise, strip_accents
-from training.scores import best_threshold, calibration_error, factor_and_shifts, proportion, weigh
-from training.text.datasets import (
-    Example,
-    read_aclimdb,
-    read_reviews,
-    read_tagged,
-    read_word_counts,
-    without_duplicates,
-    write_tagged,
-)
-from training.text.language_data import LANGUAGES, hundredth, load_language, made_up_sentences
-from training.text.made_up import as_jsonl, write_made_up
-from training.text.sentiment import load_sentiment, log_count_ratio
-from training.text.spam import load_spam
+from tests.support.made_up import as_jsonl, write_made_up
+from training.common.calibration import best_threshold, calibration_error, logistic_regression, vector_scaling
+from training.common.datasets.labelled_texts import Example, read_tagged, without_duplicates, write_tagged
+from training.common.intervals import proportion
+from training.language.language_data import LANGUAGES, hundredth, load_language, made_up_sentences, read_word_counts
+from training.sentiment.sentiment_data import load_sentiment, read_aclimdb, read_reviews
+from training.sentiment.sentiment_nets import log_count_ratio
+from training.spam.spam_data import load_spam
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +130,8 @@ def test_calibration_finds_the_scale() -> None:
     random = np.random.default_rng(0)
     logits = random.normal(size=20_000) * 2
     labels = random.random(20_000) < 1 / (1 + np.exp(-(0.5 * logits + 1)))
-    assert weigh(logits[:, None], labels) == pytest.approx([0.5, 1.0], abs=0.06)
+    assert logistic_regression(logits[:, None], labels) == pytest.approx([0.5, 1.0], abs=0.06)
     columns = np.stack([np.zeros(20_000), logits], axis=1)
     drawn = (random.random(20_000) < 1 / (1 + np.exp(-0.5 * logits - 1))).astype(int)
-    factor, first, second = factor_and_shifts(columns, drawn)
+    factor, first, second = vector_scaling(columns, drawn)
     assert (factor, second - first) == pytest.approx((0.5, 1.0), abs=0.06)

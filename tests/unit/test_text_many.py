@@ -10,8 +10,8 @@ import pytest
 
 from core.errors import ItemError
 from core.texts.prepare import CharGrams, Chars, TextSpec, prepare_text
-from training.text.many import encode_many
-from training.text.more_words import word_counts
+from training.language.encode_many import encode_many
+from training.language.more_words import word_counts
 
 BAG = TextSpec(features=CharGrams(buckets=1 << 12, chars=(1, 2, 3, 4, 5, 6)))
 LETTERS = "abc é\u0301ñŒß'-7🙂日\n"

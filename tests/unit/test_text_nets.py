@@ -10,8 +10,9 @@ pytest.importorskip("keras")
 import keras
 
 from core.texts.prepare import pad_batch
-from training.fit import TwoFalls
-from training.text.nets import Bag, ByteTable, ConvPool, Fewer
+from training.common.learning_rates import TwoLinearDecays
+from training.common.texts.text_layers import Bag, ByteTable, ConvPool
+from training.language.language_nets import RehashIds
 
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
 pytestmark = pytest.mark.filterwarnings(KERAS)
@@ -40,11 +41,11 @@ def test_folding_changes_next_to_nothing(layer: keras.layers.Layer) -> None:
 
 
 def test_fewer_buckets_keep_the_padding() -> None:
-    found = np.asarray(Fewer(8)(np.array([[0, 1, 7, 8, 9, 1 << 20]], np.int32)))
+    found = np.asarray(RehashIds(8)(np.array([[0, 1, 7, 8, 9, 1 << 20]], np.int32)))
     assert found.tolist() == [[0, 1, 7, 1, 2, 1 + ((1 << 20) - 1) % 7]]
 
 
 def test_a_rate_falls_twice() -> None:
-    rate = TwoFalls(1.0, 10, 0.5, 5)
+    rate = TwoLinearDecays(1.0, 10, 0.5, 5)
     found = [float(rate(np.array(step))) for step in (0, 5, 9, 10, 12, 15, 99)]
     assert found == pytest.approx([1.0, 0.5, 0.1, 0.5, 0.3, 0.0, 0.0], abs=1e-6)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.fold import fold
-from training.torch_checkpoint import DTYPES, MAGIC, PROTOCOL, CheckpointError, read_checkpoint
+from training.encoder.fold_batch_norm import fold
+from training.encoder.torch_checkpoint import DTYPES, MAGIC, PROTOCOL, CheckpointError, read_checkpoint
 
 VALUES = np.arange(12, dtype=np.float32)
 

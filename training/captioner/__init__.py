@@ -1,0 +1,1 @@
+"""Captions: a decoder on the grid of the shared encoder."""

@@ -1,0 +1,1 @@
+"""What more than one task uses: experiments, the training loop, export, packaging, statistics."""

@@ -1,0 +1,83 @@
+"""Captions from grids, offline: by the worker's beam search, with a decoder in training or with a written graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from core.heads.beam import Search
+from core.heads.captions import Caption, CaptionSettings, Part, captions_of
+from training.common.captions.caption_scores import caption_scores
+from training.common.captions.decoder import Decoder
+from training.common.datasets.captioned_photos import Photo
+
+AT_ONCE = 100
+BEAMS = 3  # while training; the artefact's is larger
+
+
+class DecoderStep(keras.Model):  # type: ignore[misc]
+    """One word further, with named inputs and outputs, as the exported graph has it; see `Decoder.step`."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self._decoder = decoder
+        self.compile(jit_compile=False)  # the number of photos changes at every step
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Inputs "tokens", "position", "cache", "memory" to "log_probabilities" and "entry"."""
+        logits, entry = self._decoder.step(inputs["tokens"], inputs["position"], inputs["cache"], inputs["memory"])
+        return {"log_probabilities": ops.log_softmax(logits), "entry": entry}
+
+
+def live_parts(decoder: Decoder) -> Part:
+    """A decoder with its present weights, called as its exported graph is."""
+    step = DecoderStep(decoder)
+
+    def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        if "grid" in feeds:
+            return {"encoded": ops.convert_to_numpy(decoder.encode(feeds["grid"]))}
+        found = step.predict_on_batch(feeds)
+        return {name: np.array(found[name]) for name in outputs}  # JAX's arrays are read-only
+
+    return run
+
+
+def decode_grids(
+    run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
+) -> list[str]:
+    """The best caption of each photo; see `best_captions`."""
+    return [caption.text for caption in best_captions(run, grids, words, settings)]
+
+
+def best_captions(
+    run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
+) -> list[Caption]:
+    """The best caption of each photo, and its score.
+
+    Args:
+        run: the decoder.
+        grids: [N, rows, columns, features].
+        words: its vocabulary.
+        settings: how it searches.
+    """
+    search = Search(settings.beam_size, settings.most_words, length_penalty=settings.length_penalty)
+    best: list[Caption] = []
+    for at in range(0, len(grids), AT_ONCE):
+        encoded = run({"grid": np.asarray(grids[at : at + AT_ONCE], np.float32)}, ("encoded",))["encoded"]
+        best += [found[0] for found in captions_of(run, encoded, words, settings, search)]
+    return best
+
+
+def training_scores(
+    decoder: Decoder, grids: NDArray[Any], words: Sequence[str], photos: Sequence[Photo]
+) -> dict[str, float]:
+    """BLEU-1, BLEU-4 and CIDEr of a decoder with its present weights, for the learning curve."""
+    settings = CaptionSettings(words="", most_words=decoder.positions - 1, entry=decoder.entry, beam_size=BEAMS)
+    captions = decode_grids(live_parts(decoder), grids, words, settings)
+    scores = caption_scores(captions, [photo.captions for photo in photos])
+    return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}

@@ -1,0 +1,1 @@
+"""Photos in training: other views of them, encoding them offline, made-up ones."""

@@ -1,0 +1,1 @@
+"""Networks over texts, their packages, and the same artefacts offline."""

@@ -1,0 +1,1 @@
+"""One experiment a file: its docstring says command, duration and expected score."""

@@ -1,0 +1,1 @@
+"""Spam or ham: short messages."""

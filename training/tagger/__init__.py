@@ -1,0 +1,1 @@
+"""Tags out of any vocabulary: photos and labels in one space."""

@@ -1,1 +1,0 @@
-"""Training of the text tasks: sentiment, language, spam."""

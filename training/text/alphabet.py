@@ -1,3 +1,0 @@
-"""The characters that language networks know one by one."""
-
-ALPHABET = "abcdefghijklmnopqrstuvwxyzàâäáãåçèéêëìíîïñòóôöùúûüÿœæß '-.0123456789"

@@ -1,0 +1,1 @@
+"""The text encoder that labels go through; packaged, not trained."""

@@ -1,1 +1,0 @@
-"""Photos: the shared encoder, captions and tags."""
