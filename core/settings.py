@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     # Webhooks
     webhook_timeout_s: float = Field(15.0, gt=0, description="Total time of one delivery attempt.")
 
+    # Processes
+    heartbeat_file: str = Field("", description="Touched every 5 s while a process works; for a supervisor.")
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from core.broker import Doorbell
+from core.heartbeat import Heartbeat
 from core.logs import configure_logging
 from core.metrics import serve_metrics
 from core.outbound.http.client import HttpClient
@@ -68,16 +69,18 @@ def run(settings: Settings, stop: threading.Event) -> None:
     # Webhooks on a thread of their own: clearing away a big job must not delay them.
     sending = threading.Thread(target=_repeat, args=(webhooks, stop), name="webhooks")
     sending.start()
-    _repeat(chores, stop)
+    _repeat(chores, stop, Heartbeat(settings.heartbeat_file))
     sending.join()
     http.close()
     doorbell.close()
     database.close()
 
 
-def _repeat(chores: list[Chore], stop: threading.Event) -> None:
+def _repeat(chores: list[Chore], stop: threading.Event, heartbeat: Heartbeat | None = None) -> None:
     while not stop.wait(TICK_S):
         for chore in chores:
+            if heartbeat:
+                heartbeat.beat()
             if not stop.is_set():
                 chore.turn()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from api.app import create_app
+from api.http.beating import Beating
 from api.http.bridge import Bridge
+from core.heartbeat import Heartbeat
 from core.logs import configure_logging
 from core.settings import load_settings
 
 settings = load_settings()
 configure_logging(settings, "api")
-app = Bridge(create_app(settings).wsgi_app, settings.web_threads)
+app = Beating(Bridge(create_app(settings).wsgi_app, settings.web_threads), Heartbeat(settings.heartbeat_file))

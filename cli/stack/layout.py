@@ -17,6 +17,7 @@ from cli.stack.valkey import EmbeddedValkey, configure, set_aside_if_damaged
 from cli.terminal import warn
 from core.settings import Settings
 
+BEATING = ("api", "worker", "scheduler")  # the processes that show that they work
 # Who is told to stop when, and by which second it must have done so; the whole has 15 s.
 STOP_PHASES = ((("api", "scheduler"), 5.0), (("worker",), 12.0), (("valkey",), 14.0))
 
@@ -72,7 +73,12 @@ class Stack:
     def _service(self, name: str, command: list[str]) -> Service:
         # In the data folder nothing can shadow our packages.
         environment = {**self.environment, "TAGLINE_METRICS_PORT": str(self.metrics_ports.get(name, 0))}
-        return Service(name, command, environment, self.log(name), self.data_dir)
+        service = Service(name, command, environment, self.log(name), self.data_dir)
+        if name in BEATING:
+            service.heartbeat = self.data_dir / "logs" / f"{name}.beat"
+            service.heartbeat.unlink(missing_ok=True)
+            service.environment = {**environment, "TAGLINE_HEARTBEAT_FILE": str(service.heartbeat)}
+        return service
 
 
 def lay_out(settings: Settings, host: str, port: int) -> Stack:

@@ -15,6 +15,7 @@ from cli.stack import child
 from cli.stack.logfiles import LogFile
 
 BACKOFF_S = (0.5, 10.0)  # the first and the longest wait before a restart
+HANGS_S = 40.0  # without a heartbeat, which comes every few seconds
 SETTLED_S = 30.0  # having run this long, a process starts afresh with the shortest wait
 
 
@@ -50,6 +51,7 @@ class Service:
     Attributes:
         death_signal: what it gets when the supervisor dies.
         reloads: SIGHUP makes it load what is new.
+        heartbeat: a file that it touches while it works; None if it has none.
         before_start: called with the number of failures in a row.
     """
 
@@ -60,11 +62,14 @@ class Service:
     cwd: Path
     death_signal: int = signal.SIGKILL
     reloads: bool = False
+    heartbeat: Path | None = None
     before_start: Callable[[int], None] = field(default=lambda failures: None)
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     due: float = 0.0  # when to start it
     _started: float = 0.0
+    _beat: int = 0  # when the heartbeat was, by the file
+    _beat_seen: float = 0.0  # and when we saw that, by a clock that stands still while the machine sleeps
 
     def start(self) -> None:
         """Start it now."""
@@ -78,6 +83,19 @@ class Service:
         finally:
             os.close(out)
         self._started = monotonic()
+        self._beat = 0
+
+    def hangs(self) -> bool:
+        """Whether it has shown that it works, and has not shown it for too long since."""
+        if self.heartbeat is None or not self.running:
+            return False
+        try:
+            beat = self.heartbeat.stat().st_mtime_ns
+        except OSError:
+            return False
+        if beat != self._beat:
+            self._beat, self._beat_seen = beat, monotonic()
+        return monotonic() - self._beat_seen > HANGS_S
 
     def died(self) -> str | None:
         """How it ended, if it has ended since the last call; then it is due again after a wait."""

@@ -106,6 +106,9 @@ class Supervisor:
             self._reload = False
             self._hand_on_reload()
         for service in self._services:
+            if service.hangs():
+                warn(f"{service.name} hangs; ending it")
+                service.signal(signal.SIGKILL)
             how = service.died()
             if how:
                 self._mourn(service, how)

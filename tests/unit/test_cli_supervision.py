@@ -7,15 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from cli.stack import service as service_module
 from cli.stack.child import main as child_main
 from cli.stack.layout import Stack, lay_out, port_problem
 from cli.stack.logfiles import LogFile
 from cli.stack.orphans import MARK, marked, sweep
 from cli.stack.service import Service, ending, start_child
+from cli.stack.supervisor import Supervisor
 from cli.stack.up import locked
 from core.settings import Settings
 from tests.support.waiting import until
@@ -149,3 +152,33 @@ def test_the_embedded_broker_keeps_its_password_to_itself(tmp_path: Path) -> Non
     assert stack.valkey.password not in " ".join(stack.valkey.command())
     assert (tmp_path / "valkey" / "valkey.conf").stat().st_mode & 0o077 == 0
     assert lay_out(Settings(data_dir=tmp_path), "127.0.0.1", 8000).settings.worker_name == stack.settings.worker_name
+
+
+BEATS = """
+import signal, sys, time
+from pathlib import Path
+while True:
+    Path(sys.argv[1]).touch()
+    time.sleep(0.02)
+"""
+
+
+def test_a_process_that_hangs_without_dying_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "HANGS_S", 1.0)
+    beat = tmp_path / "beat"
+    service = Service("beats", [sys.executable, "-c", BEATS, str(beat)], {}, LogFile(tmp_path / "log"), tmp_path)
+    service.heartbeat = beat
+    supervisor = Supervisor(verbose=False)
+    supervisor.add(service)
+    try:
+        supervisor.wait_until(beat.exists)
+        first = service.process
+        assert first is not None
+        until_quiet = time.monotonic() + 2.0
+        supervisor.wait_until(lambda: time.monotonic() > until_quiet)
+        assert service.process is first, "one that beats is left alone"
+        service.signal(signal.SIGSTOP)
+        supervisor.wait_until(lambda: service.process not in (first, None))
+        assert first.poll() == -signal.SIGKILL
+    finally:
+        supervisor.stop(((("beats",), 5.0),))

@@ -12,6 +12,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from core.heartbeat import Heartbeat
 from worker.inference.progress import Running
 from worker.process.context import WorkerContext
 
@@ -22,7 +23,7 @@ LOOK_S = 1.0
 
 
 class Watchdog:
-    """Looks every second whether something has been running for longer than the setting allows."""
+    """Looks every second whether something has been running for too long, and shows that it looks."""
 
     def __init__(self, context: WorkerContext, end: Callable[[int], object] = os._exit) -> None:
         """`end` is called with the exit code, when everything in hand has been given back."""
@@ -36,7 +37,9 @@ class Watchdog:
         self._stop.set()
 
     def _look(self) -> None:
+        heartbeat = Heartbeat(self._context.settings.heartbeat_file)
         while not self._stop.wait(LOOK_S):
+            heartbeat.beat()
             hung = self._context.progress.older_than(self._context.settings.stall_timeout_s)
             if hung:
                 self._give_up(hung)
