@@ -31,6 +31,18 @@ class ItemError(TaglineError):
         self.permanent = permanent
 
 
+class Postponed(ItemError):
+    """The input's host asks for time; nothing is wrong with the input, which should be tried again later.
+
+    Args:
+        retry_in_s: when, in seconds from now.
+    """
+
+    def __init__(self, host: str, retry_in_s: float) -> None:
+        super().__init__("host_paused", f"{host} asks to be left alone for a while", permanent=False)
+        self.retry_in_s = retry_in_s
+
+
 class RequestError(TaglineError):
     """A request that cannot be accepted.
 

@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     fetch_max_redirects: int = Field(5, ge=0, description="Redirects followed for one fetch.")
     fetch_concurrency: int = Field(64, ge=1, description="Images of one worker that are fetched or wait for decoding.")
     fetch_per_host: int = Field(16, ge=1, description="Connections of one worker to one host.")
+    fetch_pause_max_s: float = Field(
+        600.0, ge=0, description="Longest that an image waits for a host that asks for time (Retry-After)."
+    )
+    fetch_dead_after: int = Field(
+        4, ge=1, description="Time-outs in a row after which a host is not asked again but for probes."
+    )
+    user_agent: str = Field(
+        "", description="User-Agent of fetches and webhooks, maybe with a contact; empty: Tagline/VERSION."
+    )
 
     # Images
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image in pixels.")
@@ -87,6 +96,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("user_agent")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isascii() or not (value.isprintable() or not value):
+            raise ValueError("must be one line of printable ASCII")
+        return value.strip()
 
     @field_validator("public_url")
     @classmethod
