@@ -23,6 +23,7 @@ class Received:
     target: str
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.monotonic)
 
     def parameter(self, name: str, default: str = "") -> str:
         """A query parameter, decoded."""
@@ -45,6 +46,7 @@ class HttpServer:
     active: int = 0
     most_active: int = 0
     answered_at: list[float] = field(default_factory=list)
+    asleep: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -193,6 +195,11 @@ def _silent(server: HttpServer, connection: socket.socket, request: Received) ->
     return False
 
 
+def _awake(server: HttpServer, connection: socket.socket, request: Received) -> bool:
+    """/awake: an answer, but none while the server is asleep."""
+    return _silent(server, connection, request) if server.asleep else _send(connection, 200, b"awake")
+
+
 def _stall(server: HttpServer, connection: socket.socket, request: Received) -> bool:
     _raw(connection, "HTTP/1.1 200 OK\nContent-Length: 10\n", b"half")
     return _silent(server, connection, request)
@@ -302,6 +309,7 @@ def _hints(server: HttpServer, connection: socket.socket, request: Received) -> 
 
 
 ROUTES: dict[str, Callable[[HttpServer, socket.socket, Received], bool]] = {
+    "awake": _awake,
     "bad-gzip": _bad_gzip,
     "bytes": _bytes,
     "chain": _chain,

@@ -44,7 +44,8 @@ class _Host:
     paused_until: float = -_FORGET_S
     rounds: int = 0  # pauses without an answer between them
     since: float = 0.0  # beginning of this episode of pauses
-    answers: int = 0  # since then
+    answers: float = 0.0
+    counting_since: float = 0.0
     appointed: float = 0.0  # appointments are given up to this moment
     refused: OrderedDict[str, float] = field(default_factory=OrderedDict)  # URL, and when first
     # It stayed silent
@@ -64,11 +65,12 @@ class _Host:
         self.silent.clear()
 
     def rate(self, now: float) -> float:
-        """Answers a second."""
-        measured_s = now - self.since
-        if measured_s < _MEASURED_S:
+        """Answers a second, in the last minute."""
+        if now - self.counting_since > _EPISODE_S:
+            self.answers, self.counting_since = self.answers / 2, (self.counting_since + now) / 2
+        if now - self.counting_since < _MEASURED_S:
             return _SUPPOSED
-        return max(_SLOWEST, self.answers / measured_s)
+        return max(_SLOWEST, self.answers / (now - self.counting_since))
 
 
 class HostStates:
@@ -137,7 +139,9 @@ class HostStates:
             opens = max(host.paused_until, now)
             at = max(opens, host.appointed)
             # Twice as fast as it answers: who comes too early is sent away again, but no time of the host is wasted.
-            host.appointed = min(at + 0.5 / host.rate(now), opens + _APPOINTMENT_MAX_S)
+            # And no further ahead than it has been watched for, so that a wrong first guess does not last.
+            watched_s = min(max(now - host.since, _MEASURED_S), _APPOINTMENT_MAX_S)
+            host.appointed = min(at + 0.5 / host.rate(now), opens + watched_s)
             return Postponed(place[0], at - now)
 
     # What has been experienced
@@ -228,7 +232,7 @@ class HostStates:
             if now >= host.paused_until:  # else: one of several that were under way together
                 host.rounds += 1
                 if now - host.paused_until > _EPISODE_S:
-                    host.since, host.answers = now, 0
+                    host.since, host.answers, host.counting_since = now, 0.0, now
             least_s = _FIRST_PAUSE_S * 2.0 ** min(host.rounds - 1, _MOST_DOUBLINGS)
             pause_s = min(max(asked_s, least_s), self._pause_max_s)
             host.paused_until = max(host.paused_until, now + pause_s)
