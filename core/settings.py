@@ -7,13 +7,15 @@ content is the value (as container secrets are mounted). `.env.example` lists th
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-SECRETS = ("api_key", "database_url", "redis_url", "webhook_secret")
+SECRETS = ("api_key", "database_url", "fetch_proxy", "redis_url", "webhook_secret")
+_PROXY = re.compile(r"https?://(?:[^\s/@]+@)?(?:\[[0-9A-Fa-f:]+\]|[^\s/@:]+):[0-9]{1,5}/?")
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -53,6 +55,9 @@ class Settings(BaseSettings):
     )
     fetch_dead_after: int = Field(
         4, ge=1, description="Time-outs in a row after which a host is not asked again but for probes."
+    )
+    fetch_proxy: str = Field(
+        "", description="http://host:port of a proxy for fetches and webhooks; it must refuse private addresses itself."
     )
     user_agent: str = Field(
         "", description="User-Agent of fetches and webhooks, maybe with a contact; empty: Tagline/VERSION."
@@ -96,6 +101,15 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("fetch_proxy")
+    @classmethod
+    def _proxy(cls, value: str) -> str:
+        if value and not _PROXY.fullmatch(value):
+            raise ValueError(
+                "must be http://host:port or https://host:port, with user:password@ before the host or not"
+            )
+        return value.rstrip("/")
 
     @field_validator("user_agent")
     @classmethod

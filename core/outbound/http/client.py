@@ -17,6 +17,7 @@ from core.outbound.http.exchange import Exchange
 from core.outbound.http.hosts import HostStates
 from core.outbound.http.loop import Loop
 from core.outbound.http.messages import Request, Response
+from core.outbound.http.proxy import Proxy
 from core.outbound.http.waiting import WaitingRoom
 from core.outbound.url_policy import check_url
 from core.settings import Settings
@@ -38,7 +39,8 @@ class HttpClient:
     and must be quick: while one runs, nothing is transferred.
 
     Args:
-        settings: reads fetch_concurrency, fetch_per_host, fetch_connect_timeout_s, allow_hosts and user_agent.
+        settings: reads fetch_concurrency, fetch_per_host, fetch_connect_timeout_s, fetch_proxy, allow_hosts and
+            user_agent.
         hosts: what is known of hosts; as the settings say unless given.
 
     Attributes:
@@ -58,13 +60,22 @@ class HttpClient:
         self._woken = False
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
+        self._proxy = Proxy(settings.fetch_proxy) if settings.fetch_proxy else None
         self._loop = Loop(
             self._wake_in.fileno(),
             connections=settings.fetch_concurrency,
             connect_timeout_s=settings.fetch_connect_timeout_s,
             user_agent=settings.user_agent or f"Tagline/{VERSION}",
+            proxy=settings.fetch_proxy,
             hosts=known,
-            waiting=lambda: WaitingRoom(settings.fetch_concurrency, settings.fetch_per_host, known, _WAIT_S),
+            waiting=lambda: WaitingRoom(
+                settings.fetch_concurrency,
+                settings.fetch_per_host,
+                known,
+                wait_s=_WAIT_S,
+                proxy=self._proxy,
+                again=self._hand_in,
+            ),
         )
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
@@ -83,11 +94,8 @@ class HttpClient:
             exchange = Exchange(request, self._allow_hosts)
         except ItemError as error:
             return _failed(error)
-        with self._lock:
-            if self._closed:
-                return _failed(_closing())
-            self._inbox.append(exchange)
-            self._wake()
+        if not self._hand_in(exchange):
+            return _failed(_closing())
         return exchange.future
 
     def close(self) -> None:
@@ -96,8 +104,17 @@ class HttpClient:
             if not self._closed:
                 self._closed = True
                 self._wake()
+        if self._proxy is not None:
+            self._proxy.close()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_S)
+
+    def _hand_in(self, exchange: Exchange) -> bool:
+        with self._lock:
+            if not self._closed:
+                self._inbox.append(exchange)
+                self._wake()
+            return not self._closed
 
     def _wake(self) -> None:
         if not self._woken:

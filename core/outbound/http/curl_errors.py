@@ -55,6 +55,27 @@ def is_ours(code: int, errno: int, *, only_ipv4: bool) -> bool:
     return out_of_descriptors()
 
 
+def not_public(host: str) -> ItemError:
+    """The error of a host that the guard does not let pass."""
+    return ItemError("address_not_allowed", f"{host} leads to an address that is not public")
+
+
+def proxy_error(code: int, answered: int, host: str) -> ItemError | None:
+    """The error where the proxy is at fault, or says no; None: it is not.
+
+    Args:
+        code: curl's result.
+        answered: the proxy's status to CONNECT, 0 for none.
+    """
+    if answered >= 300:
+        message = f"the proxy does not lead to {host}: it answered {answered}"
+    elif code in (pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT):
+        message = "the worker's proxy (TAGLINE_FETCH_PROXY) cannot be reached"
+    else:
+        return None
+    return ItemError("fetch_failed", message, permanent=False)
+
+
 def curl_error(code: int, reason: str, host: str, max_bytes: int) -> ItemError:
     """The error for a curl result code other than 0."""
     if code in _TLS_OURS:

@@ -67,8 +67,8 @@ class Exchange:
         """Where the next hop goes."""
         return self.url.host, self.url.port
 
-    def hop(self, connect_timeout_s: float) -> Hop:
-        """The next hop."""
+    def hop(self, connect_timeout_s: float, proxy: str = "") -> Hop:
+        """The next hop; through a proxy, unless the operator has named its host as one of his own."""
         return Hop(
             url=self.url,
             method=self._method,
@@ -80,6 +80,7 @@ class Exchange:
             decode="" if not self.request.accept_encoding else "curl" if self._undecoded else "ours",
             follow=self.request.max_redirects > 0,
             status_only=self.request.status_only,
+            proxy="" if self.url.allowed_private else proxy,
         )
 
     def fail(self, error: BaseException) -> None:

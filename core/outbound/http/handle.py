@@ -17,12 +17,13 @@ import pycurl
 from core.errors import ItemError
 from core.outbound.http.answer import Answer
 from core.outbound.http.content_coding import ACCEPTED
-from core.outbound.http.curl_errors import curl_error, is_ours
+from core.outbound.http.curl_errors import curl_error, is_ours, not_public, proxy_error
 from core.outbound.http.hop import Hop, Outcome
 from core.outbound.url_policy import address_allowed
 from core.shortage import OUR_ERRNOS, worker_resources
 
 _BUFFER_BYTES = 128 * 1024
+_SUPPRESS_CONNECT_HEADERS = 265  # CURLOPT_SUPPRESS_CONNECT_HEADERS of curl.h; pycurl has no name for it
 _SIMPLE = frozenset({"GET"})  # what leaves no trace on a handle that is used again
 
 
@@ -70,6 +71,8 @@ class Handle:
             curl.setopt(pycurl.HTTPHEADER, _header_lines(hop))
             curl.setopt(pycurl.TIMEOUT_MS, max(1, int(hop.timeout_s * 1000)))
             curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(hop.connect_timeout_s, hop.timeout_s) * 1000)))
+            curl.setopt(pycurl.PROXY, hop.proxy)
+            curl.setopt(pycurl.NOPROXY, "" if hop.proxy else "*")
             curl.setopt(pycurl.MAXFILESIZE_LARGE, 0 if hop.status_only else hop.max_bytes)
             if hop.decode == "curl":
                 curl.setopt(pycurl.ACCEPT_ENCODING, "")  # all that this curl can decode
@@ -111,9 +114,11 @@ class Handle:
             return found
         # One refused address among several does no harm as long as another one was dialled.
         if self._refused and (code == pycurl.E_ABORTED_BY_CALLBACK or not self._dialled):
-            return Outcome(ItemError("address_not_allowed", f"{hop.url.host} leads to an address that is not public"))
+            return Outcome(not_public(hop.url.host))
         if self._short or is_ours(code, self.curl.getinfo(pycurl.OS_ERRNO), only_ipv4=not self._dialled_ipv6):
             return Outcome(worker_resources())
+        if hop.proxy and (refusal := proxy_error(code, self.curl.getinfo(pycurl.HTTP_CONNECTCODE), hop.url.host)):
+            return Outcome(refusal)
         error = curl_error(code, reason, hop.url.host, hop.max_bytes)
         silent = code == pycurl.E_OPERATION_TIMEDOUT and not answer.begun
         return Outcome(error, silent=silent, connected=connected)
@@ -144,7 +149,7 @@ class Handle:
     def _judge(self, ip: str) -> bool:
         if self._hop is None:
             return False
-        if self._hop.url.allowed_private or address_allowed(ip):
+        if self._hop.url.allowed_private or self._hop.proxy or address_allowed(ip):
             return True
         self._refused = True
         return False
@@ -181,8 +186,7 @@ def _constants() -> dict[int, Any]:
     """The options that never change. Nothing comes from the environment: no proxy, no netrc, no cookies."""
     options: dict[int, Any] = {
         pycurl.NOSIGNAL: 1,
-        pycurl.PROXY: "",
-        pycurl.NOPROXY: "*",
+        _SUPPRESS_CONNECT_HEADERS: 1,  # what a proxy says before is not the answer
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.FOLLOWLOCATION: 0,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,

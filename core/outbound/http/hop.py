@@ -19,6 +19,7 @@ class Hop:
         decode: how a body's Content-Encoding is undone: not at all, by us, or by libcurl, which alone knows Brotli.
         follow: a redirect's body is of no interest.
         status_only: the status line is the answer, whatever becomes of the rest.
+        proxy: the URL of the proxy that is dialled instead; "" for none.
     """
 
     url: ParsedUrl
@@ -31,6 +32,7 @@ class Hop:
     decode: str  # "", "ours" or "curl"
     follow: bool
     status_only: bool
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Loop:
         wake_fd: a file descriptor that becomes readable when `turn` should come back early; the caller drains it.
         connections: kept open when they are idle.
         connect_timeout_s: per hop.
-        user_agent: of all requests.
+        user_agent, proxy: of all requests; the proxy's URL, or "" for none.
         hosts: what is known of hosts.
         waiting: makes the queue; once now, and once whenever the loop begins anew.
     """
@@ -64,6 +64,7 @@ class Loop:
         connections: int,
         connect_timeout_s: float,
         user_agent: str,
+        proxy: str,
         hosts: HostStates,
         waiting: Callable[[], WaitingRoom],
     ) -> None:
@@ -71,6 +72,7 @@ class Loop:
         self._connections = connections
         self._connect_timeout_s = connect_timeout_s
         self._user_agent = user_agent
+        self._proxy = proxy
         self._hosts = hosts
         self._make_waiting = waiting
         self._order = itertools.count()
@@ -92,7 +94,7 @@ class Loop:
         self._timer: float | None = None
 
     def add(self, exchange: Exchange) -> None:
-        """Queue an exchange that has not begun."""
+        """Queue an exchange."""
         self._waiting.enter(exchange, time.monotonic())
 
     def turn(self) -> bool:
@@ -162,7 +164,7 @@ class Loop:
             exchange.begun = True
         handle = self._idle.pop() if self._idle else Handle(self._user_agent, self._noticed)
         try:
-            handle.prepare(exchange.hop(self._connect_timeout_s))
+            handle.prepare(exchange.hop(self._connect_timeout_s, self._proxy))
             self._multi.add_handle(handle.curl)
         except Exception:
             handle.close()

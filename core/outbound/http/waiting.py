@@ -9,11 +9,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
+from collections.abc import Callable
 
 from core.errors import ItemError
 from core.outbound.http.admission import Admission
+from core.outbound.http.curl_errors import not_public
 from core.outbound.http.exchange import Exchange
 from core.outbound.http.hosts import HostStates, Place, unresponsive_error
+from core.outbound.http.proxy import Proxy
 
 _KEPT = 8  # one place in so many is for interactive requests only
 _PARKED = 4  # times the transfers at a time to one host: as many may wait here for the end of its pause
@@ -25,10 +28,24 @@ class WaitingRoom:
     Args:
         concurrency, per_host: transfers at a time, in all and to one host.
         wait_s: longest that one request waits here for the pauses of hosts.
+        proxy: through which all but allow-listed hosts are reached.
+        again: hands a request to the loop, from any thread.
     """
 
-    def __init__(self, concurrency: int, per_host: int, hosts: HostStates, wait_s: float) -> None:
+    def __init__(
+        self,
+        concurrency: int,
+        per_host: int,
+        hosts: HostStates,
+        *,
+        wait_s: float,
+        proxy: Proxy | None,
+        again: Callable[[Exchange], object],
+    ) -> None:
         self._hosts = hosts
+        self._proxy = proxy
+        self._again = again
+        self._looked_up: set[Exchange] = set()
         self._wait_s = wait_s
         self._most_parked = per_host * _PARKED
         self._parked: Counter[Place] = Counter()
@@ -43,6 +60,11 @@ class WaitingRoom:
 
     def enter(self, exchange: Exchange, now: float) -> None:
         """Let a request wait for its next hop, or fail at once."""
+        self._looked_up.discard(exchange)
+        if exchange.future.done():  # cancelled meanwhile, or failed
+            return
+        if self._proxy is not None and not exchange.url.allowed_private and not self._cleared(self._proxy, exchange):
+            return
         if exchange.request.host_aware:
             pause_s = self._hosts.paused_for(exchange.place)
             if self._hosts.unresponsive(exchange.place):
@@ -76,11 +98,26 @@ class WaitingRoom:
 
     def drain(self, error: ItemError) -> None:
         """Fail everything that waits."""
-        exchanges = self.admission.drain() + [later[2] for later in self._later]
+        exchanges = self.admission.drain() + [later[2] for later in self._later] + list(self._looked_up)
         self._later.clear()
+        self._looked_up.clear()
         self._parked.clear()
         for exchange in exchanges:
             exchange.fail(error)
+
+    def _cleared(self, proxy: Proxy, exchange: Exchange) -> bool:
+        """Whether the proxy may be asked for the next hop's host; if not, the request fails, or comes again."""
+        host = exchange.url.host
+        allowed = proxy.may_reach(host)
+        if allowed is None:
+            try:
+                proxy.look_up(host, lambda: self._again(exchange))
+                self._looked_up.add(exchange)
+            except RuntimeError as error:
+                exchange.fail(error)
+        elif not allowed:
+            exchange.fail(not_public(host))
+        return bool(allowed)
 
     def _park(self, exchange: Exchange, now: float, pause_s: float) -> None:
         place = exchange.place
