@@ -34,13 +34,14 @@ class ItemError(TaglineError):
 
 
 class Postponed(ItemError):
-    """An input cannot be had now, since its host asks to be left alone for a while; it is no failure of the input.
+    """The input's host asks for time; nothing is wrong with the input, which should be tried again later.
 
-    `retry_in_s` says for how long, in seconds.
+    Args:
+        retry_in_s: when, in seconds from now.
     """
 
-    def __init__(self, code: str, message: str, *, retry_in_s: float) -> None:
-        super().__init__(code, message, permanent=False)
+    def __init__(self, host: str, retry_in_s: float) -> None:
+        super().__init__("host_paused", f"{host} asks to be left alone for a while", permanent=False)
         self.retry_in_s = retry_in_s
 
 

@@ -7,13 +7,15 @@ content is the value (as container secrets are mounted). `.env.example` lists th
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-SECRETS = ("api_key", "database_url", "redis_url", "webhook_secret")
+SECRETS = ("api_key", "database_url", "fetch_proxy", "redis_url", "webhook_secret")
+_PROXY = re.compile(r"https?://(?:[^\s/@]+@)?(?:\[[0-9A-Fa-f:]+\]|[^\s/@:]+):[0-9]{1,5}/?")
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -48,6 +50,18 @@ class Settings(BaseSettings):
     fetch_max_redirects: int = Field(5, ge=0, description="Redirects followed for one fetch.")
     fetch_concurrency: int = Field(64, ge=1, description="Images of one worker that are fetched or wait for decoding.")
     fetch_per_host: int = Field(16, ge=1, description="Connections of one worker to one host.")
+    fetch_pause_max_s: float = Field(
+        600.0, ge=0, description="Longest that an image waits for a host that asks for time (Retry-After)."
+    )
+    fetch_dead_after: int = Field(
+        4, ge=1, description="Time-outs in a row after which a host is not asked again but for probes."
+    )
+    fetch_proxy: str = Field(
+        "", description="http://host:port of a proxy for fetches and webhooks; it must refuse private addresses itself."
+    )
+    user_agent: str = Field(
+        "", description="User-Agent of fetches and webhooks, maybe with a contact; empty: Tagline/VERSION."
+    )
 
     # Images
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image in pixels.")
@@ -108,6 +122,22 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(origin.rstrip("/").lower() for origin in value)
+
+    @field_validator("fetch_proxy")
+    @classmethod
+    def _proxy(cls, value: str) -> str:
+        if value and not _PROXY.fullmatch(value):
+            raise ValueError(
+                "must be http://host:port or https://host:port, with user:password@ before the host or not"
+            )
+        return value.rstrip("/")
+
+    @field_validator("user_agent")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isascii() or not (value.isprintable() or not value):
+            raise ValueError("must be one line of printable ASCII")
+        return value.strip()
 
     @field_validator("public_url")
     @classmethod

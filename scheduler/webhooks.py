@@ -30,7 +30,9 @@ JITTER = 0.2
 RETRY_AFTER_MAX_S = 24 * 3600
 AT_A_TIME = 32
 PER_HOST = 4  # of them; a receiver that does not answer holds up nobody else
-ANSWER_MAX_BYTES = 4 * 1024 * 1024  # of an answer that nobody reads; the status is what counts
+# The status line is the answer. Of the body, which nobody reads, so much is taken in that the connection can be kept.
+ANSWER_MAX_BYTES = 8 * 1024
+ANSWER_BODY_S = 2.0
 GONE = 410
 
 
@@ -77,6 +79,8 @@ class WebhookSender:
             body=body,
             timeout_s=self._timeout_s,
             max_bytes=ANSWER_MAX_BYTES,
+            status_only=True,
+            body_time_s=ANSWER_BODY_S,
         )
         return self._http.request(request)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from core.errors import RequestError
 from core.inputs import InputItem, InputKind
+from core.outbound.url_policy import AROUND
 from core.tasks import Medium
 from jobs.storable import check_text, escape
 
@@ -29,8 +30,8 @@ def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputIte
         RequestError: `input_invalid`, `input_kind_mismatch` or `s3_prefix_not_supported`.
     """
     if isinstance(value, str):
-        kind: InputKind = "text" if medium == "text" else "s3" if value.startswith("s3://") else "url"
-        return InputItem(seq, str(seq), kind, _checked(value, LIMITS[kind], where, kind))
+        kind: InputKind = "text" if medium == "text" else "url"
+        return InputItem(seq, str(seq), *_located(kind, _checked(value, LIMITS[kind], where, kind)))
     if not isinstance(value, Mapping):
         raise RequestError("input_invalid", "An input is a string or an object.", where=where)
     given = {name: field for name, field in value.items() if field is not None}  # null is as good as absent
@@ -54,9 +55,14 @@ def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str
         message = f"These are {medium} tasks: they take {takes}, not {kind}."
         raise RequestError("input_kind_mismatch", message, where=_inside(where, kind))
     ref = _checked(value[kind], LIMITS[kind], _inside(where, kind), kind)
-    if "id" not in value:
-        return InputItem(seq, str(seq), kind, ref)
-    return InputItem(seq, _checked(value["id"], MAX_ID, _inside(where, "id"), "id"), kind, ref)
+    item_id = _checked(value["id"], MAX_ID, _inside(where, "id"), "id") if "id" in value else str(seq)
+    return InputItem(seq, item_id, *_located(kind, ref))
+
+
+def _located(kind: InputKind, ref: str) -> tuple[InputKind, str]:
+    """Kind and reference; an S3 URI that stands where a URL may is an object in S3, without the spaces around it."""
+    trimmed = ref.strip(AROUND)
+    return ("s3", trimmed) if kind == "url" and trimmed[:5].lower() == "s3://" else (kind, ref)
 
 
 def _checked(value: object, limit: int, where: str, what: str) -> str:

@@ -17,13 +17,18 @@ from urllib.parse import quote
 
 from core.errors import ItemError
 from core.outbound.addresses import address_allowed
+from core.outbound.host_names import ascii_name
 
-__all__ = ["DEFAULT_PORTS", "MAX_URL_LENGTH", "ParsedUrl", "address_allowed", "check_url"]
+__all__ = ["AROUND", "DEFAULT_PORTS", "MAX_URL_LENGTH", "ParsedUrl", "address_allowed", "check_url", "trim_url"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_URL_LENGTH = 8192
 
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+# What browsers do to a URL before and while they read it (WHATWG URL, sections 4.4 and 1.3).
+AROUND = "".join(map(chr, range(0x21)))
+_LINE_BREAKS = str.maketrans("", "", "\t\n\r")
+_IN_PATH = "".join(character for character in map(chr, range(0x21, 0x7F)) if character not in '"#<>?^`{}')
+_IN_QUERY = "".join(character for character in map(chr, range(0x21, 0x7F)) if character not in "\"#<>'")
 _SPLIT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#\\]*))?(?P<rest>.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]%]+)(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
@@ -56,11 +61,16 @@ class ParsedUrl:
         return self.scheme, self.host, self.port
 
 
+def trim_url(text: str) -> str:
+    """A URL without what browsers take off: spaces and control characters around it, tabs and line breaks inside."""
+    return text.strip(AROUND).translate(_LINE_BREAKS)
+
+
 def check_url(url: str, allow_hosts: Iterable[str] = ()) -> ParsedUrl:
-    """Read a URL strictly.
+    """Read a URL: its text as forgivingly as browsers do, where it leads strictly.
 
     Args:
-        url: absolute; at most 8,192 characters.
+        url: absolute; at most 8,192 characters without what `trim_url` takes off.
         allow_hosts: host:port pairs, as in TAGLINE_ALLOW_HOSTS.
 
     Raises:
@@ -78,21 +88,26 @@ def check_url(url: str, allow_hosts: Iterable[str] = ()) -> ParsedUrl:
         raise _invalid("its port is not between 1 and 65535")
     shown = f"[{host}]" if ":" in host else host
     place = shown if port == DEFAULT_PORTS[scheme] else f"{shown}:{port}"
-    if not rest.isascii():
-        rest = quote(rest, safe="".join(map(chr, range(0x21, 0x7F))))
-    path = rest.split("#", 1)[0]
-    if not path.startswith("/"):
-        path = "/" + path
     allowed = (host, port) in _allow_list(tuple(allow_hosts))
-    return ParsedUrl(scheme, host, port, allowed, f"{scheme}://{place}{path}")
+    return ParsedUrl(scheme, host, port, allowed, f"{scheme}://{place}{_target(rest)}")
+
+
+def _target(rest: str) -> str:
+    """Path and query as they are sent; what may not stand in them is percent-encoded, as UTF-8."""
+    path, question, query = rest.partition("#")[0].partition("?")
+    try:
+        path = quote(path.replace("\\", "/"), safe=_IN_PATH)
+        query = quote(query, safe=_IN_QUERY)
+    except UnicodeEncodeError:
+        raise _invalid("it contains half a character (a lone surrogate)") from None
+    return ("" if path.startswith("/") else "/") + path + question + query
 
 
 def _split(url: str) -> tuple[str, str, str]:
     """Scheme (lower case, allowed), authority and the rest."""
+    url = trim_url(url)
     if len(url) > MAX_URL_LENGTH:
         raise _invalid(f"it is longer than {MAX_URL_LENGTH} characters")
-    if _FORBIDDEN.search(url):
-        raise _invalid("it contains spaces or control characters; percent-encode them")
     match = _SPLIT.fullmatch(url)
     if match is None:
         raise _invalid("it must be absolute, like https://host/path")
@@ -115,9 +130,9 @@ def _host(text: str) -> str:
         except AddressValueError:
             raise _invalid("its IPv6 address is malformed") from None
     try:
-        # The codec also folds full-width digits and dots, so it has to come before the look at numbers.
-        name = (text if text.isascii() else text.encode("idna").decode("ascii")).lower().removesuffix(".")
-    except UnicodeError:
+        # This also folds full-width digits and dots, so it has to come before the look at numbers.
+        name = ascii_name(text).removesuffix(".")
+    except ValueError:
         raise _invalid("its host is not a valid international name") from None
     if _NUMERIC.fullmatch(name):
         try:

@@ -17,6 +17,7 @@ import pytest
 from core.errors import ItemError
 from core.outbound.http.client import HttpClient, Request, Response
 from core.settings import load_settings
+from core.version import VERSION
 from tests.support.http_server import HttpServer, http_server
 
 LIMIT_S = 15.0
@@ -58,7 +59,7 @@ def test_a_response(get: Get, server: HttpServer) -> None:
     assert response.headers["content-length"] == "10"
     assert response.elapsed_s > 0
     sent = server.requests[-1].headers
-    assert sent["user-agent"] == "Tagline/0.1"
+    assert sent["user-agent"] == f"Tagline/{VERSION}"
     assert sent["x-one"] == "1"
     assert "accept-encoding" not in sent
 

@@ -20,10 +20,11 @@ from db import keys, outbox
 from db.engine import Database
 from db.store import store_results
 from db.tables import Delivery
+from scheduler import webhooks
 from scheduler.metrics import SchedulerMetrics
 from scheduler.webhooks import SCHEDULE_S, WebhookSender, verdict
 from tests.support.jobs import make_job, must_claim, successes
-from tests.support.receiver import Receiver, webhook_receiver
+from tests.support.receiver import RawReceiver, Receiver, raw_receiver, sends, webhook_receiver
 from tests.support.waiting import until
 
 SECRET = new_secret()
@@ -145,6 +146,52 @@ def test_retry_after_is_honoured(sender: WebhookSender, database: Database, tena
     job = _finished_job(database, tenant, receiver.url)
     delivery = _after_attempt(sender, database, tenant, job, 1)
     assert delivery["next_attempt_at"] - delivery["attempts"][0]["at"] >= 600_000
+
+
+@pytest.fixture
+def raw(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawReceiver]:
+    monkeypatch.setattr(webhooks, "ANSWER_BODY_S", 0.1)
+    with raw_receiver() as opened:
+        yield opened
+
+
+@pytest.fixture
+def raw_sender(database: Database, raw: RawReceiver) -> Iterator[WebhookSender]:
+    settings = Settings(allow_hosts=(raw.host,), webhook_timeout_s=1.0)
+    http = HttpClient(settings)
+    yield WebhookSender(database, http, settings, SchedulerMetrics(CollectorRegistry()))
+    http.close()
+
+
+def test_what_said_2xx_has_received_it_whatever_follows(
+    raw_sender: WebhookSender, database: Database, tenant: str, raw: RawReceiver
+) -> None:
+    raw.answer = sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "drip")
+    job = _finished_job(database, tenant, raw.url)
+    delivery = _after_attempt(raw_sender, database, tenant, job, 1)
+    assert (delivery["state"], delivery["attempts"][0]["error"]) == ("delivered", None)
+    assert raw.received == 1
+
+
+def test_an_interim_answer_is_none(
+    raw_sender: WebhookSender, database: Database, tenant: str, raw: RawReceiver
+) -> None:
+    raw.answer = sends(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    job = _finished_job(database, tenant, raw.url)
+    delivery = _after_attempt(raw_sender, database, tenant, job, 1)
+    assert (delivery["state"], delivery["attempts"][0]["status"]) == ("pending", None)
+
+
+@pytest.mark.parametrize(("status", "state"), [(503, "pending"), (410, "failed")])
+def test_other_statuses_count_whatever_follows_too(
+    raw_sender: WebhookSender, database: Database, tenant: str, raw: RawReceiver, status: int, state: str
+) -> None:
+    raw.answer = sends(b"HTTP/1.1 %d X\r\nRetry-After: 600\r\nContent-Length: 99\r\n\r\n" % status, "hold")
+    job = _finished_job(database, tenant, raw.url)
+    delivery = _after_attempt(raw_sender, database, tenant, job, 1)
+    assert (delivery["state"], delivery["attempts"][0]["status"]) == (state, status)
+    if state == "pending":
+        assert delivery["next_attempt_at"] - delivery["attempts"][0]["at"] >= 600_000
 
 
 def test_a_private_address_is_refused_and_says_so(sender: WebhookSender, database: Database, tenant: str) -> None:

@@ -7,6 +7,7 @@ import gzip
 import socket
 import struct
 import threading
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ class Received:
     target: str
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.monotonic)
 
     def parameter(self, name: str, default: str = "") -> str:
         """A query parameter, decoded."""
@@ -43,6 +45,8 @@ class HttpServer:
     connections: int = 0
     active: int = 0
     most_active: int = 0
+    answered_at: list[float] = field(default_factory=list)
+    asleep: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -191,6 +195,11 @@ def _silent(server: HttpServer, connection: socket.socket, request: Received) ->
     return False
 
 
+def _awake(server: HttpServer, connection: socket.socket, request: Received) -> bool:
+    """/awake: an answer, but none while the server is asleep."""
+    return _silent(server, connection, request) if server.asleep else _send(connection, 200, b"awake")
+
+
 def _stall(server: HttpServer, connection: socket.socket, request: Received) -> bool:
     _raw(connection, "HTTP/1.1 200 OK\nContent-Length: 10\n", b"half")
     return _silent(server, connection, request)
@@ -250,7 +259,31 @@ def _gzip(server: HttpServer, connection: socket.socket, request: Received) -> b
 
 
 def _bad_gzip(server: HttpServer, connection: socket.socket, request: Received) -> bool:
-    return _send(connection, 200, b"this is not compressed", Content_Encoding="gzip")
+    body = bytearray(gzip.compress(bytes(range(256)) * 100))
+    body[20:40] = bytes(20)
+    return _send(connection, 200, bytes(body), Content_Encoding="gzip")
+
+
+def _encoded(server: HttpServer, connection: socket.socket, request: Received) -> bool:
+    """/encoded/HEX?as=CODING&as=...: that body, under these Content-Encoding fields."""
+    body = bytes.fromhex("".join(request.words[1:]))
+    query = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
+    fields = "".join(f"Content-Encoding: {field}\n" for field in query["as"])
+    _raw(connection, f"HTTP/1.1 200 OK\nContent-Length: {len(body)}\n{fields}", body)
+    return True
+
+
+def _limited(server: HttpServer, connection: socket.socket, request: Received) -> bool:
+    """/limited/N/SECONDS/...?after=R&code=429: N answers in so many seconds, else a plea for time."""
+    most, seconds, now = int(request.words[1]), float(request.words[2]), time.monotonic()
+    with server.lock:
+        server.answered_at = [moment for moment in server.answered_at if now - moment < seconds]
+        if len(server.answered_at) < most:
+            server.answered_at.append(now)
+            return _send(connection, 200, b"x")
+    after = request.parameter("after", "0")
+    headers = {} if after == "none" else {"Retry_After": after}
+    return _send(connection, int(request.parameter("code", "429")), b"too many", **headers)
 
 
 def _many_headers(server: HttpServer, connection: socket.socket, request: Received) -> bool:
@@ -276,6 +309,7 @@ def _hints(server: HttpServer, connection: socket.socket, request: Received) -> 
 
 
 ROUTES: dict[str, Callable[[HttpServer, socket.socket, Received], bool]] = {
+    "awake": _awake,
     "bad-gzip": _bad_gzip,
     "bytes": _bytes,
     "chain": _chain,
@@ -283,12 +317,14 @@ ROUTES: dict[str, Callable[[HttpServer, socket.socket, Received], bool]] = {
     "drip": _drip,
     "drip-headers": _drip_headers,
     "echo": _echo,
+    "encoded": _encoded,
     "endless": _endless,
     "flaky": _flaky,
     "gzip": _gzip,
     "headers": _many_headers,
     "hints": _hints,
     "length": _length,
+    "limited": _limited,
     "long": _long,
     "not-http": _not_http,
     "nothing": _nothing,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import threading
 from concurrent.futures import Future
 
 from core.errors import ItemError
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
+from core.shortage import is_shortage, worker_resources
+from core.states import Priority
 from worker.sources.source import ResolveUpload, Source, SourceContext
 
+log = logging.getLogger(__name__)
 SOURCES = {
     "url": "worker.sources.web.WebSource",
     "s3": "worker.sources.s3.S3Source",
@@ -26,17 +30,21 @@ class Sources:
         self._lock = threading.Lock()
         self._opened: dict[str, Source] = {}
 
-    def fetch(self, kind: str, ref: str, tenant_id: str) -> Future[bytes]:
+    def fetch(self, kind: str, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
         """The bytes of an input; see Source.fetch. An unknown kind fails with `input_kind_unknown`."""
         try:
             source = self._source(kind)
         except Exception as error:
-            if not isinstance(error, ItemError):
-                error = ItemError("fetch_failed", f"the {kind} source cannot be used: {error}", permanent=False)
+            if is_shortage(error):
+                error = worker_resources()
+            elif not isinstance(error, ItemError):
+                log.exception("a source cannot be used")
+                message = f"the {kind} source cannot be used: {type(error).__name__}"  # its own words may name a path
+                error = ItemError("fetch_failed", message, permanent=False)
             future: Future[bytes] = Future()
             future.set_exception(error)
             return future
-        return source.fetch(ref, tenant_id)
+        return source.fetch(ref, tenant_id, priority)
 
     def close(self) -> None:
         """Close the sources that were opened. The HTTP client is its owner's to close."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from typing import Protocol
 from core.errors import ItemError
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
+from core.shortage import is_shortage, worker_resources
+from core.states import Priority
 
 log = logging.getLogger(__name__)
+_KEPT = 4  # one thread more for interactive inputs for so many of the others
 ResolveUpload = Callable[[str, str], str | None]
 
 
@@ -34,8 +38,8 @@ class SourceContext:
 class Source(Protocol):
     """One kind of input. A class that has this is made with a SourceContext."""
 
-    def fetch(self, ref: str, tenant_id: str) -> Future[bytes]:
-        """The bytes that `ref` names.
+    def fetch(self, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
+        """The bytes that `ref` names, those of interactive priority before others.
 
         Never raises: every failure is an ItemError in the future, whose callbacks may run in the source's own
         thread and must be quick.
@@ -46,34 +50,57 @@ class Source(Protocol):
 
 
 class PooledSource:
-    """Base of sources whose reading blocks: a few threads, and `load` to be filled in."""
+    """Base of sources whose reading blocks: a few threads, and `load` to be filled in.
+
+    While all of them are busy, interactive inputs have a few more to themselves.
+    """
 
     def __init__(self, name: str, threads: int) -> None:
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._kept = ThreadPoolExecutor(max(1, threads // _KEPT), thread_name_prefix=f"{name}-interactive")
+        self._lock = threading.Lock()
+        self._busy = 0  # what is read or waits in the first pool
+        self._closed = False
 
     def load(self, ref: str, tenant_id: str) -> bytes:
         """Read `ref`, in one of the source's threads; may raise ItemError."""
         raise NotImplementedError
 
-    def fetch(self, ref: str, tenant_id: str) -> Future[bytes]:
+    def fetch(self, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
         """See Source."""
+        with self._lock:
+            aside = priority is Priority.INTERACTIVE and self._busy >= self._threads
+            self._busy += not aside
         try:
-            return self._pool.submit(self._guarded, ref, tenant_id)
-        except RuntimeError:  # closed
-            future: Future[bytes] = Future()
-            future.set_exception(ItemError("fetch_failed", "the worker is shutting down", permanent=False))
-            return future
+            found = (self._kept if aside else self._pool).submit(self._guarded, ref, tenant_id)
+        except RuntimeError:  # closed, or no thread is to be had
+            closing = ItemError("fetch_failed", "the worker is shutting down", permanent=False)
+            found = Future()
+            found.set_exception(closing if self._closed else worker_resources())
+        if not aside:
+            found.add_done_callback(self._done)
+        return found
+
+    def _done(self, found: Future[bytes]) -> None:
+        with self._lock:
+            self._busy -= 1
 
     def _guarded(self, ref: str, tenant_id: str) -> bytes:
         try:
             return self.load(ref, tenant_id)
-        except ItemError:
-            raise
         except Exception as error:
+            if is_shortage(error):
+                log.error("the worker lacks file descriptors, ports, memory or threads: %s", error)
+                raise worker_resources() from error
+            if isinstance(error, ItemError):
+                raise
             log.exception("a source failed in a way it does not know")
-            message = f"the input could not be read: {type(error).__name__}"
+            message = f"the input could not be read: {type(error).__name__}"  # its own words may name a path
             raise ItemError("fetch_failed", message, permanent=False) from error
 
     def close(self) -> None:
         """See Source."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._closed = True
+        for pool in (self._pool, self._kept):
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError, Future
 
 from core.errors import ItemError
 from core.outbound.http.client import Request, Response
+from core.states import Priority
 from worker.sources.source import SourceContext
 
 # What may go well a moment later; any other 4xx says that this URL is wrong (RFC 9110, RFC 6585, RFC 8470).
@@ -15,13 +16,17 @@ _HEADERS = {"Accept": "image/*,*/*;q=0.5"}
 
 
 class WebSource:
-    """Fetches through the guarded client; transient failures are tried up to twice more within fetch_timeout_s."""
+    """Fetches through the guarded client; transient failures are tried up to twice more within fetch_timeout_s.
+
+    What is known of a host counts: `host_unresponsive` where it has not answered others, and Postponed where it asks
+    for more time than a moment. `HttpClient.hosts.hindrance` tells so before anything is started.
+    """
 
     def __init__(self, context: SourceContext) -> None:
         self._http = context.http
         self._settings = context.settings
 
-    def fetch(self, ref: str, tenant_id: str) -> Future[bytes]:
+    def fetch(self, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
         """See Source. Any status but 2xx is `fetch_http_<status>`; an empty body is for the decoder to judge."""
         settings = self._settings
         found: Future[bytes] = Future()
@@ -34,6 +39,8 @@ class WebSource:
                 max_redirects=settings.fetch_max_redirects,
                 accept_encoding=True,
                 retries=_RETRIES,
+                priority=priority,
+                host_aware=True,
             )
         )
         answer.add_done_callback(lambda done: _hand_over(done, found))

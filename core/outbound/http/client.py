@@ -8,21 +8,28 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 
 from core.errors import ItemError
 from core.outbound.http.exchange import Exchange
+from core.outbound.http.hosts import HostStates
 from core.outbound.http.loop import Loop
 from core.outbound.http.messages import Request, Response
+from core.outbound.http.proxy import Proxy
+from core.outbound.http.waiting import WaitingRoom
 from core.outbound.url_policy import check_url
 from core.settings import Settings
+from core.version import VERSION
 
 __all__ = ["HttpClient", "Request", "Response"]
 
 log = logging.getLogger(__name__)
 # A silent name server would hold up libcurl's clean-up; the thread is a daemon and may be left to it.
 _CLOSE_S = 2.0
+_WAIT_S = 2.0  # for paused hosts, in here; who is to wait longer should not keep a worker's hands full meanwhile
+_AGAIN_S = 0.2
 
 
 class HttpClient:
@@ -32,13 +39,19 @@ class HttpClient:
     and must be quick: while one runs, nothing is transferred.
 
     Args:
-        settings: reads fetch_concurrency, fetch_per_host, fetch_connect_timeout_s and allow_hosts.
+        settings: reads fetch_concurrency, fetch_per_host, fetch_connect_timeout_s, fetch_proxy, allow_hosts and
+            user_agent.
+        hosts: what is known of hosts; as the settings say unless given.
+
+    Attributes:
+        hosts: may be asked from any thread, for instance before something is started that would have to wait.
 
     Raises:
         ValueError: `allow_hosts` is malformed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hosts: HostStates | None = None) -> None:
+        self.hosts = known = hosts or HostStates.of(settings)
         self._allow_hosts = settings.allow_hosts
         check_url("http://localhost/", self._allow_hosts)  # a malformed list shows at the start, not at each fetch
         self._inbox: deque[Exchange] = deque()
@@ -47,11 +60,22 @@ class HttpClient:
         self._woken = False
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
+        self._proxy = Proxy(settings.fetch_proxy) if settings.fetch_proxy else None
         self._loop = Loop(
             self._wake_in.fileno(),
-            settings.fetch_concurrency,
-            settings.fetch_per_host,
-            settings.fetch_connect_timeout_s,
+            connections=settings.fetch_concurrency,
+            connect_timeout_s=settings.fetch_connect_timeout_s,
+            user_agent=settings.user_agent or f"Tagline/{VERSION}",
+            proxy=settings.fetch_proxy,
+            hosts=known,
+            waiting=lambda: WaitingRoom(
+                settings.fetch_concurrency,
+                settings.fetch_per_host,
+                known,
+                wait_s=_WAIT_S,
+                proxy=self._proxy,
+                again=self._hand_in,
+            ),
         )
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
@@ -62,18 +86,16 @@ class HttpClient:
         Returns:
             A future of the response, whatever its status. It fails with an ItemError: `fetch_timeout`,
             `fetch_refused`, `fetch_dns`, `fetch_tls`, `fetch_too_large`, `fetch_too_many_redirects`,
-            `fetch_bad_redirect`, `fetch_truncated`, `fetch_failed`, `address_not_allowed`, `url_invalid` or
-            `url_scheme_not_allowed`. It can be cancelled until its transfer starts.
+            `fetch_bad_redirect`, `fetch_truncated`, `fetch_failed`, `address_not_allowed`, `url_invalid`,
+            `url_scheme_not_allowed`, `worker_resources`, or, host-aware, `host_unresponsive` or `host_paused`
+            (Postponed). It can be cancelled until its transfer starts.
         """
         try:
             exchange = Exchange(request, self._allow_hosts)
         except ItemError as error:
             return _failed(error)
-        with self._lock:
-            if self._closed:
-                return _failed(_closing())
-            self._inbox.append(exchange)
-            self._wake()
+        if not self._hand_in(exchange):
+            return _failed(_closing())
         return exchange.future
 
     def close(self) -> None:
@@ -82,8 +104,17 @@ class HttpClient:
             if not self._closed:
                 self._closed = True
                 self._wake()
+        if self._proxy is not None:
+            self._proxy.close()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_S)
+
+    def _hand_in(self, exchange: Exchange) -> bool:
+        with self._lock:
+            if not self._closed:
+                self._inbox.append(exchange)
+                self._wake()
+            return not self._closed
 
     def _wake(self) -> None:
         if not self._woken:
@@ -98,13 +129,21 @@ class HttpClient:
                         self._take_in()
                 except Exception:
                     log.exception("the HTTP client starts over")
-                    self._loop.fail(ItemError("fetch_failed", "the HTTP client had to start over", permanent=False))
+                    self._start_over()
         finally:
             self._take_in()
-            self._loop.fail(_closing())
-            self._loop.close()
+            self._loop.end(_closing())
             self._wake_in.close()
             self._wake_out.close()
+
+    def _start_over(self) -> None:
+        while not self._closed:
+            try:
+                self._loop.start_over(ItemError("fetch_failed", "the HTTP client had to start over", permanent=False))
+                return
+            except OSError:  # out of file descriptors; what is there has been failed
+                log.exception("the HTTP client cannot start over yet")
+                time.sleep(_AGAIN_S)
 
     def _take_in(self) -> None:
         with self._lock:

@@ -9,69 +9,53 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pycurl
 
 from core.errors import ItemError
-from core.outbound.http.curl_errors import curl_error
-from core.outbound.http.messages import USER_AGENT
-from core.outbound.url_policy import ParsedUrl, address_allowed
+from core.outbound.http.answer import Answer
+from core.outbound.http.content_coding import ACCEPTED
+from core.outbound.http.curl_errors import curl_error, is_ours, not_public, proxy_error
+from core.outbound.http.hop import Hop, Outcome
+from core.outbound.url_policy import address_allowed
+from core.shortage import OUR_ERRNOS, worker_resources
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_HEADER_BYTES = 64 * 1024
-_MAX_REDIRECT_BODY = 64 * 1024
 _BUFFER_BYTES = 128 * 1024
+_SUPPRESS_CONNECT_HEADERS = 265  # CURLOPT_SUPPRESS_CONNECT_HEADERS of curl.h; pycurl has no name for it
 _SIMPLE = frozenset({"GET"})  # what leaves no trace on a handle that is used again
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One request to one server, within the limits that are left of the whole."""
-
-    url: ParsedUrl
-    method: str
-    headers: Mapping[str, str]
-    body: bytes | None
-    timeout_s: float
-    connect_timeout_s: float
-    max_bytes: int
-    accept_encoding: bool
-    follow: bool  # a redirect's body is of no interest
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a hop: an error, or a response."""
-
-    error: ItemError | None = None
-    status: int = 0
-    headers: Mapping[str, str] | None = None
-    body: bytes = b""
-
-    @property
-    def location(self) -> str | None:
-        """Where the server redirects to."""
-        return self.headers.get("location") if self.headers and self.status in REDIRECTS else None
-
-
 class Handle:
-    """A curl easy handle with what belongs to the hop it is on. Used by the loop's thread only."""
+    """A curl easy handle with what belongs to the hop it is on. Used by the loop's thread only.
 
-    def __init__(self) -> None:
+    Args:
+        user_agent: what it calls itself.
+        noticed: called when the first byte of an answer has come, and when its head is complete.
+    """
+
+    def __init__(self, user_agent: str, noticed: Callable[[Handle], None] = lambda handle: None) -> None:
         self.curl: Any = pycurl.Curl()
         self.reusable = True
-        self._hop: Hop | None = None
+        self._noticed = noticed
         self._sockets: list[socket.socket] = []
+        self._hop: Hop | None = None
+        self._answer: Answer | None = None
         self._clear()
         for option, value in _constants().items():
             self.curl.setopt(option, value)
+        self.curl.setopt(pycurl.USERAGENT, user_agent)
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
         self.curl.setopt(pycurl.HEADERFUNCTION, self._header)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._write)
+
+    @property
+    def answer(self) -> Answer:
+        """What has come of the hop so far."""
+        assert self._answer is not None
+        return self._answer
 
     def prepare(self, hop: Hop) -> None:
         """Set the handle up for `hop`.
@@ -80,15 +64,17 @@ class Handle:
             ItemError: `fetch_failed`, curl does not take the request.
         """
         self._clear()
-        self._hop = hop
+        self._hop, self._answer = hop, Answer(hop)
         curl = self.curl
         try:
             curl.setopt(pycurl.URL, hop.url.url)
-            curl.setopt(pycurl.HTTPHEADER, _header_lines(hop.headers))
+            curl.setopt(pycurl.HTTPHEADER, _header_lines(hop))
             curl.setopt(pycurl.TIMEOUT_MS, max(1, int(hop.timeout_s * 1000)))
             curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(hop.connect_timeout_s, hop.timeout_s) * 1000)))
-            curl.setopt(pycurl.MAXFILESIZE_LARGE, hop.max_bytes)
-            if hop.accept_encoding:
+            curl.setopt(pycurl.PROXY, hop.proxy)
+            curl.setopt(pycurl.NOPROXY, "" if hop.proxy else "*")
+            curl.setopt(pycurl.MAXFILESIZE_LARGE, 0 if hop.status_only else hop.max_bytes)
+            if hop.decode == "curl":
                 curl.setopt(pycurl.ACCEPT_ENCODING, "")  # all that this curl can decode
             else:
                 curl.unsetopt(pycurl.ACCEPT_ENCODING)
@@ -109,42 +95,53 @@ class Handle:
 
     def outcome(self, code: int, reason: str) -> Outcome:
         """What came of the hop; `code` and `reason` are curl's, 0 for none."""
-        hop = self._hop
-        assert hop is not None
         try:
-            headers = _parse_headers(self._lines)
-            found = Outcome(None, _status(self._lines), headers, b"".join(self._chunks))
-            if self._error is not None:
-                return Outcome(self._error)
-            if code == 0 or (hop.follow and found.location is not None):
-                return found
-            # One refused address among several does no harm as long as another one was dialled.
-            if self._refused and (code == pycurl.E_ABORTED_BY_CALLBACK or not self._dialled):
-                message = f"{hop.url.host} leads to an address that is not public"
-                return Outcome(ItemError("address_not_allowed", message))
-            return Outcome(curl_error(code, reason, hop.url.host, hop.timeout_s, hop.max_bytes))
+            return self._outcome(code, reason)
         finally:
             self._clear()
+
+    def _outcome(self, code: int, reason: str) -> Outcome:
+        hop, answer = self._hop, self._answer
+        assert hop is not None
+        assert answer is not None
+        connected = bool(self.curl.getinfo(pycurl.PRETRANSFER_TIME))
+        found = Outcome(None, answer.status, answer.headers, answer.body(), connected=connected)
+        if hop.status_only and answer.status >= 200:
+            return found
+        if answer.error is not None:
+            return Outcome(answer.error, connected=connected)
+        if code == 0 or (hop.follow and found.location is not None):
+            return found
+        # One refused address among several does no harm as long as another one was dialled.
+        if self._refused and (code == pycurl.E_ABORTED_BY_CALLBACK or not self._dialled):
+            return Outcome(not_public(hop.url.host))
+        if self._short or is_ours(code, self.curl.getinfo(pycurl.OS_ERRNO), only_ipv4=not self._dialled_ipv6):
+            return Outcome(worker_resources())
+        if hop.proxy and (refusal := proxy_error(code, self.curl.getinfo(pycurl.HTTP_CONNECTCODE), hop.url.host)):
+            return Outcome(refusal)
+        error = curl_error(code, reason, hop.url.host, hop.max_bytes)
+        silent = code == pycurl.E_OPERATION_TIMEDOUT and not answer.begun
+        return Outcome(error, silent=silent, connected=connected)
 
     def close(self) -> None:
         """Free the handle; it must not be in a multi."""
         self._clear()
         self.curl.close()
 
-    def _clear(self) -> None:
-        # libcurl works on a duplicate of each socket; ours is no longer needed.
+    def spare_sockets(self) -> None:
+        """Close what libcurl does not need: it works on a duplicate of each socket."""
         for opened in self._sockets:
             opened.close()
         self._sockets = []
+
+    def _clear(self) -> None:
+        self.spare_sockets()
         self._hop = None
-        self._error: ItemError | None = None
+        self._answer = None
         self._refused = False
+        self._short = False
         self._dialled = False
-        self._lines: list[bytes] = []
-        self._header_bytes = 0
-        self._chunks: list[bytes] = []
-        self._body_bytes = 0
-        self._redirects = False
+        self._dialled_ipv6 = False
 
     # What curl calls. Whatever goes wrong here must end this hop and nothing else: pycurl turns an exception into
     # a refusal and prints it, so only what cannot happen is left to it.
@@ -152,7 +149,7 @@ class Handle:
     def _judge(self, ip: str) -> bool:
         if self._hop is None:
             return False
-        if self._hop.url.allowed_private or address_allowed(ip):
+        if self._hop.url.allowed_private or self._hop.proxy or address_allowed(ip):
             return True
         self._refused = True
         return False
@@ -162,9 +159,11 @@ class Handle:
             return pycurl.SOCKET_BAD
         try:
             opened = socket.socket(address.family, address.socktype, address.protocol)
-        except OSError:
+        except OSError as error:
+            self._short = self._short or error.errno in OUR_ERRNOS
             return pycurl.SOCKET_BAD
         self._dialled = True
+        self._dialled_ipv6 = self._dialled_ipv6 or address.family == socket.AF_INET6
         self._sockets.append(opened)
         return opened
 
@@ -172,37 +171,22 @@ class Handle:
         return int(pycurl.PREREQFUNC_OK if self._judge(_text(remote)) else pycurl.PREREQFUNC_ABORT)
 
     def _header(self, line: bytes) -> int | None:
-        self._header_bytes += len(line)
-        if self._header_bytes > _MAX_HEADER_BYTES:
-            self._error = ItemError(
-                "fetch_too_large", f"the server sent more than {_MAX_HEADER_BYTES} bytes of headers"
-            )
-            return 0
-        if line.startswith(b"HTTP/"):  # after an interim response the real one follows
-            self._lines.clear()
-        self._lines.append(line)
-        return None
+        answer = self.answer
+        begun, head_read = answer.begun, answer.head_read
+        go_on = answer.header(line)
+        if answer.begun != begun or answer.head_read != head_read:
+            self._noticed(self)
+        return None if go_on else 0
 
     def _write(self, data: bytes) -> int | None:
-        assert self._hop is not None
-        if not self._body_bytes and self._hop.follow:
-            self._redirects = _status(self._lines) in REDIRECTS
-        self._body_bytes += len(data)
-        if self._redirects:
-            return 0 if self._body_bytes > _MAX_REDIRECT_BODY else None
-        if self._body_bytes > self._hop.max_bytes:
-            self._error = curl_error(pycurl.E_FILESIZE_EXCEEDED, "", self._hop.url.host, 0, self._hop.max_bytes)
-            return 0
-        self._chunks.append(data)
-        return None
+        return None if self.answer.write(data) else 0
 
 
 def _constants() -> dict[int, Any]:
     """The options that never change. Nothing comes from the environment: no proxy, no netrc, no cookies."""
     options: dict[int, Any] = {
         pycurl.NOSIGNAL: 1,
-        pycurl.PROXY: "",
-        pycurl.NOPROXY: "*",
+        _SUPPRESS_CONNECT_HEADERS: 1,  # what a proxy says before is not the answer
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.FOLLOWLOCATION: 0,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
@@ -210,7 +194,6 @@ def _constants() -> dict[int, Any]:
         pycurl.SSL_VERIFYHOST: 2,
         pycurl.TCP_KEEPALIVE: 1,
         pycurl.BUFFERSIZE: _BUFFER_BYTES,
-        pycurl.USERAGENT: USER_AGENT,
     }
     # The libcurl inside a wheel looks for certificates where its builder had them. CAINFO without CAPATH lets
     # libcurl keep the parsed bundle between connections.
@@ -222,31 +205,15 @@ def _constants() -> dict[int, Any]:
     return options
 
 
-def _header_lines(headers: Mapping[str, str]) -> list[str]:
+def _header_lines(hop: Hop) -> list[str]:
     """The headers as curl takes them; an empty value needs a semicolon to be sent at all."""
+    headers: Mapping[str, str] = hop.headers
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):
         raise ItemError("fetch_failed", "a request header contains a line break")
+    if hop.decode == "ours" and not any(name.lower() == "accept-encoding" for name in headers):
+        lines.append(f"Accept-Encoding: {ACCEPTED}")
     return [*lines, "Expect:"]
-
-
-def _status(lines: list[bytes]) -> int:
-    """The status in the first line, which curl has parsed before it handed it on; 0 without one."""
-    words = lines[0].split(None, 2) if lines else []
-    return int(words[1][:3]) if len(words) > 1 and words[1][:3].isdigit() else 0
-
-
-def _parse_headers(lines: list[bytes]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if colon:
-            try:
-                text = value.strip().decode("utf-8")
-            except UnicodeDecodeError:
-                text = value.strip().decode("latin-1")
-            headers.setdefault(name.strip().lower().decode("latin-1"), text)
-    return headers
 
 
 def _text(value: str | bytes) -> str:

@@ -1,4 +1,4 @@
-"""The loop that drives all transfers: a curl multi, a selector, and the queue of those that wait."""
+"""The loop that drives all transfers: a curl multi, a selector, and the requests that wait for their turn."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import itertools
 import logging
 import selectors
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pycurl
 
 from core.errors import ItemError
-from core.outbound.http.admission import Admission, Place
-from core.outbound.http.exchange import Exchange
-from core.outbound.http.handle import Handle, Outcome
+from core.outbound.http.exchange import Exchange, Plea, plea_s
+from core.outbound.http.handle import Handle
+from core.outbound.http.hop import Outcome
+from core.outbound.http.hosts import HostStates, Place
+from core.outbound.http.waiting import WaitingRoom
 
 log = logging.getLogger(__name__)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -25,6 +29,20 @@ _READY = {
     _READ | _WRITE: pycurl.CSELECT_IN | pycurl.CSELECT_OUT,
 }
 _LONGEST_SLEEP_S = 60.0
+_SILENT_AFTER_S = 1.0  # a host that has not begun to answer by then takes no place from others
+_TOO_MANY_S = 1.0  # pause of a host that says 429 and not for how long
+
+
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """A hop under way."""
+
+    handle: Handle
+    exchange: Exchange
+    place: Place
+    started_at: float
+    serial: int
+    silent: bool = False  # and so taken out of the count
 
 
 class Loop:
@@ -32,35 +50,52 @@ class Loop:
 
     Args:
         wake_fd: a file descriptor that becomes readable when `turn` should come back early; the caller drains it.
-        concurrency, per_host: transfers at a time, in all and to one host.
+        connections: kept open when they are idle.
         connect_timeout_s: per hop.
+        user_agent, proxy: of all requests; the proxy's URL, or "" for none.
+        hosts: what is known of hosts.
+        waiting: makes the queue; once now, and once whenever the loop begins anew.
     """
 
-    def __init__(self, wake_fd: int, concurrency: int, per_host: int, connect_timeout_s: float) -> None:
+    def __init__(
+        self,
+        wake_fd: int,
+        *,
+        connections: int,
+        connect_timeout_s: float,
+        user_agent: str,
+        proxy: str,
+        hosts: HostStates,
+        waiting: Callable[[], WaitingRoom],
+    ) -> None:
         self._wake_fd = wake_fd
-        self._connections = concurrency
-        self._limits = (concurrency, per_host)
+        self._connections = connections
         self._connect_timeout_s = connect_timeout_s
+        self._user_agent = user_agent
+        self._proxy = proxy
+        self._hosts = hosts
+        self._make_waiting = waiting
         self._order = itertools.count()
+        self._active: dict[Any, Transfer] = {}
         self._idle: list[Handle] = []
         self._open()
 
     def _open(self) -> None:
-        self._active: dict[Any, tuple[Handle, Exchange, Place]] = {}
-        self._later: list[tuple[float, int, Exchange]] = []
-        self._admission: Admission[Exchange] = Admission(*self._limits)
+        selector = selectors.DefaultSelector()
+        selector.register(self._wake_fd, _READ)
+        multi: Any = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_PIPELINING, 0)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._connections)
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._selector, self._multi = selector, multi
+        self._alarms: list[tuple[float, int, Handle, int, Callable[[Transfer], None]]] = []
+        self._waiting = self._make_waiting()
         self._timer: float | None = None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._wake_fd, _READ)
-        self._multi: Any = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_PIPELINING, 0)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, self._connections)
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
 
     def add(self, exchange: Exchange) -> None:
-        """Queue an exchange that has not begun."""
-        self._admission.add(exchange.place, exchange)
+        """Queue an exchange."""
+        self._waiting.enter(exchange, time.monotonic())
 
     def turn(self) -> bool:
         """Start what may start, wait for something to happen, and deal with it.
@@ -79,22 +114,26 @@ class Loop:
             self._timer = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         self._collect()
+        self._ring_alarms()
         return woken
 
-    def fail(self, error: ItemError) -> None:
-        """Resolve everything with `error` and begin again with nothing."""
-        unfinished = [exchange for _, exchange, _ in self._active.values()]
-        unfinished += [exchange for _, _, exchange in self._later] + self._admission.drain()
-        for exchange in unfinished:  # first of all: closing waits for look-ups of names that are under way
-            _give_up(exchange, error)
-        self.close()
+    def start_over(self, error: ItemError) -> None:
+        """Resolve everything with `error` and begin again with nothing.
+
+        Raises:
+            OSError: there are no file descriptors to begin again with; call it again.
+        """
+        self.end(error)
         self._open()
 
-    def close(self) -> None:
-        """Free everything; exchanges are not resolved."""
-        for handle, _, _ in self._active.values():
-            self._multi.remove_handle(handle.curl)
-            handle.close()
+    def end(self, error: ItemError) -> None:
+        """Resolve everything with `error` and free everything. May be called twice."""
+        for transfer in self._active.values():  # first of all: closing waits for look-ups of names that are under way
+            transfer.exchange.fail(error)
+        self._waiting.drain(error)
+        for transfer in self._active.values():
+            self._multi.remove_handle(transfer.handle.curl)
+            transfer.handle.close()
         self._active.clear()
         for handle in self._idle:
             handle.close()
@@ -104,35 +143,35 @@ class Loop:
 
     def _start(self) -> None:
         now = time.monotonic()
-        while self._later and self._later[0][0] <= now:
-            exchange = heapq.heappop(self._later)[2]
-            self._admission.add(exchange.place, exchange, first=True)
-        while (taken := self._admission.take()) is not None:
+        while (taken := self._waiting.take(now)) is not None:
             place, exchange = taken
+            started = False
             try:
                 started = self._begin(place, exchange, now)
             except Exception as error:
                 if not isinstance(error, ItemError):
                     log.exception("a transfer could not be started")
-                started = False
-                _give_up(exchange, error)
+                exchange.fail(error)
             if not started:
-                self._admission.release(place)
+                self._waiting.admission.release(place, exchange.request.priority)
+                if exchange.request.host_aware:
+                    self._hosts.failed(place, ours=True)
 
     def _begin(self, place: Place, exchange: Exchange, now: float) -> bool:
         if not exchange.begun:
             if not exchange.future.set_running_or_notify_cancel():
                 return False
             exchange.begun = True
-        handle = self._idle.pop() if self._idle else Handle()
+        handle = self._idle.pop() if self._idle else Handle(self._user_agent, self._noticed)
         try:
-            handle.prepare(exchange.hop(self._connect_timeout_s))
-            exchange.started_at = now
+            handle.prepare(exchange.hop(self._connect_timeout_s, self._proxy))
             self._multi.add_handle(handle.curl)
         except Exception:
             handle.close()
             raise
-        self._active[handle.curl] = (handle, exchange, place)
+        transfer = self._active[handle.curl] = Transfer(handle, exchange, place, now, next(self._order))
+        if exchange.request.host_aware:
+            self._set_alarm(now + _SILENT_AFTER_S, transfer, self._hush)
         return True
 
     def _collect(self) -> None:
@@ -140,15 +179,16 @@ class Loop:
         while left:
             left, succeeded, failed = self._multi.info_read()
             for curl in succeeded:
-                self._finish(curl, 0, "")
+                self._finish(self._active[curl], 0, "")
             for curl, code, reason in failed:
-                self._finish(curl, code, reason)
+                self._finish(self._active[curl], code, reason)
 
-    def _finish(self, curl: Any, code: int, reason: str) -> None:
-        handle, exchange, place = self._active.pop(curl)
-        self._admission.release(place)
+    def _finish(self, transfer: Transfer, code: int, reason: str) -> None:
+        handle, exchange = transfer.handle, transfer.exchange
+        del self._active[handle.curl]
+        self._waiting.admission.release(transfer.place, exchange.request.priority, silent=transfer.silent)
         try:
-            self._multi.remove_handle(curl)
+            self._multi.remove_handle(handle.curl)
             outcome = handle.outcome(code, reason)
         except Exception as error:
             log.exception("a transfer could not be finished")
@@ -158,25 +198,77 @@ class Loop:
             self._idle.append(handle)
         else:
             handle.close()
+        now = time.monotonic()
         try:
-            now = time.monotonic()
-            wait_s = exchange.advance(outcome, now - exchange.started_at)
+            plea = self._remember(transfer, outcome, now) if exchange.request.host_aware else None
+            wait_s = exchange.advance(outcome, now - transfer.started_at, plea)
         except Exception as error:
             log.exception("a request could not be continued")
-            _give_up(exchange, error)
+            exchange.fail(error)
             return
         if wait_s == 0:
-            self._admission.add(exchange.place, exchange, first=True)
+            self._waiting.enter(exchange, now)
         elif wait_s is not None:
-            heapq.heappush(self._later, (now + wait_s, next(self._order), exchange))
+            self._waiting.put_off(exchange, now + wait_s)
+
+    def _remember(self, transfer: Transfer, outcome: Outcome, now: float) -> Plea | None:
+        """Keep in mind what a hop tells of its host; what becomes of the request where the host asks for time."""
+        place, url = transfer.place, transfer.exchange.url.url
+        if outcome.silent:
+            if self._hosts.silence(place, url, transfer.started_at, connected=outcome.connected):
+                self._waiting.drop(place, now)
+            return None
+        if outcome.error is not None:
+            self._hosts.failed(place, ours=outcome.error.code in ("worker_resources", "address_not_allowed"))
+            return None
+        asked_s = plea_s(outcome)
+        if asked_s is not None:
+            return "wait" if self._hosts.pause(place, url, asked_s) else "too long"
+        if outcome.status == 429:
+            self._hosts.pause(place, url, _TOO_MANY_S)
+        else:
+            self._hosts.answered(place, url)
+        return None
 
     def _sleep_s(self) -> float:
-        moments = [moment for moment in (self._timer,) if moment is not None]
-        if self._later:
-            moments.append(self._later[0][0])
-        return max(0.0, min(moments) - time.monotonic()) if moments else _LONGEST_SLEEP_S
+        alarm = self._alarms[0][0] if self._alarms else None
+        moments = [moment for moment in (self._timer, self._waiting.next_moment, alarm) if moment is not None]
+        return min(max(0.0, min(moments) - time.monotonic()), _LONGEST_SLEEP_S) if moments else _LONGEST_SLEEP_S
+
+    # Alarms: what is due to a transfer that is still under way by then.
+
+    def _set_alarm(self, moment: float, transfer: Transfer, due: Callable[[Transfer], None]) -> None:
+        # By number: a transfer that has ended must not be kept, with all that it brought, until its alarm goes off.
+        heapq.heappush(self._alarms, (moment, next(self._order), transfer.handle, transfer.serial, due))
+
+    def _ring_alarms(self) -> None:
+        now = time.monotonic()
+        while self._alarms and self._alarms[0][0] <= now:
+            _, _, handle, serial, due = heapq.heappop(self._alarms)
+            transfer = self._active.get(handle.curl)
+            if transfer is not None and transfer.serial == serial:
+                due(transfer)
+
+    def _hush(self, transfer: Transfer) -> None:
+        if not transfer.handle.answer.begun:
+            transfer.silent = self._waiting.admission.hush(transfer.exchange.request.priority)
+            transfer.handle.spare_sockets()
+
+    def _cut_off(self, transfer: Transfer) -> None:
+        self._finish(transfer, pycurl.E_OPERATION_TIMEDOUT, "")
 
     # What curl calls.
+
+    def _noticed(self, handle: Handle) -> None:
+        transfer, answer = self._active[handle.curl], handle.answer
+        request = transfer.exchange.request
+        if transfer.silent:
+            transfer.silent = False
+            self._waiting.admission.unhush(request.priority)
+        if request.host_aware:
+            self._hosts.heard(transfer.place)
+        if answer.head_read and request.status_only:
+            self._set_alarm(time.monotonic() + request.body_time_s, transfer, self._cut_off)
 
     def _set_timer(self, timeout_ms: int) -> None:
         self._timer = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
@@ -192,12 +284,3 @@ class Loop:
                 self._selector.register(fd, interest)
         except (KeyError, ValueError, OSError):
             log.debug("socket %d could not be watched", fd, exc_info=True)
-
-
-def _give_up(exchange: Exchange, error: BaseException) -> None:
-    """Resolve an exchange's future, whatever state it is in."""
-    if not isinstance(error, ItemError):
-        error = ItemError("fetch_failed", f"the transfer broke: {type(error).__name__}", permanent=False)
-    future = exchange.future
-    if not future.done() and (exchange.begun or future.set_running_or_notify_cancel()):
-        future.set_exception(error)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-USER_AGENT = "Tagline/0.1"
+from core.states import Priority
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)  # no fractions in the standard; some servers send them
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,12 @@ class Request:
         max_redirects: redirects followed; 0: a redirect is a response like any other.
         accept_encoding: ask for a compressed body and decompress it.
         retries: how often a failure that is not permanent is tried again. Only for requests that may be repeated.
+        status_only: the status line is the answer: whatever becomes of the headers and the body behind it, it stands.
+            At most `max_bytes` of the body are read, for at most `body_time_s`, so that the connection can be kept.
+        priority: interactive requests start first, and some places are kept for them.
+        host_aware: one of many like it, so what is known of its host counts. It waits without a place, its time
+            and its retries untouched, where the host asks for time (429 or 503 with Retry-After), fails as
+            `host_paused` (see Postponed) where that takes long, and as `host_unresponsive` where nobody answers.
     """
 
     url: str
@@ -35,6 +44,10 @@ class Request:
     max_redirects: int = 0
     accept_encoding: bool = False
     retries: int = 0
+    status_only: bool = False
+    body_time_s: float = 2.0
+    priority: Priority = Priority.BULK
+    host_aware: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +70,27 @@ class Response:
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds the server asks to wait (RFC 9110 section 10.2.3), not negative; None: it does not say."""
-        value = self.headers.get("retry-after", "").strip()
-        if value.isascii() and value.isdigit():
-            return float(value[:9])
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:  # "-0000": UTC without saying where
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        """Seconds the server asks to wait, not negative; None: it does not say."""
+        return retry_after_s(self.headers)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds, not negative (RFC 9110, section 10.2.3); None: not there, or not to be understood.
+
+    A moment is read by the server's own clock where it tells that (Date).
+    """
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value[:12])
+    moment = _moment(value)
+    if moment is None:
+        return None
+    return max(0.0, (moment - (_moment(headers.get("date", "")) or datetime.now(UTC))).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)  # "-0000" is UTC
