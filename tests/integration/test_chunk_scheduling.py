@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,7 +38,7 @@ from worker.chunk.claimers import Claimers
 from worker.chunk.pipeline import run_batch
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
-from worker.models.model import Encoder, InferenceRequest
+from worker.models.model import InferenceRequest, encoder_in
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.metrics import Metrics
 from worker.process.watchdog import EXIT_HUNG, Watchdog
@@ -176,6 +178,49 @@ def test_what_has_finished_is_stored_while_the_rest_waits(
     assert rows[20]["error"]["permanent"] is False
 
 
+class Limited(BaseHTTPRequestHandler):
+    """Answers so many requests a second, and asks everybody else for a second's patience."""
+
+    protocol_version = "HTTP/1.1"
+    most, taken = 20, Counter[int]()
+    photo = (SAMPLES / "cat.jpg").read_bytes()
+
+    def do_GET(self) -> None:
+        second = int(time.monotonic())
+        self.taken[second] += 1
+        within = self.taken[second] <= self.most
+        body = self.photo if within else b"slowly"
+        self.send_response(200 if within else 429)
+        if not within:
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_all_photos_of_a_host_that_limits_rates_come_in_time(
+    settings: Settings, database: Database, tenant: str
+) -> None:
+    """Were each to use up its own tries, most would fail before their turn had come."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Limited) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{server.server_port}"
+        job = make_job(database, tenant, refs=[f"http://{place}/{n}.jpg" for n in range(90)], chunk=30)
+        with worker(settings.model_copy(update={"allow_hosts": (place,)})) as context:
+
+            def work() -> bool:
+                run_batch(context, "image")
+                return finished(database, tenant, job)
+
+            until(work, timeout_s=120, what="the end of the job")
+        server.shutdown()
+    assert counts(database, tenant, job) == (90, 0)
+
+
 def test_nobody_claims_while_a_suspect_chunk_runs_alone(
     settings: Settings, database: Database, tenant: str, photos: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,9 +254,10 @@ def test_a_model_that_hangs_ends_its_worker_and_blames_only_what_hung_alone(
     monkeypatch.setitem(KINDS, "hangs", f"{__name__}.Hangs")
     write_captioner(models, "3.0.0", kind="hangs")
     eye = load_model(models / "eye@1.0.0", load_settings(runtime="openvino"))
-    assert isinstance(eye, Encoder)
+    encoder = encoder_in(eye)
+    assert encoder is not None
     pixels = decode_image((SAMPLES / "rocket.jpg").read_bytes(), ImageSpec(size=(SIDE, SIDE)), 10**8).pixels
-    monkeypatch.setattr(Hangs, "hated", [eye.encode([pixels], ("grid",))[0]["grid"]])
+    monkeypatch.setattr(Hangs, "hated", [encoder.encode([pixels], ("grid",))[0]["grid"]])
     names = ["cat", "coffee", "rocket", "flower", "cat"]
     refs = [f"{photos}/{name}.jpg?n={n}" for n, name in enumerate(names)]
     job = make_job(database, tenant, refs=refs, tasks=("caption",), models={"caption": "teller@3.0.0"})

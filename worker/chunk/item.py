@@ -13,6 +13,7 @@ from typing import Any
 from core.errors import ItemError
 from core.images.decode import decode_image
 from core.inputs import InputItem
+from core.states import Priority
 from db.claims import Claim
 from worker.inference.dispatch import Dispatcher
 from worker.process.context import WorkerContext
@@ -70,7 +71,8 @@ class ItemRun:
             self._context.metrics.stage.labels("fetch").observe(monotonic() - started)
             self._hand_on(self._decode, blob)
 
-        sources.fetch(item.kind, item.ref, self._claim.tenant_id).add_done_callback(fetched)
+        priority = Priority(self._claim.priority)
+        sources.fetch(item.kind, item.ref, self._claim.tenant_id, priority).add_done_callback(fetched)
 
     def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
         """Do the next stage on one of the threads for decoding."""
