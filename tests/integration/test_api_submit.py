@@ -76,8 +76,8 @@ REFUSED: list[tuple[Any, str, str | None]] = [
     ({"tasks": ["classify"], "inputs": [{"text": "hello"}]}, "input_kind_mismatch", "/inputs/0/text"),
     ({"tasks": ["classify"], "inputs": [{"s3_prefix": "s3://a/"}]}, "s3_prefix_not_supported", "/inputs/0/s3_prefix"),
     ({"tasks": ["classify"], "inputs": [{"upload": "nope"}]}, "upload_unknown", "/inputs/0/upload"),
-    ({"tasks": ["classify"], "inputs": ["http://a/\0"]}, "input_invalid_or_field", "/inputs/0"),
-    ({"tasks": ["classify"], "inputs": ["http://a/\ud800"]}, "input_invalid_or_field", "/inputs/0"),
+    ({"tasks": ["classify"], "inputs": ["http://a/\0"]}, "field_invalid", "/inputs/0"),
+    ({"tasks": ["classify"], "inputs": ["http://a/\ud800"]}, "field_invalid", "/inputs/0"),
     ({"tasks": ["classify"], "inputs": [URL], "name": "a\0b"}, "field_invalid", "/name"),
     ({"tasks": ["classify"], "inputs": [URL], "name": "a\udfff"}, "field_invalid", "/name"),
     ({"tasks": ["classify"], "inputs": [URL], "name": "x" * 201}, "field_invalid", "/name"),
@@ -98,12 +98,13 @@ REFUSED: list[tuple[Any, str, str | None]] = [
 
 
 def test_what_is_wrong_is_named_and_nothing_is_stored(acme: Caller) -> None:
-    for body, code, where in REFUSED:
+    told = []
+    for body, _, _ in REFUSED:
         answer = acme.send("POST", "/v1/jobs", data=json.dumps(body), content_type="application/json")
-        assert answer.status_code == 422, (body, answer.text)
-        assert answer.content_type == "application/problem+json"
-        expected = "field_invalid" if code == "input_invalid_or_field" else code
-        assert (answer.json["code"], answer.json["where"]) == (expected, where), (body, answer.text)
+        problem = answer.json if answer.content_type == "application/problem+json" else {}
+        told.append((body, answer.status_code, problem.get("code"), problem.get("where")))
+    # All at once: a case that is answered wrongly must not hide those behind it.
+    assert told == [(body, 422, code, where) for body, code, where in REFUSED]
     assert acme.jobs() == []
 
 

@@ -1,6 +1,7 @@
 """Real workers against real servers, killed, robbed of their messages and given them twice.
 
-Whatever happens, each item ends with exactly one result.
+Whatever happens, each item ends with exactly one result. The jobs are bulk ones: interactive chunks are also claimed by
+threads that need no message.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from redis import Redis
 
 from core.broker import Doorbell
 from core.settings import Settings
-from core.states import JobState
+from core.states import JobState, Priority
 from db import workers
 from db.engine import Database
 from db.jobs import cancel_job, find_job
@@ -116,7 +117,7 @@ def test_photos_are_classified_and_bad_ones_fail_alone(
 
 
 def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(stack: Stack, tenant: str, photos: str) -> None:
-    job = make_job(stack.database, tenant, refs=_photos(photos, 160), chunk=8)
+    job = make_job(stack.database, tenant, refs=_photos(photos, 160), chunk=8, priority=Priority.BULK)
     stack.scheduler()
     first = stack.worker()
     until(lambda: _succeeded(stack, tenant, job) >= 16, what="some results")
@@ -128,7 +129,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(stack: Stack, te
 
 def test_a_worker_that_comes_back_under_its_name_takes_its_chunks_back(stack: Stack, tenant: str, photos: str) -> None:
     """Without a scheduler nobody reaps leases, and with a long lease none lapses: only the name frees them."""
-    job = make_job(stack.database, tenant, refs=_photos(photos, 120), chunk=8)
+    job = make_job(stack.database, tenant, refs=_photos(photos, 120), chunk=8, priority=Priority.BULK)
     scheduler = stack.scheduler()
     first = stack.worker("me", TAGLINE_LEASE_S="3000")
     until(lambda: _succeeded(stack, tenant, job) >= 8, what="some results")
@@ -143,7 +144,7 @@ def test_a_worker_that_comes_back_under_its_name_takes_its_chunks_back(stack: St
 def test_losing_every_message_costs_latency_only(
     stack: Stack, doorbell: Doorbell, settings: Settings, tenant: str, photos: str
 ) -> None:
-    job = make_job(stack.database, tenant, refs=_photos(photos, 80), chunk=8)
+    job = make_job(stack.database, tenant, refs=_photos(photos, 80), chunk=8, priority=Priority.BULK)
     doorbell.ring("image", 10)
     with Redis.from_url(settings.redis_url) as redis:
         assert redis.llen("tagline:image") == 10
@@ -154,7 +155,7 @@ def test_losing_every_message_costs_latency_only(
 
 
 def test_doubled_messages_are_no_ops(stack: Stack, doorbell: Doorbell, tenant: str, photos: str) -> None:
-    job = make_job(stack.database, tenant, refs=_photos(photos, 80), chunk=8)
+    job = make_job(stack.database, tenant, refs=_photos(photos, 80), chunk=8, priority=Priority.BULK)
     doorbell.ring("image", 50)
     stack.worker()
     stack.worker()
