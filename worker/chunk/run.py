@@ -118,11 +118,15 @@ class ChunkRun:
             raise LeaseLost(self.claim.chunk_id)
         if self._context.stopping.is_set():
             self._drained = self._drained or monotonic() + DRAIN_S
-            if monotonic() > self._drained:
+            worth_waiting = self._under_way and not self.waits_for_network
+            if not worth_waiting or monotonic() > self._drained:
+                self._gather()
                 raise _GiveBack
 
     def _start_items(self) -> None:
-        """Start what the window has room for; a photo leaves it when it is decoded."""
+        """Start what the window has room for, unless the worker stops; a photo leaves it when it is decoded."""
+        if self._context.stopping.is_set():
+            return
         in_memory = sum(item.stage < Stage.INFER for item in self._under_way.values())
         while self._to_start and (in_memory < self._context.settings.chunk_window or self._to_start[0].kind == "text"):
             item = self._to_start.popleft()
