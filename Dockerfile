@@ -3,7 +3,7 @@
 FROM python:3.11-slim AS packages
 COPY requirements/service.txt /tmp/
 RUN python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/service.txt
+ && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r /tmp/service.txt
 
 FROM python:3.11-slim AS base
 RUN useradd --uid 10001 --create-home tagline && install -d -o tagline /data
@@ -39,7 +39,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3.11 pyth
  && rm -rf /var/lib/apt/lists/* && useradd --uid 10001 --create-home tagline && install -d -o tagline /data
 COPY requirements/training.txt /tmp/
 RUN python3.11 -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/training.txt
+ && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r /tmp/training.txt
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TAGLINE_DATA_DIR=/data \
     TAGLINE_RUNTIME=tensorflow
 WORKDIR /app

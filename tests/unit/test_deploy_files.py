@@ -122,8 +122,12 @@ def test_images_run_as_somebody_else_than_root() -> None:
     assert "--require-hashes" in text
 
 
-def test_the_ci_script_is_executable() -> None:
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+def test_the_ci_script_says_that_it_is_ci_and_runs_the_tests(tmp_path: Path) -> None:
+    (tmp_path / "make").write_text('#!/bin/sh\necho "$CI" "$PWD" "$@"\n')
+    (tmp_path / "make").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([ROOT / ".ci" / "run"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["true", str(ROOT), "test"]
 
 
 def test_every_command_can_be_imported_and_has_a_help_text() -> None:
