@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from cli.demo.local_s3 import LocalS3, local_s3
-from core.errors import ItemError
+from core.errors import ItemError, Postponed
 from core.outbound.http.client import HttpClient
 from core.outbound.s3 import S3Store, parse_s3_uri
 from core.settings import load_settings
+from core.states import Priority
 from core.storage.uploads import FolderUploads, UploadStore, open_upload_store
 from tests.support.http_server import HttpServer, http_server
 from worker.sources.registry import SOURCES, Sources, open_sources
@@ -121,6 +122,25 @@ def test_web_failures(open_: Open, server: HttpServer, path: str, code: str, per
 def test_web_tries_again(open_: Open, server: HttpServer) -> None:
     sources = open_(allow_hosts=(server.place,))
     assert sources.fetch("url", server.url("/flaky/503/1"), "acme").result(LIMIT_S) == b"at last"
+
+
+def test_web_minds_its_hosts(open_: Open, server: HttpServer) -> None:
+    sources = open_(allow_hosts=(server.place,), fetch_dead_after=1, fetch_timeout_s=0.3)
+    assert failure(sources.fetch("url", server.url("/silent"), "acme")) == ("fetch_timeout", False)
+    assert failure(sources.fetch("url", server.url("/bytes/1"), "acme")) == ("host_unresponsive", False)
+    sources = open_(allow_hosts=(server.place,))
+    error = sources.fetch("url", server.url("/status/503?after=60"), "acme").exception(LIMIT_S)
+    assert isinstance(error, Postponed)
+    assert 50 < error.retry_in_s <= 60
+    assert failure(sources.fetch("url", server.url("/bytes/1"), "acme")) == ("host_paused", False)
+
+
+def test_web_keeps_places_for_interactive_inputs(open_: Open, server: HttpServer) -> None:
+    sources = open_(allow_hosts=(server.place,), fetch_concurrency=8, fetch_per_host=8, fetch_timeout_s=60)
+    stuck = [sources.fetch("url", server.url(f"/silent?{number}"), "acme") for number in range(20)]
+    answer = sources.fetch("url", server.url("/bytes/1"), "acme", Priority.INTERACTIVE)
+    assert answer.result(LIMIT_S) == b"x"
+    assert not any(one.done() for one in stuck)
 
 
 def test_web_can_be_cancelled(open_: Open, server: HttpServer) -> None:

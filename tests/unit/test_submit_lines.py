@@ -15,6 +15,7 @@ from api.submission.lines import PARSERS, UTF_16, split_lines
 from api.submission.strict_json import loads
 from core.errors import RequestError
 from core.ids import new_id
+from core.outbound.s3 import parse_s3_uri
 
 LINES = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"").replace(b"\r", b"")), max_size=8)
 
@@ -47,6 +48,30 @@ def test_the_formats_agree(content_type: str, places: list[int]) -> None:
     assert [item.ref for item in items] == urls
     assert [item.kind for item in items] == ["url", "url", "s3"]
     assert [item.seq for item in items] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-ndjson", r'{"url": " S3://bucket/a b "}' + "\n" + r'"\ts3://bucket/a b\n"'),
+        ("text/plain", " S3://bucket/a b \r\n\ts3://bucket/a b"),
+        ("text/csv", 'url\n S3://bucket/a b \n"\ts3://bucket/a b\n"\n'),
+    ],
+)
+def test_an_s3_uri_may_stand_where_a_url_may(content_type: str, body: str) -> None:
+    items = list(PARSERS[content_type]([body.encode()], "image"))
+    assert [item.kind for item in items] == ["s3", "s3"]
+    assert [parse_s3_uri(item.ref) for item in items] == [("bucket", "a b")] * 2
+
+
+def test_a_key_in_an_s3_field_may_end_in_a_space() -> None:
+    [item] = PARSERS["application/x-ndjson"]([b'{"s3": " s3://bucket/a "}'], "image")
+    assert (item.kind, parse_s3_uri(item.ref)) == ("s3", ("bucket", "a "))
+
+
+def test_an_s3_uri_among_texts_is_a_text() -> None:
+    [item] = PARSERS["text/plain"]([b"s3://bucket/a"], "text")
+    assert item.kind == "text"
 
 
 def test_a_text_in_csv_may_have_line_breaks() -> None:
