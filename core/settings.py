@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Buckets that s3:// inputs may come from, comma separated; empty: all the credentials can read."
     )
+    s3_requester_pays: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Buckets whose owner lets the reader pay, and whose charges you accept, comma separated."
+    )
 
     # Who may do what
     api_key: str = Field("", description="First API key; empty: one is made and printed once.")
@@ -113,7 +116,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")
 
-    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", mode="before")
+    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", "s3_requester_pays", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -28,7 +28,7 @@ from cli.stack.health import why_not_ready
 from cli.stack.layout import free_port
 from cli.stack.service import start_child
 from cli.terminal import Failure, clean, note, say, warn
-from core.outbound.s3 import S3Store
+from core.outbound.s3.store import S3Store
 from core.outbound.signing import new_secret
 from core.settings import ClientSettings, load_settings
 from core.states import JobState
