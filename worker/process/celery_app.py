@@ -8,9 +8,10 @@ from typing import Any
 from celery import signals
 
 from core.broker import make_celery
+from core.errors import ArtefactError
 from core.logs import configure_logging
 from core.metrics import serve_metrics
-from core.settings import load_settings
+from core.startup import give_up, starting_settings
 from worker.chunk.claimers import Claimers
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.reload import Reloader
@@ -18,7 +19,7 @@ from worker.process.tasks import register_tasks
 from worker.process.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
-settings = load_settings()
+settings = starting_settings("database", "models", "runtime")
 app = make_celery(settings)
 _open: list[WorkerContext] = []
 _watchdogs: list[Watchdog] = []
@@ -38,6 +39,10 @@ def _start(**_: Any) -> None:
     _reloader.listen()  # while the models are loaded, SIGHUP would end the process
     try:
         context = open_worker(settings)
+    except ArtefactError as error:
+        log.critical("the worker cannot start", extra={"code": error.code})
+        setting = "TAGLINE_RUNTIME" if error.code == "runtime_missing" else "TAGLINE_MODELS_DIR"
+        give_up(f"{setting}: {' '.join(str(error).split())}; write another, or install what is missing")
     except Exception as error:
         # Celery would log nothing, go on without tasks and throw every message away.
         log.critical("the worker cannot start", exc_info=error)

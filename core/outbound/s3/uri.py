@@ -17,7 +17,9 @@ def is_bucket_name(name: str) -> bool:
 
 
 def parse_s3_uri(uri: str, *, prefix: bool = False) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`. The key is taken as it stands: nothing is percent-decoded.
+    """Bucket and key of `s3://bucket/key`, the scheme in any case, spaces before it ignored.
+
+    The key is taken as it stands, spaces at its end included: nothing is percent-decoded.
 
     Args:
         prefix: the key may be empty or missing.
@@ -25,7 +27,7 @@ def parse_s3_uri(uri: str, *, prefix: bool = False) -> tuple[str, str]:
     Raises:
         ItemError: `s3_uri_invalid`; permanent.
     """
-    scheme, found, rest = uri.partition("://")
+    scheme, found, rest = uri.lstrip(" ").partition("://")
     bucket, _, key = rest.partition("/")
     if not found or scheme.lower() != "s3":
         raise ItemError("s3_uri_invalid", "an S3 URI looks like s3://bucket/key")
