@@ -27,8 +27,8 @@ def starting_settings(*needs: Need) -> Settings:
     return settings
 
 
-def give_up(line: str) -> NoReturn:
+def give_up(line: str, code: int = WRONG_SETTINGS) -> NoReturn:
     """End a process whose settings, named in `line`, cannot be used."""
     sys.stderr.write(f"error: {line}\n")
     sys.stderr.flush()
-    raise SystemExit(WRONG_SETTINGS)
+    raise SystemExit(code)

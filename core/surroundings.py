@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from core.artefacts.catalogue import DEFAULTS, Catalogue
 from core.errors import ArtefactError
 from core.settings import Settings
 from core.settings_checks import SettingsError
@@ -82,19 +81,24 @@ def _why_not_writable(folder: Path) -> str | None:
 def _folder_problem(folder: Path) -> str | None:
     if folder.is_dir():
         return None
-    return f"TAGLINE_MODELS_DIR: {folder} is no folder; write the one that holds the models and their {DEFAULTS}"
+    return f"TAGLINE_MODELS_DIR: {folder} is no folder; write the one that holds the models and their defaults.json"
 
 
 def _models_problem(folder: Path) -> str | None:
-    """Why the models there cannot serve; those that can are remembered by nobody: it takes a tenth of a second."""
+    """Why the models there cannot serve. Each is hashed, which takes a tenth of a second."""
     problem = _folder_problem(folder)
     if problem:
         return problem
+    # NumPy and Pillow come with it: commands that only talk to a server need not wait for them.
+    from core.artefacts.catalogue import Catalogue
+
     catalogue = Catalogue(folder)
     try:
         defaults = catalogue.defaults()
         if not defaults:
-            return f"TAGLINE_MODELS_DIR: {folder} has no {DEFAULTS} that names a model; write the folder of the models"
+            return (
+                f"TAGLINE_MODELS_DIR: {folder} has no defaults.json that names a model; write the folder of the models"
+            )
         for task in defaults:
             catalogue.candidates(task)
     except ArtefactError as error:
