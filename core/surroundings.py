@@ -97,7 +97,7 @@ def _models_problem(folder: Path) -> str | None:
         defaults = catalogue.defaults()
         if not defaults:
             return (
-                f"TAGLINE_MODELS_DIR: {folder} has no defaults.json that names a model; write the folder of the models"
+                f"TAGLINE_MODELS_DIR: {folder} has no defaults.json that names a model; write another folder"
             )
         for task in defaults:
             catalogue.candidates(task)
