@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
-from core.settings import load_settings
+from core.startup import starting_settings
 from db.engine import Database
 from db.tables import Base
 
@@ -27,7 +27,7 @@ given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    database = Database(load_settings().sql_url)
+    database = Database(starting_settings("database").sql_url)
     with database.engine.execution_options(tagline_write=True).begin() as own:
         run(own)
     database.close()

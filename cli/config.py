@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
-
-from pydantic import ValidationError
-
-from cli.terminal import Failure
-from core.settings import ClientSettings, Settings, load_client_settings, load_settings
-
-T = TypeVar("T", Settings, ClientSettings)
+from cli.terminal import Failure, warn
+from core.settings import ClientSettings, Settings, load_client_settings, load_settings, unknown_variables
+from core.settings_checks import SettingsError
+from core.startup import WRONG_SETTINGS
+from core.surroundings import Need, check_surroundings
 
 
-def read_settings(**overrides: object) -> Settings:
+def read_settings(*needs: Need, **overrides: object) -> Settings:
     """Settings from the environment; those of `overrides` that are not None win.
+
+    Args:
+        needs: what the command cannot do without; see `check_surroundings`.
 
     Raises:
         Failure: exit code 2, with what is wrong.
     """
-    return _read(load_settings, overrides)
+    _warn_of_unknown()
+    try:
+        settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+        check_surroundings(settings, needs)
+    except SettingsError as error:
+        raise Failure(str(error), WRONG_SETTINGS) from None
+    return settings
 
 
 def read_client_settings() -> ClientSettings:
     """As `read_settings`, for commands that talk to a server."""
-    return _read(load_client_settings, {})
-
-
-def _read(load: Callable[..., T], overrides: Mapping[str, object]) -> T:
+    _warn_of_unknown()
     try:
-        return load(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        raise Failure(_explain(error), 2) from None
-    except ValueError as error:
-        raise Failure(str(error), 2) from None
+        return load_client_settings()
+    except SettingsError as error:
+        raise Failure(str(error), WRONG_SETTINGS) from None
 
 
-def _explain(error: ValidationError) -> str:
-    lines = [f"TAGLINE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors() if one["loc"]]
-    return "; ".join(lines) or str(error)
+def _warn_of_unknown() -> None:
+    for line in unknown_variables():
+        warn(line)

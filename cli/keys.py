@@ -17,6 +17,7 @@ from cli.terminal import Failure, clean, note, say
 from core.outbound.signing import new_secret
 from db.engine import Database
 from db.key_admin import add_key, list_keys, revoke_key
+from db.keys import ENVIRONMENT
 
 _data = click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [TAGLINE_DATA_DIR]"
@@ -25,7 +26,7 @@ _data = click.option(
 
 @contextlib.contextmanager
 def _database(data: Path | None) -> Iterator[Database]:
-    settings = read_settings(data_dir=data)
+    settings = read_settings("database", data_dir=data)
     if not settings.database_url and not (settings.data_dir / "tagline.db").exists():
         raise Failure(f"there is no database in {settings.data_dir}; --data names another folder", 2)
     database = Database(settings.sql_url)
@@ -50,6 +51,8 @@ def keys() -> None:
 @_data
 def create(tenant: str, name: str, data: Path | None) -> None:
     """Make a key and print it; it cannot be shown again."""
+    if name.startswith(ENVIRONMENT):
+        raise Failure(f"the name {ENVIRONMENT} is for the key in the environment; choose another", 2)
     with _database(data) as database, database.write() as session:
         key = add_key(session, tenant, name, new_secret())
     say(key)

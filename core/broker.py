@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from urllib.parse import parse_qs
 
 from celery import Celery
 from redis import Redis
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def make_celery(settings: Settings) -> Celery:
     """The Celery application, for ringing and (with the worker's tasks registered on it) for answering."""
-    app = Celery("tagline", broker=settings.redis_url)
+    app = Celery("tagline", broker=_celery_url(settings.redis_url))
     app.conf.update(
         task_ignore_result=True,
         task_default_queue=QUEUES[0],
@@ -49,6 +50,15 @@ def make_celery(settings: Settings) -> Celery:
         },
     )
     return app
+
+
+def _celery_url(url: str) -> str:
+    """The URL as Celery spells it: a socket is redis+socket:// there, and unix:// for redis-py."""
+    path, _, query = url.partition("?")
+    if not path.startswith("unix://"):
+        return url
+    number = parse_qs(query).get("db", ["0"])[0]
+    return f"redis+socket://{path.removeprefix('unix://')}?virtual_host={number}"
 
 
 class Doorbell:

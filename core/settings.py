@@ -1,28 +1,47 @@
 """Every setting, typed, in one place; the environment is read here and nowhere else.
 
 Each is set by the environment variable TAGLINE_<NAME>; a secret also by TAGLINE_<NAME>_FILE, a path whose
-content is the value (as container secrets are mounted). `.env.example` lists them all.
+content is the value (as container secrets are mounted). A blank one counts as not set. `.env.example` lists them all,
+`core/settings_checks.py` says what they must look like.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core import settings_checks as checks
+from core.settings_checks import SettingsError
+from core.settings_sources import misspelt, secrets_in_files
+
+PREFIX = "TAGLINE_"
 SECRETS = ("api_key", "database_url", "fetch_proxy", "redis_url", "webhook_secret")
-_PROXY = re.compile(r"https?://(?:[^\s/@]+@)?(?:\[[0-9A-Fa-f:]+\]|[^\s/@:]+):[0-9]{1,5}/?")
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 
 
-class Settings(BaseSettings):
-    """The configuration of one process; frozen."""
+class _FromEnvironment(BaseSettings):
+    """Read from the environment; frozen."""
 
-    model_config = SettingsConfigDict(env_prefix="TAGLINE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
+        given = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("*")
+    @classmethod
+    def _sensible(cls, value: Any, info: ValidationInfo) -> Any:
+        return checks.sensible(info.field_name or "", value)
+
+
+class Settings(_FromEnvironment):
+    """The configuration of one process; frozen."""
 
     # Where things are
     data_dir: Path = Field(Path("tagline-data"), description="Folder of the embedded database, queue and uploads.")
@@ -35,10 +54,16 @@ class Settings(BaseSettings):
     s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Buckets that s3:// inputs may come from, comma separated; empty: all the credentials can read."
     )
+    s3_requester_pays: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Buckets whose owner lets the reader pay, and whose charges you accept, comma separated."
+    )
 
     # Who may do what
     api_key: str = Field("", description="First API key; empty: one is made and printed once.")
     webhook_secret: str = Field("", description="whsec_... that signs webhooks; empty: one is made per tenant.")
+    webhook_secret_overlap_hours: float = Field(
+        24.0, ge=0, description="How long the secret that another one replaces signs beside it."
+    )
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port, comma separated, reachable though their address is private."
     )
@@ -83,7 +108,7 @@ class Settings(BaseSettings):
 
     # Jobs
     chunk_size: int = Field(64, ge=1, le=1024, description="Items claimed, stored and fenced together.")
-    lease_s: float = Field(45.0, gt=0, description="How long a silent worker keeps its chunks.")
+    lease_s: float = Field(45.0, ge=1, description="How long a silent worker keeps its chunks.")
     max_attempts: int = Field(3, ge=1, description="Claims of a chunk before it is split to find a crashing item.")
     interactive_max_inputs: int = Field(1000, ge=1, description="Most inputs of a job that asks to be interactive.")
     max_inputs: int = Field(2_000_000, ge=1, description="Most inputs in one job.")
@@ -113,41 +138,42 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")
 
-    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", mode="before")
+    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", "s3_requester_pays", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("cors_origins")
+    @field_validator("runtime", "log_level", "log_format", mode="before")
     @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(origin.rstrip("/").lower() for origin in value)
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
-    @field_validator("fetch_proxy")
-    @classmethod
-    def _proxy(cls, value: str) -> str:
-        if value and not _PROXY.fullmatch(value):
-            raise ValueError(
-                "must be http://host:port or https://host:port, with user:password@ before the host or not"
-            )
-        return value.rstrip("/")
-
-    @field_validator("user_agent")
-    @classmethod
-    def _one_line(cls, value: str) -> str:
-        if not value.isascii() or not (value.isprintable() or not value):
-            raise ValueError("must be one line of printable ASCII")
-        return value.strip()
-
-    @field_validator("public_url")
-    @classmethod
-    def _no_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    _urls = field_validator("public_url", "s3_endpoint_url")(checks.unless_empty(checks.http_url))
+    _database_url = field_validator("database_url")(checks.unless_empty(checks.database_url))
+    _redis_url = field_validator("redis_url")(checks.redis_url)
+    _uploads_url = field_validator("uploads_url")(checks.unless_empty(checks.uploads_url))
+    _buckets = field_validator("s3_buckets", "s3_requester_pays")(checks.buckets)
+    _places = field_validator("allow_hosts", "metrics_peers")(checks.places)
+    _origins = field_validator("cors_origins")(checks.origins)
+    _proxy = field_validator("fetch_proxy")(checks.unless_empty(checks.proxy))
+    _user_agent = field_validator("user_agent")(checks.unless_empty(checks.header))
+    _api_key = field_validator("api_key")(checks.unless_empty(checks.api_key))
+    _webhook_secret = field_validator("webhook_secret")(checks.unless_empty(checks.webhook_secret))
+    _worker_name = field_validator("worker_name")(checks.unless_empty(checks.worker_name))
 
     @field_validator("data_dir", "models_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        slow = self.fetch_connect_timeout_s > self.fetch_timeout_s
+        if slow and "fetch_connect_timeout_s" in self.model_fields_set:
+            raise ValueError("TAGLINE_FETCH_CONNECT_TIMEOUT_S: write no more than TAGLINE_FETCH_TIMEOUT_S has")
+        if self.s3_buckets and not set(self.s3_requester_pays) <= set(self.s3_buckets):
+            raise ValueError("TAGLINE_S3_REQUESTER_PAYS: write only buckets that TAGLINE_S3_BUCKETS names, too")
+        return self
 
     @property
     def sql_url(self) -> str:
@@ -159,10 +185,8 @@ class Settings(BaseSettings):
         return url
 
 
-class ClientSettings(BaseSettings):
+class ClientSettings(_FromEnvironment):
     """What a client of the API needs to know (`tagline submit` and its like); frozen."""
-
-    model_config = SettingsConfigDict(env_prefix="TAGLINE_", frozen=True, extra="ignore")
 
     url: str = Field("http://127.0.0.1:8000", description="The server that client commands talk to.")
     api_key: str = Field("", description="The key they send.")
@@ -170,29 +194,38 @@ class ClientSettings(BaseSettings):
         default=300.0, ge=0, description="Seconds they go on for without an answer; those that only ask, 90 at most."
     )
 
+    _url = field_validator("url")(checks.http_url)
+    _api_key = field_validator("api_key")(checks.unless_empty(checks.api_key))
+
+
+S = TypeVar("S", Settings, ClientSettings)
+
 
 def load_client_settings(**overrides: object) -> ClientSettings:
     """As `load_settings`, for clients."""
-    return ClientSettings(**{**_from_files(("api_key",)), **overrides})  # type: ignore[arg-type]
+    return _load(ClientSettings, ("api_key",), overrides)
 
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; keyword arguments win over it.
 
     Raises:
-        ValueError: a variable has a wrong value, or a *_FILE cannot be read.
+        SettingsError: a variable has a wrong value, or a *_FILE cannot be read.
     """
-    return Settings(**{**_from_files(SECRETS), **overrides})  # type: ignore[arg-type]
+    return _load(Settings, SECRETS, overrides)
 
 
-def _from_files(names: tuple[str, ...]) -> dict[str, object]:
-    """The secrets that lie in files."""
-    values: dict[str, object] = {}
-    for name in names:
-        path = os.environ.get(f"TAGLINE_{name.upper()}_FILE")
-        if path:
-            try:
-                values[name] = Path(path).read_text().strip()
-            except OSError as error:
-                raise ValueError(f"TAGLINE_{name.upper()}_FILE: cannot read {path}: {error.strerror}") from error
-    return values
+def unknown_variables() -> list[str]:
+    """A line for each variable of the environment that is called as if it were a setting and is none."""
+    known = {PREFIX + name.upper() for name in (*Settings.model_fields, *ClientSettings.model_fields)}
+    return misspelt(os.environ, PREFIX, known | {f"{PREFIX}{name.upper()}_FILE" for name in SECRETS})
+
+
+def _load(kind: type[S], secrets: tuple[str, ...], overrides: dict[str, object]) -> S:
+    in_files = secrets_in_files(os.environ, PREFIX, secrets)
+    try:
+        return kind(**{**in_files, **overrides})  # type: ignore[arg-type]
+    except ValidationError as error:
+        variables = {name: PREFIX + name.upper() + "_FILE" * (name in in_files) for name in kind.model_fields}
+        defaults = {name: field.default for name, field in kind.model_fields.items()}
+        raise SettingsError(checks.explain(error, variables, defaults)) from None

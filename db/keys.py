@@ -13,6 +13,9 @@ from core.ids import new_id
 from db.clock import now_ms
 from db.tables import ApiKey, Tenant
 
+FIRST_TENANT = "default"
+ENVIRONMENT = "TAGLINE_API_KEY"  # the name of the key that stands there
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -63,12 +66,12 @@ def ensure_first_key(session: Session, wanted: str, webhook_secret: str) -> str 
     Returns:
         The key if it was made now, None if nothing had to be done.
     """
-    tenant = session.execute(select(Tenant.id).where(Tenant.name == "default")).scalar_one_or_none()
+    tenant = session.execute(select(Tenant.id).where(Tenant.name == FIRST_TENANT)).scalar_one_or_none()
     if tenant is None:
-        tenant = create_tenant(session, "default", webhook_secret)
+        tenant = create_tenant(session, FIRST_TENANT, webhook_secret)
     if wanted:
         if session.get(ApiKey, hash_key(wanted)) is None:
-            create_key(session, tenant, "TAGLINE_API_KEY", wanted)
+            create_key(session, tenant, ENVIRONMENT, wanted)
         return None
     if session.execute(select(ApiKey.sha256).limit(1)).first() is None:
         return create_key(session, tenant, "first")

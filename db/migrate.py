@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from core.settings import load_settings
+from core.startup import starting_settings
 from db.engine import Database
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "alembic"
@@ -38,6 +38,6 @@ def rollback(database: Database, revision: str) -> None:
 
 
 if __name__ == "__main__":
-    opened = Database(load_settings().sql_url)
+    opened = Database(starting_settings("database").sql_url)
     migrate(opened, *sys.argv[1:2])
     opened.close()

@@ -18,6 +18,7 @@ from core.outbound.links import job_links
 from core.states import DeliveryState
 from db.clock import now_ms
 from db.tables import Delivery, DeliveryAttempt, Job, Tenant
+from db.webhook_secrets import previous_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Outgoing:
     body: str
     secret: str
     attempts: int  # before this one
+    previous_secrets: tuple[str, ...] = ()  # that still sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +118,14 @@ def take_due(session: Session, *, limit: int, per_host: int, busy: Mapping[str, 
         .join(Tenant, Tenant.id == Delivery.tenant_id)
         .where(Delivery.id.in_(ids))
     ).all()
+    previous = previous_secrets(session, {d.tenant_id for d, job_secret, _ in rows if not job_secret})
     return [
-        Outgoing(d.id, d.token, d.job_id, d.url, d.host, d.body, job_secret or tenant_secret, d.attempts)
+        Outgoing(
+            d.id, d.token, d.job_id, d.url, d.host, d.body, job_secret or tenant_secret, d.attempts,
+            () if job_secret else previous.get(d.tenant_id, ()),
+        )
         for d, job_secret, tenant_secret in rows
-    ]
+    ]  # fmt: skip
 
 
 def record_attempt(

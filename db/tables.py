@@ -57,6 +57,16 @@ class Tenant(Base):
         return cls.served_interactive if priority == Priority.INTERACTIVE else cls.served
 
 
+class PreviousSecret(Base):
+    """A webhook secret that was replaced, and signs beside the new one until it has had its time."""
+
+    __tablename__ = "previous_secrets"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
+    secret: Mapped[str]
+    signs_until: Mapped[int]
+
+
 class ApiKey(Base):
     """A key's SHA-256; the key itself is never stored."""
 

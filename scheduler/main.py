@@ -17,7 +17,8 @@ from core.heartbeat import Heartbeat
 from core.logs import configure_logging
 from core.metrics import serve_metrics
 from core.outbound.http.client import HttpClient
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.startup import starting_settings
 from db.engine import Database
 from scheduler.chores import Chores
 from scheduler.metrics import SchedulerMetrics
@@ -86,7 +87,7 @@ def _repeat(chores: list[Chore], stop: threading.Event, heartbeat: Heartbeat | N
 
 
 def main() -> None:
-    settings = load_settings()
+    settings = starting_settings("database")
     configure_logging(settings, "scheduler")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -67,7 +67,7 @@ class WebhookSender:
     def _send(self, delivery: outbox.Outgoing) -> Future[Response]:
         body = delivery.body.encode()
         try:
-            headers = signed_headers(delivery.secret, delivery.id, int(time.time()), body)
+            headers = signed_headers(delivery.secret, delivery.id, int(time.time()), body, delivery.previous_secrets)
         except TaglineError as error:  # an unusable secret must not hold up the other deliveries
             failed: Future[Response] = Future()
             failed.set_exception(ItemError(error.code, error.message))

@@ -7,8 +7,8 @@ from api.http.beating import Beating
 from api.http.bridge import Bridge
 from core.heartbeat import Heartbeat
 from core.logs import configure_logging
-from core.settings import load_settings
+from core.startup import starting_settings
 
-settings = load_settings()
+settings = starting_settings("database", "uploads", "models")
 configure_logging(settings, "api")
 app = Beating(Bridge(create_app(settings).wsgi_app, settings.web_threads), Heartbeat(settings.heartbeat_file))

@@ -75,5 +75,6 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "internal_error": Problem(500, "Something went wrong here"),
     "model_unavailable": Problem(503, "The model cannot be used at present"),
     "database_unavailable": Problem(503, "The database does not answer"),
+    "storage_unavailable": Problem(503, "Uploads cannot be stored at present"),
     "too_many_waiting": Problem(503, "Too many requests are waiting"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Response
 
 from api.document.operations import Answer, Operation, describe
@@ -9,8 +11,9 @@ from api.http.answers import answer
 from api.http.auth import OpenBlueprint
 from api.services import services
 from api.v1.schemas import Health, Readiness
+from core.errors import ArtefactError
 from db.engine import NotMigrated, Unavailable
-from db.workers import count_alive
+from db.workers import count_alive, warm_models
 
 blueprint = OpenBlueprint("health", __name__)
 OK = "ok"
@@ -31,9 +34,11 @@ def healthz() -> Response:
     )
 )
 def readyz() -> Response:
-    checks = {"database": OK, "worker": OK, "broker": OK}
+    checks = {"database": OK, "worker": OK, "broker": OK, "models": OK}
+    warm: tuple[str, ...] = ()
     try:
         with services().database.read() as session:
+            warm = warm_models(session)
             if not count_alive(session):
                 checks["worker"] = "no worker was seen within the last 30 seconds"
     except NotMigrated:
@@ -44,5 +49,23 @@ def readyz() -> Response:
         checks["worker"] = "unknown"
     if not services().doorbell.alive():
         checks["broker"] = "does not answer"
+    checks["models"] = _models(warm)
     ready = all(state == OK for state in checks.values())
     return answer({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+
+def _models(warm: Sequence[str]) -> str:
+    """Whether every task that has a default can be promised a model: the default, or the one that serves meanwhile."""
+    catalogue = services().catalogue
+    try:
+        tasks = catalogue.defaults()
+    except ArtefactError as error:
+        return OK if warm else error.code
+    if not tasks:
+        return "no model is installed as a default"
+    for task in tasks:
+        try:
+            catalogue.resolve(task, None, warm)
+        except ArtefactError as error:
+            return f"{task} has no usable model ({error.code})"
+    return OK

@@ -9,9 +9,10 @@ from api.http.answers import answer
 from api.http.auth import caller
 from api.services import services
 from api.v1.schemas import DeliveryList, DeliveryView, SecretView
-from api.v1.views import delivery_view
+from api.v1.views import delivery_view, iso
 from db.jobs import find_job
 from db.outbox import list_deliveries, redeliver
+from db.webhook_secrets import previous_until_ms
 
 blueprint = Blueprint("deliveries", __name__)
 
@@ -52,8 +53,15 @@ def again(delivery_id: str) -> Response:
     Operation(
         "Read the secret that signs your webhooks",
         "webhooks",
-        {200: Answer("For the verifying library of Standard Webhooks.", SecretView)},
+        {
+            200: Answer(
+                "To verify with, by Standard Webhooks; and until when the one before it signs.", SecretView
+            )
+        },
     )
 )
 def secret() -> Response:
-    return answer({"secret": caller().webhook_secret}, Cache_Control="no-store")
+    with services().database.read() as session:
+        until = previous_until_ms(session, caller().tenant_id)
+    view = {"secret": caller().webhook_secret, "previous_signs_until": None if until is None else iso(until)}
+    return answer(view, Cache_Control="no-store")

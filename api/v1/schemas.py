@@ -191,6 +191,7 @@ class DeliveryList(_Answer):
 
 class SecretView(_Answer):
     secret: str
+    previous_signs_until: Time | None
 
 
 class Health(_Answer):

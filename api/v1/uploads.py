@@ -34,7 +34,10 @@ FILE_SCHEMA = {
         "uploads",
         {201: Answer("Stored; the same image gets the same id.", UploadView, headers=("Location",))},
         body={FORM: FILE_SCHEMA},
-        problems=("file_missing", "upload_too_large", "unsupported_media_type", "request_timeout", "bad_request"),
+        problems=(
+            *("file_missing", "upload_too_large", "unsupported_media_type", "request_timeout", "bad_request"),
+            "storage_unavailable",
+        ),
     )
 )
 def create() -> Response:

@@ -21,6 +21,7 @@ from cli.client.connection import Client
 from cli.client.inputs import upload
 from cli.client.progress import watch_job
 from cli.client.submit import submit_json
+from cli.config import read_settings
 from cli.demo.local_s3 import local_s3
 from cli.demo.report import print_photos, print_texts
 from cli.demo.servers import photo_server, webhook_receiver
@@ -28,7 +29,7 @@ from cli.stack.health import why_not_ready
 from cli.stack.layout import free_port
 from cli.stack.service import start_child
 from cli.terminal import Failure, clean, note, say, warn
-from core.outbound.s3 import S3Store
+from core.outbound.s3.store import S3Store
 from core.outbound.signing import new_secret
 from core.settings import ClientSettings, load_settings
 from core.states import JobState
@@ -47,19 +48,22 @@ _BUCKET = "photos"
 _HOST = "127.0.0.1"
 _READY_S, _STOP_S, _WEBHOOK_S = 120.0, 20.0, 30.0
 # The demo is the same for everybody, whatever is set for the real service.
-_PLAIN = dict.fromkeys(
-    (
-        *("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "API_KEY_FILE", "WEBHOOK_SECRET_FILE"),
-        *("UPLOADS_URL", "PUBLIC_URL", "S3_BUCKETS", "WORKER_NAME"),
-    ),
-    "",
-)
+_PLAIN = {
+    f"TAGLINE_{name}": ""
+    for name in (
+        *("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "API_KEY", "API_KEY_FILE"),
+        *("WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE", "UPLOADS_URL", "PUBLIC_URL", "S3_BUCKETS", "S3_ENDPOINT_URL"),
+        *("S3_REQUESTER_PAYS", "ALLOW_HOSTS", "DATA_DIR", "WORKER_NAME"),
+    )
+}
 
 
 @click.command("demo")
 def demo() -> None:
     """Start everything, caption and label some photos, judge some texts, show the results, stop everything."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.environ.update(_PLAIN)
+    read_settings("models", "runtime")
     photos = sorted(SAMPLES.glob("*.jpg"))
     if len(photos) < 3:
         raise Failure(f"there are no sample photos in {SAMPLES}")
@@ -71,7 +75,7 @@ def demo() -> None:
         hook_url, received = stack.enter_context(webhook_receiver(secret))
         bucket = _fill_bucket(stack, folder / "s3", photos)
         environment = {
-            **{f"TAGLINE_{name}": value for name, value in _PLAIN.items()},
+            **_PLAIN,
             **bucket,
             "TAGLINE_API_KEY": key,
             "TAGLINE_WEBHOOK_SECRET": secret,

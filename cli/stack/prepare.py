@@ -1,27 +1,29 @@
 """Makes the database ready for the other processes: schema, first key, no trace of a worker's former life.
 
-As a process of its own (`python -m cli.stack.prepare`) it leaves the supervisor without SQLAlchemy; the key it made, if
-it made one, is its standard output.
+As a process of its own (`python -m cli.stack.prepare`) it leaves the supervisor without SQLAlchemy; what came of it is
+its standard output, as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 
+from cli.stack.prepared import Prepared
 from core.outbound.signing import new_secret
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.startup import starting_settings
 from db.engine import Database
+from db.environment_key import use_key
 from db.keys import ensure_first_key
 from db.migrate import migrate
+from db.webhook_secrets import use_secret
 from db.workers import sign_off
 
 
-def prepare(settings: Settings) -> str | None:
-    """Migrate, and make sure that somebody can call the API.
-
-    Returns:
-        The first key if it was made now.
-    """
+def prepare(settings: Settings) -> Prepared:
+    """Migrate, make sure that somebody can call the API, and let the key and the secret be those of the settings."""
     if not settings.database_url:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.sql_url)
@@ -29,12 +31,15 @@ def prepare(settings: Settings) -> str | None:
         migrate(database)
         with database.write() as session:
             key = ensure_first_key(session, settings.api_key, settings.webhook_secret or new_secret())
+            news = use_key(session, settings.api_key) if settings.api_key else []
+            if settings.webhook_secret:
+                news += use_secret(session, settings.webhook_secret, settings.webhook_secret_overlap_hours)
             if settings.worker_name:
                 # It counts as alive for half a minute; /readyz would say yes before the new one is warm.
                 sign_off(session, settings.worker_name)
     finally:
         database.close()
-    return key
+    return Prepared(key, news)
 
 
 def reason(error: Exception) -> str:
@@ -43,12 +48,12 @@ def reason(error: Exception) -> str:
 
 
 def main() -> None:
+    settings = starting_settings("database")
     try:
-        key = prepare(load_settings())
+        prepared = prepare(settings)
     except Exception as error:
         sys.exit(f"the database cannot be prepared: {reason(error)}")
-    if key:
-        print(key)
+    print(json.dumps(asdict(prepared)))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from cli.stack.orphans import end_adopted
 from cli.stack.service import Service
 from cli.terminal import note, quote, warn
 from core.sighup import remember_terminal
+from core.startup import SIGN
 
 TICK_S = 0.1
 _HOUSEKEEPING_S = 10.0
@@ -22,11 +23,19 @@ class Stopped(Exception):
     """Somebody asked us to stop while we were waiting for something else."""
 
 
+class WrongSettings(Exception):
+    """A process of ours cannot use a setting: starting it again would change nothing."""
+
+
 class Supervisor:
     """Runs services until it is told to stop.
 
     Args:
         verbose: show what they write.
+
+    Attributes:
+        ready: they have all worked with these settings. What ends for a setting's sake before that ends everything;
+            after it (somebody has removed a model, say) it is started again like anything else, until it works.
     """
 
     def __init__(self, *, verbose: bool) -> None:
@@ -37,6 +46,7 @@ class Supervisor:
         self._guest = 0  # a process that is ours, though no service
         self._terminal_gone: Callable[[], bool] = lambda: False
         self._reload = False  # whether we were asked to
+        self.ready = False
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT as the wish to stop; a second one hurries.
@@ -68,6 +78,7 @@ class Supervisor:
 
         Raises:
             Stopped: we were asked to stop first.
+            WrongSettings: a service has told that it cannot use a setting.
         """
         ask_at = 0.0
         while True:
@@ -130,6 +141,9 @@ class Supervisor:
 
     def _mourn(self, service: Service, how: str) -> None:
         self._end_adopted()  # what it left behind may hold its port
+        wrong = None if self.ready else wrong_settings(service.log.tail())
+        if wrong:
+            raise WrongSettings(wrong)
         warn(f"{service.name} {how}; starting it again in {service.wait_s:g} s ({service.log.path})")
         if not self._verbose:
             quote(service.name, service.log.tail(_QUOTED_LINES), most=_QUOTED_CHARS)
@@ -169,3 +183,9 @@ class Supervisor:
     def _end_adopted(self) -> None:
         ours = {service.process.pid for service in self._services if service.process is not None}
         end_adopted(ours | {self._guest})
+
+
+def wrong_settings(lines: Sequence[str]) -> str | None:
+    """What a process said of a wrong setting in its last lines (core/startup.py), or None."""
+    found = (line.removeprefix("error: ") for line in lines if line.startswith(SIGN))
+    return next(found, None)

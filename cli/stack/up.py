@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -17,10 +18,12 @@ from cli.stack import processes
 from cli.stack.health import why_not_ready
 from cli.stack.layout import STOP_PHASES, Stack, free_port, lay_out, port_problem
 from cli.stack.orphans import adopt_orphans, sweep
+from cli.stack.prepared import Prepared
 from cli.stack.service import start_child
-from cli.stack.supervisor import Stopped, Supervisor
+from cli.stack.supervisor import Stopped, Supervisor, WrongSettings, wrong_settings
 from cli.terminal import Failure, note, quote, say, warn
 from core.settings import Settings
+from core.startup import WRONG_SETTINGS
 
 _PATIENCE_S = 30.0
 
@@ -36,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Failure(f"cannot use the data folder {folder}: {error.strerror}", 2) from error
+        raise Failure(f"TAGLINE_DATA_DIR: {folder} cannot be used: {error.strerror}; write another", 2) from error
     with open(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,7 +57,8 @@ def run_up(settings: Settings, host: str, port: int, *, verbose: bool) -> None:
     """Run the stack until asked to stop.
 
     Raises:
-        Failure: exit code 2 if the folder or the port is not ours to use, 1 if the database cannot be prepared.
+        Failure: exit code 2 if the folder or the port is not ours to use, or a process finds a setting wrong; 1 if the
+            database cannot be prepared.
     """
     with locked(settings.data_dir):
         left = sweep(settings.data_dir)
@@ -70,6 +74,8 @@ def run_up(settings: Settings, host: str, port: int, *, verbose: bool) -> None:
         adopt_orphans()
         try:
             _run(stack, supervisor)
+        except WrongSettings as error:
+            raise Failure(str(error), WRONG_SETTINGS) from None
         except Stopped:
             note("stopping: what is in hand is finished first; Ctrl-C again to hurry")
         finally:
@@ -82,19 +88,20 @@ def _run(stack: Stack, supervisor: Supervisor) -> None:
     began = monotonic()
     if stack.valkey:
         supervisor.add(stack.broker_service(stack.valkey))
-    key = _prepare(stack, supervisor)
+    prepared = _prepare(stack, supervisor)
     if stack.valkey:
         supervisor.wait_until(stack.valkey.answers)
     for service in stack.tagline_services():
         supervisor.add(service)
     health = _Health(stack, began)
     supervisor.wait_until(health.good)
-    _announce(stack, key)
+    supervisor.ready = True
+    _announce(stack, prepared)
     supervisor.wait_until(lambda: False)
 
 
-def _prepare(stack: Stack, supervisor: Supervisor) -> str | None:
-    """Migrate, in a process of its own; the first key if it was made now."""
+def _prepare(stack: Stack, supervisor: Supervisor) -> Prepared:
+    """Migrate, in a process of its own."""
     log = stack.log("prepare")
     log.keep_small()
     out = log.open()
@@ -108,10 +115,12 @@ def _prepare(stack: Stack, supervisor: Supervisor) -> str | None:
         assert process.stdout is not None
         code = supervisor.wait_for(process)
         answer = process.stdout.read()
+    if code == WRONG_SETTINGS:
+        raise WrongSettings(wrong_settings(log.tail()) or f"a setting is wrong; see {log.path}")
     if code:
         quote("prepare", log.tail())
         raise Failure(f"the database could not be prepared; see {log.path}")
-    return answer.decode().strip() or None
+    return Prepared(**json.loads(answer))
 
 
 class _Health:
@@ -130,9 +139,11 @@ class _Health:
         return problem is None
 
 
-def _announce(stack: Stack, key: str | None) -> None:
-    if key:
-        say(f"API key, shown only this once: {click.style(key, bold=True)}")
+def _announce(stack: Stack, prepared: Prepared) -> None:
+    if prepared.key:
+        say(f"API key, shown only this once: {click.style(prepared.key, bold=True)}")
+    for line in prepared.news:
+        note(line)
     where = click.style(stack.url, fg="green", bold=True)
     say(f"Tagline is ready at {where} (docs at /docs, data in {stack.data_dir}).")
 
@@ -148,4 +159,4 @@ def up(host: str, port: int, data: Path | None, verbose: bool) -> None:
     Ctrl-C ends it in order. Processes write to DATA/logs. Set TAGLINE_DATABASE_URL or TAGLINE_REDIS_URL to use
     your own instead of the embedded ones.
     """
-    run_up(read_settings(data_dir=data), host, port, verbose=verbose)
+    run_up(read_settings("data", "models", "runtime", data_dir=data), host, port, verbose=verbose)

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
 from core.errors import RequestError
 
@@ -55,10 +56,17 @@ def sign(secret: str, msg_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode("ascii")
 
 
-def signed_headers(secret: str, msg_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers a receiver needs to verify `body`; arguments as for `sign`."""
+def signed_headers(
+    secret: str, msg_id: str, timestamp: int, body: bytes, previous: Sequence[str] = ()
+) -> dict[str, str]:
+    """The three headers a receiver needs to verify `body`; arguments as for `sign`.
+
+    Args:
+        previous: replaced secrets that sign beside the present one; a receiver accepts the message if one of the
+            signatures is right.
+    """
     return {
         "webhook-id": msg_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret, msg_id, timestamp, body),
+        "webhook-signature": " ".join(sign(each, msg_id, timestamp, body) for each in (secret, *previous)),
     }

@@ -9,8 +9,10 @@ import secrets
 from pathlib import Path
 from typing import Protocol
 
-from core.errors import ItemError
-from core.outbound.s3 import S3Store, parse_s3_uri
+from core.errors import ItemError, TaglineError
+from core.outbound.s3.meanings import S3Error
+from core.outbound.s3.store import S3Store
+from core.outbound.s3.uri import parse_s3_uri
 from core.settings import Settings
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -20,13 +22,18 @@ class UploadStore(Protocol):
     """Content-addressed bytes; may be used from many threads and processes."""
 
     def put(self, data: bytes) -> str:
-        """Store `data`, durably, and return its SHA-256 in hex. Storing it again changes nothing."""
+        """Store `data`, durably, and return its SHA-256 in hex. Storing it again changes nothing.
+
+        Raises:
+            TaglineError: `storage_unavailable`.
+        """
 
     def get(self, sha256: str) -> bytes:
         """The bytes with this SHA-256.
 
         Raises:
-            ItemError: `upload_not_found`.
+            ItemError: `upload_not_found`, or why the store cannot be read now. Where it lies is not told: it is no
+                business of whoever uploaded it.
         """
 
 
@@ -40,10 +47,16 @@ class FolderUploads:
         """See UploadStore."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._folder / _name(sha256)
-        if path.exists():
-            return sha256
+        try:
+            if not path.exists():
+                self._write(path, data)
+        except OSError as error:
+            raise _unavailable(error.strerror or type(error).__name__) from error
+        return sha256
+
+    def _write(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{sha256[:8]}.{secrets.token_hex(8)}")
+        draft = path.with_name(f".{path.name[:8]}.{secrets.token_hex(8)}")
         try:
             with draft.open("xb") as file:
                 file.write(data)
@@ -52,7 +65,6 @@ class FolderUploads:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        return sha256
 
     def get(self, sha256: str) -> bytes:
         """See UploadStore."""
@@ -72,19 +84,23 @@ class BucketUploads:
         self._max_bytes = max_bytes
 
     def put(self, data: bytes) -> str:
-        """See UploadStore; also raises what S3Store.put raises."""
+        """See UploadStore."""
         sha256 = hashlib.sha256(data).hexdigest()
-        self._store.put(self._bucket, self._key(sha256), data)
+        try:
+            self._store.put(self._bucket, self._key(sha256), data)
+        except S3Error as error:
+            raise _unavailable(error.shown) from error
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """See UploadStore; also raises what S3Store.get raises."""
+        """See UploadStore."""
         try:
             return self._store.get(self._bucket, self._key(sha256), self._max_bytes)
-        except ItemError as error:
-            if error.code == "s3_not_found":
+        except S3Error as error:
+            if error.code == "s3_not_found" and error.shown != "NoSuchBucket":
                 raise _missing() from None
-            raise
+            # Never permanent: the bucket is the operator's own, and so is whatever is wrong with it.
+            raise ItemError(error.code, f"the upload {error.what}", permanent=False) from error
 
     def _key(self, sha256: str) -> str:
         return f"{self._prefix}/{_name(sha256)}".lstrip("/")
@@ -108,6 +124,10 @@ def _name(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise _missing()
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _unavailable(why: str) -> TaglineError:
+    return TaglineError("storage_unavailable", f"Uploads cannot be stored at present ({why}); try again later.")
 
 
 def _missing() -> ItemError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cli.stack.orphans import marked
+from core.settings import MODELS_DIR
 from tests.e2e.conftest import PROGRAMS, Up
 from tests.support.ports import listening
 from tests.support.waiting import until
@@ -149,3 +153,23 @@ def test_reload_serves_a_new_model_without_a_restart(up: Up, tmp_path: Path, mon
     assert job["models"] == {"classify": "eye@1.0.0"}
     _all_done(up, job, 40)
     assert up.pids("worker") == before
+
+
+@pytest.mark.slow
+def test_a_child_that_cannot_use_a_setting_ends_it_all(up: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose manifest is right and whose graph is none: only the worker finds out, and once is enough."""
+    folder = tmp_path / "models" / "spam-ngram"
+    shutil.copytree(MODELS_DIR / "spam-ngram", folder)
+    (folder.parent / "defaults.json").write_text('{"spam": "spam-ngram"}')
+    manifest = json.loads((folder / "manifest.json").read_text())
+    graph = b"no graph"
+    manifest["bytes"] += len(graph) - (folder / "graph.pb").stat().st_size
+    manifest["files"]["graph.pb"] = hashlib.sha256(graph).hexdigest()
+    (folder / "graph.pb").write_bytes(graph)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setenv("TAGLINE_MODELS_DIR", str(folder.parent))
+    assert up.start().wait(timeout=60) == 2
+    assert up.said().count("error: TAGLINE_MODELS_DIR: ") == 1
+    assert "graph_unreadable" in up.said()
+    assert "starting it again" not in up.said()
+    assert list(marked(up.data)) == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from flask import Flask
 
 from api.app import close_app, create_app
-from core.settings import Settings
+from core.settings import MODELS_DIR, Settings
 from db.engine import Database
 from db.workers import beat
 from tests.support.api import Caller
@@ -21,6 +24,42 @@ def test_ready_needs_a_worker(acme: Caller, database: Database) -> None:
         beat(session, "w1", [])
     after = acme.client.get("/readyz")
     assert (after.status_code, after.json["status"]) == (200, "ready")
+
+
+def test_ready_needs_models(
+    acme: Caller, database: Database, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    with database.write() as session:
+        beat(session, "w1", [])
+    models = tmp_path / "models"
+    models.mkdir()
+    app = create_app(Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, models_dir=models))
+    for defaults, said in (
+        (None, "no model is installed as a default"),
+        ('{"spam": "nobody"}', "spam has no usable model (model_unknown)"),
+        ("{", "defaults_invalid"),
+    ):
+        if defaults:
+            (models / "defaults.json").write_text(defaults)
+        answer = app.test_client().get("/readyz")
+        assert (answer.status_code, answer.json["checks"]["models"]) == (503, said)
+        assert str(tmp_path) not in answer.text
+    close_app(app)
+
+
+def test_a_default_that_is_broken_matters_not_while_another_serves(
+    database: Database, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(MODELS_DIR / "spam-ngram", models / "spam-ngram")
+    (models / "defaults.json").write_text('{"spam": "nobody"}')
+    with database.write() as session:
+        beat(session, "w1", ["spam-ngram@1.0.0"])
+    app = create_app(Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, models_dir=models))
+    assert app.test_client().get("/readyz").status_code == 200
+    (models / "defaults.json").write_text("{")
+    assert app.test_client().get("/readyz").status_code == 200
+    close_app(app)
 
 
 def test_a_job_is_accepted_while_the_broker_is_down(acme: Caller, database_url: str, tmp_path: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 from cli.demo.local_s3 import LocalS3, local_s3
 from core.errors import ItemError, Postponed
 from core.outbound.http.client import HttpClient
-from core.outbound.s3 import S3Store, parse_s3_uri
+from core.outbound.s3.store import S3Store
+from core.outbound.s3.uri import parse_s3_uri
 from core.settings import load_settings
 from core.states import Priority
 from core.storage.uploads import FolderUploads, UploadStore, open_upload_store

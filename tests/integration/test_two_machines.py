@@ -12,7 +12,7 @@ from sqlalchemy import select
 from cli.demo.local_s3 import local_s3
 from core.ids import new_id
 from core.inputs import InputItem, cut_chunks
-from core.outbound.s3 import S3Store
+from core.outbound.s3.store import S3Store
 from core.settings import Settings
 from core.states import JobState, Priority
 from core.storage.uploads import open_upload_store

@@ -8,9 +8,12 @@ from typing import Any
 from celery import signals
 
 from core.broker import make_celery
+from core.errors import ArtefactError
 from core.logs import configure_logging
 from core.metrics import serve_metrics
-from core.settings import load_settings
+from core.settings_checks import SettingsError
+from core.startup import give_up, starting_settings
+from core.surroundings import check_surroundings
 from worker.chunk.claimers import Claimers
 from worker.process.context import WorkerContext, close_worker, open_worker
 from worker.process.reload import Reloader
@@ -18,7 +21,7 @@ from worker.process.tasks import register_tasks
 from worker.process.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
-settings = load_settings()
+settings = starting_settings("database", "runtime")
 app = make_celery(settings)
 _open: list[WorkerContext] = []
 _watchdogs: list[Watchdog] = []
@@ -37,7 +40,12 @@ def _start(**_: Any) -> None:
     configure_logging(settings, "worker")  # Celery sets logging up only after this
     _reloader.listen()  # while the models are loaded, SIGHUP would end the process
     try:
+        check_surroundings(settings, ["models"])
         context = open_worker(settings)
+    except (SettingsError, ArtefactError) as error:
+        log.critical("the worker cannot start", extra={"code": getattr(error, "code", "models_unusable")})
+        # What only loading a model tells is a fault of the installation as much as of the setting: no code of its own.
+        give_up(str(error) if isinstance(error, SettingsError) else _of_model(error), 1)
     except Exception as error:
         # Celery would log nothing, go on without tasks and throw every message away.
         log.critical("the worker cannot start", exc_info=error)
@@ -47,6 +55,11 @@ def _start(**_: Any) -> None:
     _watchdogs.append(Watchdog(context))
     _reloader.start(context)
     serve_metrics(settings)
+
+
+def _of_model(error: ArtefactError) -> str:
+    setting = "TAGLINE_RUNTIME" if error.code == "runtime_missing" else "TAGLINE_MODELS_DIR"
+    return f"{setting}: {' '.join(str(error).split())}; write another, or install what is missing"
 
 
 @signals.worker_ready.connect

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from core.errors import ItemError
-from core.outbound.s3 import S3Store, parse_s3_uri
+from core.outbound.s3.store import S3Store
+from core.outbound.s3.uri import parse_s3_uri, split_version
 from worker.sources.source import PooledSource, SourceContext
 
 _UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/storage/uploads.py names them
@@ -29,8 +31,10 @@ class S3Source(PooledSource):
     def load(self, ref: str, tenant_id: str) -> bytes:
         """See PooledSource."""
         bucket, key = parse_s3_uri(ref)
+        key, version = split_version(key)
         if self._buckets and bucket not in self._buckets:
             raise ItemError("s3_access_denied", f"inputs may not come from the bucket {bucket} (TAGLINE_S3_BUCKETS)")
-        if bucket == self._uploads_bucket and _UPLOAD.search(key):
+        # As it stands, and as a server that keeps objects in folders would read it.
+        if bucket == self._uploads_bucket and any(map(_UPLOAD.search, (key, posixpath.normpath(key)))):
             raise ItemError("s3_access_denied", "uploads are named by their id, not by their place in the bucket")
-        return self._store.get(bucket, key, self._max_bytes)
+        return self._store.get(bucket, key, self._max_bytes, version)
