@@ -96,9 +96,7 @@ def _models_problem(folder: Path) -> str | None:
     try:
         defaults = catalogue.defaults()
         if not defaults:
-            return (
-                f"TAGLINE_MODELS_DIR: {folder} has no defaults.json that names a model; write another folder"
-            )
+            return f"TAGLINE_MODELS_DIR: {folder} has no defaults.json that names a model; write another folder"
         for task in defaults:
             catalogue.candidates(task)
     except ArtefactError as error:

@@ -53,11 +53,7 @@ def again(delivery_id: str) -> Response:
     Operation(
         "Read the secret that signs your webhooks",
         "webhooks",
-        {
-            200: Answer(
-                "To verify with, by Standard Webhooks; and until when the one before it signs.", SecretView
-            )
-        },
+        {200: Answer("To verify with, by Standard Webhooks; and until when the one before it signs.", SecretView)},
     )
 )
 def secret() -> Response:

@@ -189,10 +189,17 @@ def test_a_url_that_is_none_is_told(url: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "-.invalid"])
-def test_a_host_that_is_none_is_told(host: str) -> None:
+def test_a_host_that_can_be_none_is_told_before_it_is_asked(host: str) -> None:
     done = Tagline(f"http://{host}")("status", JOB_ID, "--patience", "0")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: TAGLINE_URL: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_host_that_nobody_knows_is_told() -> None:
+    done = Tagline("http://no-such-host.invalid")("status", JOB_ID, "--patience", "0")
     assert done.exit_code == 3
-    assert done.stderr.startswith(f"error: cannot reach http://{host}: ")
+    assert done.stderr.startswith("error: cannot reach http://no-such-host.invalid: ")
     assert len(done.stderr.splitlines()) == 1
 
 

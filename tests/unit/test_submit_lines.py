@@ -15,7 +15,7 @@ from api.submission.lines import PARSERS, UTF_16, split_lines
 from api.submission.strict_json import loads
 from core.errors import RequestError
 from core.ids import new_id
-from core.outbound.s3 import parse_s3_uri
+from core.outbound.s3.uri import parse_s3_uri
 
 LINES = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"").replace(b"\r", b"")), max_size=8)
 

@@ -1,15 +1,15 @@
 """webhook secrets that were replaced, and sign for a while beside the present one
 
-Revision ID: 0002s
-Revises: 0001
+Revision ID: 0004
+Revises: 0003
 """
 
 import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0002s"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
