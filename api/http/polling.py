@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 
 from flask import request
 
-from api.http.waiting import DISCONNECT, Disconnect, versions
+from api.http.disconnect import client_gone
+from api.http.waiting import versions
 from api.services import Services
 from core.states import JobState
 from db.jobs import find_job
@@ -23,12 +23,6 @@ def wanted_wait() -> int | None:
         if found:
             return min(int(found[1]), MAX_WAIT_S)
     return None
-
-
-def client_gone() -> Disconnect:
-    """Tells when the client hangs up; never, under a server that does not know."""
-    gone: Disconnect = request.environ.get(DISCONNECT) or threading.Event()
-    return gone
 
 
 def job_when_ready(services: Services, tenant_id: str, job_id: str) -> tuple[Job, int | None]:

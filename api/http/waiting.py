@@ -5,22 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Protocol
 
+from api.http.disconnect import Disconnect
 from core.errors import RequestError
 from db.engine import Database
 from db.jobs import job_version
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 1.0
-DISCONNECT = "tagline.gone"  # the WSGI environment's key for the event that the client has hung up
-
-
-class Disconnect(Protocol):
-    """Whether the client has hung up; `threading.Event` is one."""
-
-    def is_set(self) -> bool: ...
-
-    def wait(self, timeout: float | None = None) -> bool: ...
 
 
 class LongPollLimit:

@@ -11,8 +11,8 @@ from flask import Blueprint, Response, request
 from api.document import spec
 from api.document.operations import Answer, Operation, describe
 from api.http.auth import caller
-from api.http.polling import client_gone
-from api.http.waiting import Disconnect, versions
+from api.http.disconnect import Disconnect, client_gone
+from api.http.waiting import versions
 from api.services import Services, base_url, services
 from api.v1.views import job_view
 from core.errors import NotFound
