@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import structlog
+
 from api.http.body_stream import BodyStream
 from api.http.disconnect import DISCONNECT, ClientDisconnect
 from api.http.environ import make_environ
@@ -14,6 +16,7 @@ from api.http.server_loop import Message, Receive, Send, run_in_loop
 Wsgi = Callable[..., Iterable[bytes]]
 DRAIN_S = 15.0
 SEND_S = 300.0  # a client that takes nothing for so long is given up
+log = structlog.get_logger(__name__)
 
 
 class Exchange:
@@ -64,16 +67,24 @@ class Exchange:
         return lambda _: None
 
     def _stream(self, app_iter: Iterable[bytes]) -> list[Message]:
-        last = _body(b"", more=False)
+        """Send the blocks of an answer of unknown length.
+
+        One that is cut (the server stops, the client is gone, the application fails) is left without its last message:
+        the server then breaks the connection, so that no client takes what it has for the whole.
+        """
         begun = False
-        for block in app_iter:
-            if self.gone.is_set():
-                return [last] if begun else [self._head, last]
-            if not begun:
-                begun = True
-                self._pass(self._head)
-            self._pass(_body(block, more=True))
-        return [last] if begun else [self._head, last]
+        try:
+            for block in app_iter:
+                if self.gone.is_set():
+                    return [] if begun else [self._head, _body(b"", more=True)]
+                if not begun:
+                    begun = True
+                    self._pass(self._head)
+                self._pass(_body(block, more=True))
+        except Exception as error:
+            log.error("an answer was cut short", exc_info=error)
+            return []
+        return [_body(b"", more=False)] if begun else [self._head, _body(b"", more=False)]
 
     def _pass(self, message: Message) -> None:
         run_in_loop(self._loop, self._send(message), SEND_S)

@@ -20,6 +20,7 @@ from api.v1.result_csv import csv_rows
 from api.v1.schemas import ResultPage
 from core.errors import RequestError
 from core.states import ItemState
+from db.engine import Database
 from db.jobs import find_job
 from db.results import Row, first_open, page_results, stream_results
 
@@ -63,7 +64,7 @@ def index(job_id: str) -> Response:
     for name in ("limit", "cursor"):
         if name in request.args:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
-    found = stream_results(services().database, job_id, state=state)
+    found = _every_row(services().database, caller().tenant_id, job_id, state)
     table = form == CSV
     body = csv_rows(found, tasks, bom=bom) if table else _lines(found)
     response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
@@ -86,6 +87,19 @@ def _page(session: Any, job_id: str, after: int, limit: int, state: str | None) 
     if still_open is not None and len(rows) <= limit:
         response.headers["Retry-After"] = POLL_AFTER_S
     return response
+
+
+def _every_row(database: Database, tenant_id: str, job_id: str, state: str | None) -> Iterator[Row]:
+    """All results, in input order.
+
+    The rows of a job that is removed meanwhile go slice by slice, and what was read of them must not look like all.
+
+    Raises:
+        NotFound: at the end, `job_not_found`; the stream then breaks off.
+    """
+    yield from stream_results(database, job_id, state=state)
+    with database.read() as session:
+        find_job(session, tenant_id, job_id)
 
 
 def _lines(rows: Iterator[Row]) -> Iterator[bytes]:
