@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import current_app, request
 
-from api.http.waiting import LongPollLimit
+from api.http.long_polls import LongPollLimit
 from api.probes.counters import ApiMetrics
 from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell

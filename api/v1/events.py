@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from api.document import spec
+from api.document import parameters
 from api.document.operations import Answer, Operation, describe
 from api.http.auth import caller
 from api.http.disconnect import Disconnect, client_gone
-from api.http.waiting import versions
+from api.http.long_polls import versions
 from api.services import Services, base_url, services
 from api.v1.views import job_view
 from core.errors import NotFound
@@ -36,7 +36,7 @@ LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
             204: Answer("Finished, and Last-Event-ID says that you know."),
         },
         description="The id of an event is the job's version. The stream ends after `finished`.",
-        parameters=(spec.LAST_EVENT_ID,),
+        parameters=(parameters.LAST_EVENT_ID,),
         problems=("job_not_found", "too_many_waiting"),
     )
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.document import spec
+from api.document import parameters
 from api.document.operations import Answer, Operation, describe
 from api.http.answers import answer, choose
 from api.http.auth import caller
@@ -46,7 +46,7 @@ POLL_AFTER_S = "2"
         "with a cursor to go on from; `next_cursor` is null when nothing more will come. The streams hold every result "
         "there is at the time and take `state` only; CSV also `bom=true`, for Excel. CSV of a job with several tasks "
         "has the columns `TASK_label` and `TASK_score` for each.",
-        parameters=(spec.limit(1000, 100), spec.cursor(RESULTS), spec.state(STATES), spec.BOM),
+        parameters=(parameters.limit(1000, 100), parameters.cursor(RESULTS), parameters.state(STATES), parameters.BOM),
         problems=("job_not_found", "parameter_invalid", "not_acceptable"),
     )
 )

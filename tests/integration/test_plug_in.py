@@ -24,8 +24,8 @@ from tests.support.jobs import make_job
 from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
 from tests.support.worker import run_chunk
+from worker.inference.in_flight import Progress
 from worker.inference.lanes import open_lanes
-from worker.inference.progress import Progress
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest
 from worker.process.context import close_worker, open_worker

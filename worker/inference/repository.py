@@ -11,8 +11,8 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
+from worker.inference.in_flight import Progress
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
-from worker.inference.progress import Progress
 from worker.models.load import load_artefact
 from worker.process.metrics import Metrics
 

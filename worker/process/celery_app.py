@@ -9,7 +9,7 @@ from celery import signals
 
 from core.broker import make_celery
 from core.logs import configure_logging
-from core.metrics import serve_metrics
+from core.metrics_server import serve_metrics
 from core.settings import load_settings
 from worker.chunk.claimers import Claimers
 from worker.process.context import WorkerContext, close_worker, open_worker

@@ -15,8 +15,8 @@ from db.uploads import find_upload
 from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
 from worker.chunk.leases import Leases
-from worker.chunk.waiting import WaitingChunks
-from worker.inference.progress import Progress
+from worker.chunk.waiting_chunks import WaitingChunks
+from worker.inference.in_flight import Progress
 from worker.inference.repository import ModelRepository
 from worker.process.metrics import Metrics
 from worker.sources.registry import Sources, open_sources

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from core.heartbeat import Heartbeat
-from worker.inference.progress import Running
+from worker.inference.in_flight import Running
 from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)

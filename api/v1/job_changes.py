@@ -7,7 +7,7 @@ import re
 from flask import request
 
 from api.http.disconnect import client_gone
-from api.http.waiting import versions
+from api.http.long_polls import versions
 from api.services import Services
 from core.states import JobState
 from db.jobs import find_job
