@@ -1,21 +1,28 @@
-"""Waiting for a job to change: how many may wait at a time, and how they look."""
+"""Long polls: how long a client is made to wait (RFC 7240), and how many may wait at a time."""
 
 from __future__ import annotations
 
+import re
 import threading
-import time
-from collections.abc import Iterator
 
-from api.http.disconnect import Disconnect
+from flask import request
+
 from core.errors import RequestError
-from db.engine import Database
-from db.jobs import job_version
 
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 1.0
+MAX_WAIT_S = 50  # many proxies cut a connection on which nothing has come for 60 seconds
+
+
+def wanted_wait() -> int | None:
+    """The seconds that a client is willing to wait (Prefer: wait=N), at most 50; None if it does not say."""
+    for part in re.split(r"[,;]", request.headers.get("Prefer", "")):
+        found = re.fullmatch(r"\s*wait\s*=\s*\"?(\d{1,6})\"?\s*", part, re.IGNORECASE | re.ASCII)
+        if found:
+            return min(int(found[1]), MAX_WAIT_S)
+    return None
 
 
 class LongPollLimit:
-    """A limited number of slots, since whoever waits holds a thread."""
+    """A limited number of slots: whoever waits holds a thread, and other requests need some."""
 
     def __init__(self, slots: int) -> None:
         self._free = threading.BoundedSemaphore(slots)
@@ -41,7 +48,7 @@ class LongPollSlot:
         self._taken = True
 
     def leave(self) -> None:
-        """Give the place back; the second time does nothing."""
+        """Give the slot back; the second time does nothing."""
         if self._taken:
             self._taken = False
             self._free.release()
@@ -51,23 +58,3 @@ class LongPollSlot:
 
     def __exit__(self, *_: object) -> None:
         self.leave()
-
-
-def versions(database: Database, tenant_id: str, job_id: str, gone: Disconnect, seconds: float) -> Iterator[int]:
-    """The job's version at each look, until the client is gone or the time is up.
-
-    Raises:
-        NotFound: `job_not_found`, as soon as the job is deleted.
-    """
-    end = time.monotonic() + seconds
-    pause = FIRST_PAUSE_S
-    seen = None
-    while True:
-        with database.read() as session:
-            version = job_version(session, tenant_id, job_id)
-        pause = FIRST_PAUSE_S if version != seen else min(LAST_PAUSE_S, pause * 1.3)
-        seen = version
-        yield version
-        left = end - time.monotonic()
-        if left <= 0 or gone.wait(min(pause, left)):
-            return

@@ -12,8 +12,8 @@ from api.document import parameters
 from api.document.operations import Answer, Operation, describe
 from api.http.auth import caller
 from api.http.disconnect import Disconnect, client_gone
-from api.http.long_polls import versions
 from api.services import Services, base_url, services
+from api.v1.job_changes import job_versions
 from api.v1.views import job_view
 from core.errors import NotFound
 from core.states import JobState
@@ -67,7 +67,7 @@ def _events(
     yield b"retry: 2000\n\n"
     last_sent = time.monotonic()
     try:
-        for version in versions(services.database, tenant_id, job_id, gone, LONGEST_S):
+        for version in job_versions(services.database, tenant_id, job_id, gone, LONGEST_S):
             if version != seen:
                 with services.database.read() as session:
                     job = find_job(session, tenant_id, job_id)

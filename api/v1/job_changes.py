@@ -1,32 +1,25 @@
-"""Long polls: Prefer: wait=N (RFC 7240)."""
+"""Waiting for a job to change: for long polls, and for event streams."""
 
 from __future__ import annotations
 
-import re
+import time
+from collections.abc import Iterator
 
 from flask import request
 
-from api.http.disconnect import client_gone
-from api.http.long_polls import versions
+from api.http.disconnect import Disconnect, client_gone
+from api.http.long_polls import wanted_wait
 from api.services import Services
 from core.states import JobState
-from db.jobs import find_job
+from db.engine import Database
+from db.jobs import find_job, job_version
 from db.tables import Job
 
-MAX_WAIT_S = 50  # many proxies cut a connection on which nothing has come for 60 seconds
-
-
-def wanted_wait() -> int | None:
-    """The seconds that a client is made to wait, at most 50 whatever it offers; None if it does not say."""
-    for part in re.split(r"[,;]", request.headers.get("Prefer", "")):
-        found = re.fullmatch(r"\s*wait\s*=\s*\"?(\d{1,6})\"?\s*", part, re.IGNORECASE | re.ASCII)
-        if found:
-            return min(int(found[1]), MAX_WAIT_S)
-    return None
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 1.0
 
 
 def job_when_ready(services: Services, tenant_id: str, job_id: str) -> tuple[Job, int | None]:
-    """The job once it has finished (or changed from the client's ETag), and the seconds it was allowed to take.
+    """The job once it has finished (or changed from the client's ETag), and the seconds of waiting that were granted.
 
     Raises:
         NotFound: `job_not_found`.
@@ -37,12 +30,34 @@ def job_when_ready(services: Services, tenant_id: str, job_id: str) -> tuple[Job
     if not seconds or _ready(job):
         return job, seconds
     with services.waiting.enter():
-        for version in versions(services.database, tenant_id, job_id, client_gone(), seconds):
+        for version in job_versions(services.database, tenant_id, job_id, client_gone(), seconds):
             if version != job.version:
                 job = _job(services, tenant_id, job_id)
             if _ready(job):
                 break
     return job, seconds
+
+
+def job_versions(database: Database, tenant_id: str, job_id: str, gone: Disconnect, seconds: float) -> Iterator[int]:
+    """A job's version, read again and again, until the client is gone or the time is up.
+
+    The pauses between grow while nothing changes.
+
+    Raises:
+        NotFound: `job_not_found`, as soon as the job is deleted.
+    """
+    end = time.monotonic() + seconds
+    pause = FIRST_PAUSE_S
+    seen = None
+    while True:
+        with database.read() as session:
+            version = job_version(session, tenant_id, job_id)
+        pause = FIRST_PAUSE_S if version != seen else min(LAST_PAUSE_S, pause * 1.3)
+        seen = version
+        yield version
+        left = end - time.monotonic()
+        if left <= 0 or gone.wait(min(pause, left)):
+            return
 
 
 def _ready(job: Job) -> bool:

@@ -55,6 +55,7 @@ def create() -> Response:
             body=Body(request.environ),
             key=_idempotency_key(),
             base_url=base_url(),
+            view=lambda job: job_view(job, base_url()),
         ),
     )
     response = _accepted(accepted.view)
@@ -102,14 +103,13 @@ def index() -> Response:
 )
 def read(job_id: str) -> Response:
     job, waited = job_when_ready(services(), caller().tenant_id, job_id)
-    if job is None or request.if_none_match.contains_weak(str(job.version)):
+    if request.if_none_match.contains_weak(str(job.version)):
         response = Response(status=304)
     else:
         response = answer(job_view(job, base_url()))
-    if job is not None:
-        response.headers["ETag"] = etag(job)
-        if not JobState(job.state).finished:
-            response.headers["Retry-After"] = POLL_AFTER_S
+    response.headers["ETag"] = etag(job)
+    if not JobState(job.state).finished:
+        response.headers["Retry-After"] = POLL_AFTER_S
     if waited is not None:
         response.headers["Preference-Applied"] = f"wait={waited}"
     response.headers["Cache-Control"] = "private, no-cache"
