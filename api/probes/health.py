@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Response
 
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import Health, Readiness
 from api.http.answers import answer
 from api.http.auth import OpenBlueprint
 from api.services import services
-from api.v1.schemas import Health, Readiness
 from db.engine import NotMigrated, Unavailable
 from db.workers import count_alive
 

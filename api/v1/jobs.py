@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 
 from api.document import parameters
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import JobPage, JobView
 from api.http.answers import answer
 from api.http.auth import caller
 from api.http.cursors import JOBS, before_job, read_job_id
@@ -19,7 +20,6 @@ from api.submission.body import Body, refuse_coded_body
 from api.submission.lines import PARSERS
 from api.submission.submit import JSON, Submission, submit
 from api.v1.job_changes import job_when_ready
-from api.v1.schemas import JobPage, JobView
 from api.v1.views import etag, job_view
 from core.errors import RequestError
 from core.states import JobState

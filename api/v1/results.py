@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 
 from api.document import parameters
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import ResultPage
 from api.http.answers import answer, choose
 from api.http.auth import caller
 from api.http.compression import compressed, wants_gzip
@@ -17,7 +18,6 @@ from api.http.cursors import RESULTS, after_seq, read_seq
 from api.http.queries import choice_parameter, int_parameter
 from api.services import services
 from api.v1.result_csv import csv_rows
-from api.v1.schemas import ResultPage
 from core.errors import RequestError
 from core.states import ItemState
 from db.engine import Database

@@ -26,10 +26,10 @@ from tests.support.photos import SAMPLES, photo_server
 from tests.support.worker import run_chunk
 from worker.inference.in_flight import Progress
 from worker.inference.lanes import open_lanes
+from worker.metrics import Metrics
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest
-from worker.process.context import close_worker, open_worker
-from worker.process.metrics import Metrics
+from worker.process.lifetime import close_worker, open_worker
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("<start>", "<end>", "a", "Ġred", "Ġdog", "Ġruns", "Ġfast", "Ġhome", ".")

@@ -13,8 +13,8 @@ from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.in_flight import Progress
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
+from worker.metrics import Metrics
 from worker.models.load import load_artefact
-from worker.process.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from core.logs import configure_logging
 from core.metrics_server import serve_metrics
 from core.settings import load_settings
 from worker.chunk.claimers import Claimers
-from worker.process.context import WorkerContext, close_worker, open_worker
+from worker.chunk.context import WorkerContext
+from worker.process.lifetime import close_worker, open_worker
 from worker.process.reload import Reloader
 from worker.process.tasks import register_tasks
 from worker.process.watchdog import Watchdog
