@@ -7,8 +7,8 @@ from typing import cast
 
 from flask import current_app, request
 
-from api.http.waiting import LongPollLimit
-from api.probes.counters import ApiMetrics
+from api.http.api_metrics import ApiMetrics
+from api.http.long_polls import LongPollLimit
 from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
 from core.settings import Settings

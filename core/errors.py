@@ -82,4 +82,3 @@ class LeaseLost(TaglineError):
 
     def __init__(self, chunk_id: int) -> None:
         super().__init__("lease_lost", f"chunk {chunk_id} is no longer ours; its result is dropped")
-        self.chunk_id = chunk_id

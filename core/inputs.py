@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
 
 T = TypeVar("T")
 InputKind = Literal["url", "s3", "upload", "text"]
-INPUT_KINDS: tuple[InputKind, ...] = ("url", "s3", "upload", "text")
 
 
 @dataclass(frozen=True, slots=True)

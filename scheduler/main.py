@@ -15,7 +15,7 @@ from time import monotonic
 from core.broker import Doorbell
 from core.heartbeat import Heartbeat
 from core.logs import configure_logging
-from core.metrics import serve_metrics
+from core.metrics_server import serve_metrics
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.startup import starting_settings

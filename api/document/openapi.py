@@ -12,9 +12,9 @@ from pydantic.json_schema import models_json_schema
 
 from api.document.job_schema import job_schemas
 from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
+from api.document.schemas import UUID, ProblemView
 from api.http.auth import is_open
 from api.http.problems import PROBLEMS
-from api.v1.schemas import UUID, ProblemView
 from core.artefacts.catalogue import Catalogue
 
 REF = "#/components/schemas/{model}"

@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from werkzeug.datastructures import MultiDict
 
-from api.submission.strict_json import loads
 from core.errors import RequestError
-
-_JSON = ("options", "models", "metadata")
-
-
-def fields_of_query(query: list[tuple[str, str]]) -> dict[str, Any]:
-    """The parameters of a streamed submission as the fields of a JSON one.
-
-    Raises:
-        RequestError: `parameter_invalid`.
-    """
-    given = dict(query)
-    fields: dict[str, Any] = {name: given[name] for name in ("priority", "name") if name in given}
-    if "tasks" in given:
-        fields["tasks"] = given["tasks"].split(",")
-    for name in _JSON:
-        if name in given:
-            fields[name] = _json(name, given[name])
-    if "webhook_url" in given:
-        fields["webhook"] = {"url": given["webhook_url"]}
-        if "webhook_secret" in given:
-            fields["webhook"]["secret"] = given["webhook_secret"]
-    elif "webhook_secret" in given:
-        raise RequestError("parameter_invalid", "It goes with webhook_url.", where="webhook_secret")
-    return fields
 
 
 def check_names(args: MultiDict[str, str], known: set[str]) -> None:
@@ -73,10 +46,3 @@ def choice_parameter(args: MultiDict[str, str], name: str, choices: tuple[str, .
     if text is not None and text not in choices:
         raise RequestError("parameter_invalid", f"One of {', '.join(choices)}.", where=name)
     return text
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        return loads(text)
-    except ValueError as error:
-        raise RequestError("parameter_invalid", f"Not valid JSON: {error}.", where=name) from None

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from flask import Response
 
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import Health, Readiness
 from api.http.answers import answer
 from api.http.auth import OpenBlueprint
 from api.services import services
-from api.v1.schemas import Health, Readiness
 from core.errors import ArtefactError
 from db.engine import NotMigrated, Unavailable
 from db.workers import count_alive, warm_models

@@ -8,10 +8,10 @@ from typing import Any
 
 from flask import request
 
+from api.http.environ import BODY_VERIFIED
 from core.errors import RequestError
 
 BLOCK = 64 * 1024
-VERIFIED = "tagline.body_verified"  # set by api/http/bridge.py: its stream raises when the client hangs up
 
 
 def refuse_coded_body() -> None:
@@ -39,7 +39,7 @@ class Body:
         length = environ.get("CONTENT_LENGTH")
         self._expected = int(length) if length else None
         self._chunked = "HTTP_TRANSFER_ENCODING" in environ
-        self._verified = bool(environ.get(VERIFIED))
+        self._verified = bool(environ.get(BODY_VERIFIED))
         self._read = 0
         self._hash = hashlib.sha256()
 

@@ -20,7 +20,6 @@ class Spool:
         # Not /tmp, which is memory on many machines.
         self._file = tempfile.TemporaryFile(dir=folder if folder.is_dir() else None)  # noqa: SIM115
         self.items = 0
-        self.chunks = 0
 
     def fill(self, chunks: Iterable[PackedChunk]) -> None:
         """Write all chunks."""
@@ -28,7 +27,6 @@ class Spool:
             self._file.write(_HEAD.pack(chunk.first_seq, chunk.last_seq, chunk.size, len(chunk.blob)))
             self._file.write(chunk.blob)
             self.items += chunk.size
-            self.chunks += 1
 
     def read(self) -> Iterator[PackedChunk]:
         """The chunks, in the order they were written."""

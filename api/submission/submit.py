@@ -6,24 +6,26 @@ short transaction write everything. A slow upload therefore locks nothing, and a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from api.http.queries import fields_of_query
+from pydantic import Field
+
 from api.services import Services
 from api.submission.body import Body
 from api.submission.inputs import parse_input
 from api.submission.lines import PARSERS
+from api.submission.query_fields import fields_of_query
 from api.submission.spool import Spool
 from api.submission.strict_json import loads_body
-from api.v1.schemas import JobRequest
-from api.v1.views import job_view
 from core.errors import Conflict, NotFound, RequestError
 from core.ids import new_id
 from core.inputs import InputItem, cut_chunks
 from db import idempotency
 from db.jobs import job_version
 from db.keys import Caller
+from db.tables import Job
 from db.uploads import missing_uploads
 from jobs.fields import JobFields, read_fields
 from jobs.limits import within_limits
@@ -35,9 +37,25 @@ JSON = "application/json"
 STREAM_ADVICE = "Send more as a stream: application/x-ndjson, text/csv or text/plain, any length."
 
 
+class JobRequest(JobFields):
+    """A submission as one JSON document."""
+
+    inputs: list[Any] = Field(min_length=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A request to make a job, its body still unread."""
+    """A request to make a job, its body still unread.
+
+    Attributes:
+        caller: who asks.
+        content_type: JSON, or one of `PARSERS`.
+        query: the query's parameters.
+        body: holds the inputs; of a JSON submission everything.
+        key: the Idempotency-Key, if there is one.
+        base_url: where the caller reaches the API.
+        view: the job as the caller sees it; with a key the same view answers every repetition.
+    """
 
     caller: Caller
     content_type: str
@@ -45,6 +63,7 @@ class Submission:
     body: Body
     key: str | None
     base_url: str
+    view: Callable[[Job], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +170,7 @@ def _store(
 ) -> dict[str, Any]:
     with take_orders(services.database, services.doorbell, services.settings) as orders:
         job = orders.create(plan, spool.read(), spool.items)
-        view = job_view(job, submission.base_url)
+        view = submission.view(job)
         if submission.key is not None and owner is not None:
             idempotency.complete(
                 orders.session, plan.tenant_id, submission.key, owner,

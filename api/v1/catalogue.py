@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response
 
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import ModelDetail, ModelList, TaskList
 from api.http.answers import answer
 from api.services import services
-from api.v1.schemas import ModelDetail, ModelList, TaskList
 from core.artefacts.catalogue import Installed
 from core.artefacts.manifest import Label, Manifest, read_labels
 from core.errors import ArtefactError, NotFound

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import DeliveryList, DeliveryView, SecretView
 from api.http.answers import answer
 from api.http.auth import caller
 from api.services import services
-from api.v1.schemas import DeliveryList, DeliveryView, SecretView
 from api.v1.views import delivery_view, iso
 from db.jobs import find_job
 from db.outbox import list_deliveries, redeliver

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from api.document import spec
+from api.document import parameters
 from api.document.operations import Answer, Operation, describe
 from api.http.auth import caller
-from api.http.polling import client_gone
-from api.http.waiting import Disconnect, versions
+from api.http.disconnect import Disconnect, client_gone
 from api.services import Services, base_url, services
+from api.v1.job_changes import job_versions
 from api.v1.views import job_view
 from core.errors import NotFound
 from core.states import JobState
@@ -36,7 +36,7 @@ LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
             204: Answer("Finished, and Last-Event-ID says that you know."),
         },
         description="The id of an event is the job's version. The stream ends after `finished`.",
-        parameters=(spec.LAST_EVENT_ID,),
+        parameters=(parameters.LAST_EVENT_ID,),
         problems=("job_not_found", "too_many_waiting"),
     )
 )  # fmt: skip
@@ -67,7 +67,7 @@ def _events(
     yield b"retry: 2000\n\n"
     last_sent = time.monotonic()
     try:
-        for version in versions(services.database, tenant_id, job_id, gone, LONGEST_S):
+        for version in job_versions(services.database, tenant_id, job_id, gone, LONGEST_S):
             if version != seen:
                 with services.database.read() as session:
                     job = find_job(session, tenant_id, job_id)

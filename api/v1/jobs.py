@@ -8,18 +8,18 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.document import spec
+from api.document import parameters
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import JobPage, JobView
 from api.http.answers import answer
 from api.http.auth import caller
 from api.http.cursors import JOBS, before_job, read_job_id
-from api.http.polling import job_when_ready
 from api.http.queries import choice_parameter, int_parameter
 from api.services import base_url, services
 from api.submission.body import Body, refuse_coded_body
 from api.submission.lines import PARSERS
 from api.submission.submit import JSON, Submission, submit
-from api.v1.schemas import JobPage, JobView
+from api.v1.job_changes import job_when_ready
 from api.v1.views import etag, job_view
 from core.errors import RequestError
 from core.states import JobState
@@ -38,9 +38,9 @@ POLL_AFTER_S = "2"
         "Submit a job",
         "jobs",
         {202: Answer("Accepted; poll `Location`, or wait for the webhook.", JobView, headers=("Location",))},
-        description=spec.SUBMIT_TEXT,
-        parameters=(*spec.SUBMIT_QUERY, spec.IDEMPOTENCY_KEY),
-        body=spec.SUBMIT_BODIES,
+        description=parameters.SUBMIT_TEXT,
+        parameters=(*parameters.SUBMIT_QUERY, parameters.IDEMPOTENCY_KEY),
+        body=parameters.SUBMIT_BODIES,
         problems=("json_invalid", "field_invalid", "idempotency_key_in_use", "body_too_large",
                   "unsupported_media_type", "request_timeout", "length_required", "model_unavailable"),
     )
@@ -55,6 +55,7 @@ def create() -> Response:
             body=Body(request.environ),
             key=_idempotency_key(),
             base_url=base_url(),
+            view=lambda job: job_view(job, base_url()),
         ),
     )
     response = _accepted(accepted.view)
@@ -69,7 +70,7 @@ def create() -> Response:
         "List jobs, newest first",
         "jobs",
         {200: Answer("A page.", JobPage)},
-        parameters=(spec.limit(100, 20), spec.cursor(JOBS), spec.state(tuple(JobState))),
+        parameters=(parameters.limit(100, 20), parameters.cursor(JOBS), parameters.state(tuple(JobState))),
         problems=("parameter_invalid",),
     )
 )
@@ -96,20 +97,19 @@ def index() -> Response:
         },
         description="With `Prefer: wait=N` it answers when the job has finished (with `If-None-Match` also: when it "
         "has changed), or after N seconds, at most 50; `Preference-Applied` says which wait was granted.",
-        parameters=(spec.PREFER, spec.IF_NONE_MATCH),
+        parameters=(parameters.PREFER, parameters.IF_NONE_MATCH),
         problems=("job_not_found", "too_many_waiting"),
     )
 )
 def read(job_id: str) -> Response:
     job, waited = job_when_ready(services(), caller().tenant_id, job_id)
-    if job is None or request.if_none_match.contains_weak(str(job.version)):
+    if request.if_none_match.contains_weak(str(job.version)):
         response = Response(status=304)
     else:
         response = answer(job_view(job, base_url()))
-    if job is not None:
-        response.headers["ETag"] = etag(job)
-        if not JobState(job.state).finished:
-            response.headers["Retry-After"] = POLL_AFTER_S
+    response.headers["ETag"] = etag(job)
+    if not JobState(job.state).finished:
+        response.headers["Retry-After"] = POLL_AFTER_S
     if waited is not None:
         response.headers["Preference-Applied"] = f"wait={waited}"
     response.headers["Cache-Control"] = "private, no-cache"

@@ -8,8 +8,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.document import spec
+from api.document import parameters
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import ResultPage
 from api.http.answers import answer, choose
 from api.http.auth import caller
 from api.http.compression import compressed, wants_gzip
@@ -17,9 +18,9 @@ from api.http.cursors import RESULTS, after_seq, read_seq
 from api.http.queries import choice_parameter, int_parameter
 from api.services import services
 from api.v1.result_csv import csv_rows
-from api.v1.schemas import ResultPage
 from core.errors import RequestError
 from core.states import ItemState
+from db.engine import Database
 from db.jobs import find_job
 from db.results import Row, first_open, page_results, stream_results
 
@@ -45,7 +46,7 @@ POLL_AFTER_S = "2"
         "with a cursor to go on from; `next_cursor` is null when nothing more will come. The streams hold every result "
         "there is at the time and take `state` only; CSV also `bom=true`, for Excel. CSV of a job with several tasks "
         "has the columns `TASK_label` and `TASK_score` for each.",
-        parameters=(spec.limit(1000, 100), spec.cursor(RESULTS), spec.state(STATES), spec.BOM),
+        parameters=(parameters.limit(1000, 100), parameters.cursor(RESULTS), parameters.state(STATES), parameters.BOM),
         problems=("job_not_found", "parameter_invalid", "not_acceptable"),
     )
 )
@@ -63,7 +64,7 @@ def index(job_id: str) -> Response:
     for name in ("limit", "cursor"):
         if name in request.args:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
-    found = stream_results(services().database, job_id, state=state)
+    found = _every_row(services().database, caller().tenant_id, job_id, state)
     table = form == CSV
     body = csv_rows(found, tasks, bom=bom) if table else _lines(found)
     response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
@@ -86,6 +87,19 @@ def _page(session: Any, job_id: str, after: int, limit: int, state: str | None) 
     if still_open is not None and len(rows) <= limit:
         response.headers["Retry-After"] = POLL_AFTER_S
     return response
+
+
+def _every_row(database: Database, tenant_id: str, job_id: str, state: str | None) -> Iterator[Row]:
+    """All results, in input order.
+
+    The rows of a job that is removed meanwhile go slice by slice, and what was read of them must not look like all.
+
+    Raises:
+        NotFound: at the end, `job_not_found`; the stream then breaks off.
+    """
+    yield from stream_results(database, job_id, state=state)
+    with database.read() as session:
+        find_job(session, tenant_id, job_id)
 
 
 def _lines(rows: Iterator[Row]) -> Iterator[bytes]:

@@ -8,11 +8,11 @@ from flask import Blueprint, Response, request
 from werkzeug.formparser import parse_form_data
 
 from api.document.operations import Answer, Operation, describe
+from api.document.schemas import UploadView
 from api.http.answers import answer
 from api.http.auth import caller
 from api.services import base_url, services
 from api.submission.body import Body, refuse_coded_body
-from api.v1.schemas import UploadView
 from core.errors import ItemError, NotFound, RequestError
 from core.images.decode import inspect_image
 from db.uploads import read_upload, record_upload

@@ -12,8 +12,8 @@ from typing import Any
 
 from cli.client.arguments import Named, Photo
 from cli.client.connection import Body, Client
+from cli.client.parallel import side_by_side
 from cli.client.problems import ApiProblem, Unreachable
-from cli.client.side_by_side import side_by_side
 from cli.terminal import Failure
 
 _AT_A_TIME = 4

@@ -61,8 +61,8 @@ class Records:
                 patience.pause(trouble)
 
     def _ready(self) -> int:
-        """How many results there are at least. A stream that was cut may look as if it had ended: a server that
-        stops ends it in order, and so do proxies that speak HTTP/1.0 to it."""
+        """How many results there are at least. A stream that was cut may look as if it had ended, where a proxy speaks
+        HTTP/1.0 to the server."""
         counts = checked_job(self._client.call("GET", self._job))["counts"]
         return sum(counts[state] for state in ("succeeded", "failed") if self._state in (None, state))
 

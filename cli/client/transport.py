@@ -37,13 +37,12 @@ class Answer:
     """An answer to read piece by piece, which is known to be whole when it ends.
 
     Attributes:
-        status, headers: of the answer.
+        headers: of the answer.
     """
 
     def __init__(self, response: HTTPResponse, url: str) -> None:
         self._response = response
         self._url = url
-        self.status = response.status
         self.headers = response.headers
 
     def blocks(self) -> Iterator[bytes]:

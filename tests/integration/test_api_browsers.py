@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import close_app, create_app
-from api.probes.counters import ApiMetrics
+from api.http.api_metrics import ApiMetrics
 from core.settings import Settings
 from tests.integration.test_api_uploads import photo
 from tests.support.api import Caller

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import ItemError
+from core.errors import ItemError, NotFound
 from core.inputs import ItemResult
 from db.claims import claim_chunk
 from db.engine import Database
@@ -111,6 +111,17 @@ def test_results_stream_as_ndjson_and_csv(acme: Caller, database: Database) -> N
     assert acme.get(path, Accept="image/png").json["code"] == "not_acceptable"
     assert acme.get(path, Accept="*/*").content_type == "application/json"
     assert acme.send("HEAD", path, {"Accept": "text/csv"}).data == b""
+
+
+def test_results_of_a_job_that_is_removed_meanwhile_do_not_end_as_if_whole(acme: Caller, database: Database) -> None:
+    """Fails if a stream ends in order when the rows it was still to give may be gone."""
+    job = acme.submit([f"http://a/{n}" for n in range(101)])
+    finish(database)
+    blocks = acme.get(f"/v1/jobs/{job['id']}/results", Accept="application/x-ndjson").iter_encoded()
+    assert len(next(blocks).splitlines()) == 100
+    assert acme.send("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
+    with pytest.raises(NotFound):
+        list(blocks)
 
 
 def test_a_cancelled_job_shows_its_cancelled_items(acme: Caller) -> None:

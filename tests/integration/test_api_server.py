@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -12,13 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from core.inputs import ItemResult
 from core.settings import Settings
 from db import keys
 from db.engine import Database
 from db.migrate import migrate
+from db.store import store_results
 from tests.support.api import KEY, Server, api_server
+from tests.support.jobs import claim
 from tests.support.waiting import until
 
+NDJSON, CSV = "application/x-ndjson", "text/csv"
 LINE = b"http://a/1\n"
 HEAD = (
     f"POST /v1/jobs?tasks=classify HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {KEY}\r\n"
@@ -123,18 +129,50 @@ def test_following_a_job_ends_with_it(server: Server) -> None:
         assert any(line == b"0\r\n" for line in lines)  # the last chunk: the stream ends of itself
 
 
-def test_stopping_does_not_wait_for_those_who_wait(redis_url: str, tmp_path: Path) -> None:
+def test_stopping_waits_for_nobody_and_nobody_is_misled(redis_url: str, tmp_path: Path) -> None:
+    """Fails if those who wait hold the server up, or if results that it gives up end as whole ones do."""
     database = Database(Settings(data_dir=tmp_path).sql_url)
     migrate(database)
     with database.write() as session:
         keys.ensure_first_key(session, KEY, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
-    database.close()
     env = {"TAGLINE_DATA_DIR": str(tmp_path), "TAGLINE_REDIS_URL": redis_url}
-    with api_server(env, tmp_path / "log") as server:
+    with api_server(env, tmp_path / "log") as server, ExitStack() as open_streams:
+        results = f"/v1/jobs/{job_of_many_megabytes(server, database)}/results"
+        answers = [open_streams.enter_context(streaming(server, results, form)) for form in (NDJSON, CSV)]
         path = f"/v1/jobs/{server.submit('http://a/1')}/events"
         with connected(server) as connection, connection.makefile("rb") as lines:
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
             assert any(line == b"event: progress\n" for line in lines)
             os.kill(server.process.pid, signal.SIGTERM)
-            assert server.process.wait(timeout=20) == 0
-            assert any(line == b"0\r\n" for line in lines)  # an orderly end
+            assert any(line == b"0\r\n" for line in lines)  # an orderly end: every event is whole by itself
+        for answer in answers:  # of which the server has more to send than the network holds
+            with pytest.raises(http.client.IncompleteRead):
+                answer.read()
+        assert server.process.wait(timeout=20) == 0
+    database.close()
+
+
+@contextmanager
+def streaming(server: Server, path: str, form: str) -> Iterator[http.client.HTTPResponse]:
+    """An answer that has begun, to a client that takes little at a time."""
+    client = http.client.HTTPConnection("127.0.0.1", server.port)
+    client.sock = socket.socket()
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    client.sock.settimeout(60)
+    client.sock.connect(("127.0.0.1", server.port))
+    with contextlib.closing(client):
+        client.request("GET", path, headers={"Authorization": f"Bearer {KEY}", "Accept": form})
+        answer = client.getresponse()
+        assert (answer.status, answer.chunked) == (200, True)
+        assert answer.read(1000)
+        yield answer
+
+
+def job_of_many_megabytes(server: Server, database: Database) -> str:
+    """A finished job with 20 MB of results."""
+    job_id = server.submit(*(f"http://a/{number}" for number in range(1000)))
+    outputs = {"classify": {"labels": [{"label": "x" * 20_000, "score": 1.0}], "model": "test@1.0.0"}}
+    while claimed := claim(database):
+        with database.write() as session:
+            store_results(session, claimed, [ItemResult(item, outputs=outputs) for item in claimed.items])
+    return job_id

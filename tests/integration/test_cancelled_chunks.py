@@ -25,11 +25,12 @@ from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.waiting import until
 from tests.support.worker import run_chunk
+from worker.chunk.context import WorkerContext
+from worker.metrics import Metrics
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS
 from worker.models.model import InferenceRequest
-from worker.process.context import WorkerContext, close_worker, open_worker
-from worker.process.metrics import Metrics
+from worker.process.lifetime import close_worker, open_worker
 
 PHOTOS = 6
 

@@ -35,12 +35,13 @@ from tests.support.waiting import until
 from tests.support.worker import run_chunk
 from worker.chunk import pipeline
 from worker.chunk.claimers import Claimers
+from worker.chunk.context import WorkerContext
 from worker.chunk.pipeline import run_batch
+from worker.metrics import Metrics
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
 from worker.models.model import InferenceRequest, encoder_in
-from worker.process.context import WorkerContext, close_worker, open_worker
-from worker.process.metrics import Metrics
+from worker.process.lifetime import close_worker, open_worker
 from worker.process.watchdog import EXIT_HUNG, Watchdog
 
 HOSTS = 40

@@ -38,8 +38,8 @@ from training.common.graph_runner import graph_parts
 from training.common.photos.augment import view
 from training.common.photos.offline_encoder import encode_photos_once
 from training.tagger.offline_tagger import OfflineTagger
-from worker.process.context import close_worker, open_worker
-from worker.process.metrics import Metrics
+from worker.metrics import Metrics
+from worker.process.lifetime import close_worker, open_worker
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"

@@ -28,12 +28,13 @@ from tests.support.photos import photo_server
 from tests.support.tagger import write_tagger, write_text_encoder
 from tests.support.worker import run_chunk
 from worker.chunk import run
+from worker.chunk.context import WorkerContext
+from worker.metrics import Metrics
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_artefact, load_model
 from worker.models.model import Encoder, InferenceRequest, encoder_in
 from worker.models.tagger import Tagger
-from worker.process.context import WorkerContext, close_worker, open_worker
-from worker.process.metrics import Metrics
+from worker.process.lifetime import close_worker, open_worker
 
 NAMES = ("cat", "coffee", "rocket", "flower")
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

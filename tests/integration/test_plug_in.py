@@ -24,12 +24,12 @@ from tests.support.jobs import make_job
 from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
 from tests.support.worker import run_chunk
+from worker.inference.in_flight import Progress
 from worker.inference.lanes import open_lanes
-from worker.inference.progress import Progress
+from worker.metrics import Metrics
 from worker.models.load import load_model
 from worker.models.model import InferenceRequest
-from worker.process.context import close_worker, open_worker
-from worker.process.metrics import Metrics
+from worker.process.lifetime import close_worker, open_worker
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("<start>", "<end>", "a", "Ġred", "Ġdog", "Ġruns", "Ġfast", "Ġhome", ".")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.support.waiting import until
+from worker.chunk.context import WorkerContext
 from worker.chunk.pipeline import run_batch
-from worker.process.context import WorkerContext
 
 
 def run_chunk(context: WorkerContext, queue: str) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import ItemError
 from worker.inference.batching import NOBODY, Lane
-from worker.inference.queueing import FairQueue
+from worker.inference.fair_queue import FairQueue
 
 BAD = 13
 

@@ -17,7 +17,7 @@ from core.errors import ArtefactError
 from core.settings import load_settings
 from tests.support.artefacts import set_defaults, write_captioner, write_encoder
 from worker.inference.repository import ModelRepository
-from worker.process.metrics import Metrics
+from worker.metrics import Metrics
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from core.broker import DoorbellListener
 from core.settings import Settings
 from core.states import Priority
 from core.tasks import QUEUES
+from worker.chunk.context import WorkerContext
 from worker.chunk.pipeline import run_batch
-from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 

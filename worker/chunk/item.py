@@ -15,8 +15,8 @@ from core.images.decode import decode_image
 from core.inputs import InputItem
 from core.states import Priority
 from db.claims import Claim
+from worker.chunk.context import WorkerContext
 from worker.inference.dispatch import Dispatcher
-from worker.process.context import WorkerContext
 
 
 class Stage(IntEnum):

@@ -19,10 +19,10 @@ from core.states import Priority
 from core.tasks import read_options
 from db.claims import Claim, mark_alone, release_chunk
 from db.store import store_results
+from worker.chunk.context import WorkerContext
 from worker.chunk.run import ChunkRun
 from worker.inference.dispatch import Dispatcher
 from worker.inference.repository import model_unavailable
-from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 

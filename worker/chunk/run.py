@@ -18,9 +18,9 @@ from db.claims import Claim, release_chunk
 from db.engine import Unavailable
 from db.reap import set_apart
 from db.store import store_results, store_some
+from worker.chunk.context import WorkerContext
 from worker.chunk.item import ItemRun, Stage
 from worker.inference.dispatch import Dispatcher
-from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 

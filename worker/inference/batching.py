@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from core.errors import ItemError, TaglineError
-from worker.inference.progress import Owner, Progress
-from worker.inference.queueing import FairQueue, Waiting
+from worker.inference.fair_queue import FairQueue, Waiting
+from worker.inference.in_flight import Owner, Progress
 
 log = logging.getLogger(__name__)
 

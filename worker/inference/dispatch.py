@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any, cast
 
@@ -49,11 +49,6 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._queued: set[Future[Any]] = set()
         self._cancelled = False
-
-    @property
-    def tasks(self) -> Collection[str]:
-        """What the chunk is run for."""
-        return self._served.keys()
 
     @property
     def image_specs(self) -> set[ImageSpec]:

@@ -15,10 +15,10 @@ from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.batching import Lane
-from worker.inference.progress import Progress
+from worker.inference.in_flight import Progress
+from worker.metrics import Metrics
 from worker.models.encoders import image_feature
 from worker.models.model import Encoder, Loaded, Model, OutputReader, encoder_in
-from worker.process.metrics import Metrics
 
 OpenLane = Callable[[Callable[[Sequence[Any]], Sequence[Any]]], Lane]
 

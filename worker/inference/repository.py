@@ -11,10 +11,10 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
+from worker.inference.in_flight import Progress
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
-from worker.inference.progress import Progress
+from worker.metrics import Metrics
 from worker.models.load import load_artefact
-from worker.process.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,13 @@ from celery import signals
 from core.broker import make_celery
 from core.errors import ArtefactError
 from core.logs import configure_logging
-from core.metrics import serve_metrics
+from core.metrics_server import serve_metrics
 from core.settings_checks import SettingsError
 from core.startup import give_up, starting_settings
 from core.surroundings import check_surroundings
 from worker.chunk.claimers import Claimers
-from worker.process.context import WorkerContext, close_worker, open_worker
+from worker.chunk.context import WorkerContext
+from worker.process.lifetime import close_worker, open_worker
 from worker.process.reload import Reloader
 from worker.process.tasks import register_tasks
 from worker.process.watchdog import Watchdog

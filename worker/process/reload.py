@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 from core.sighup import remember_terminal
-from worker.process.context import WorkerContext
+from worker.chunk.context import WorkerContext
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import logging
 from celery import Celery
 
 from core.broker import RUN_BATCH
+from worker.chunk.context import WorkerContext
 from worker.chunk.pipeline import run_batch
-from worker.process.context import WorkerContext
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from core.heartbeat import Heartbeat
-from worker.inference.progress import Running
-from worker.process.context import WorkerContext
+from worker.chunk.context import WorkerContext
+from worker.inference.in_flight import Running
 
 log = logging.getLogger(__name__)
 

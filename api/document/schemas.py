@@ -1,4 +1,4 @@
-"""What requests and answers look like; the OpenAPI document is made from these."""
+"""What answers look like; the OpenAPI document is made from these models."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.fields import JobFields, PriorityName
+from jobs.fields import PriorityName
 
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 JobStateName = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
 ItemStateName = Literal["succeeded", "failed", "cancelled"]
 Time = Annotated[str, Field(description="ISO 8601, UTC.", json_schema_extra={"format": "date-time"})]
-
-
-class JobRequest(JobFields):
-    """A submission as one JSON document."""
-
-    inputs: list[Any] = Field(min_length=1)
 
 
 class _Answer(BaseModel):

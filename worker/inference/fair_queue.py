@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.inference.progress import Owner
+from worker.inference.in_flight import Owner
 
 
 @dataclass(order=True, slots=True)

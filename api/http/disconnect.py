@@ -1,0 +1,63 @@
+"""Whether the client of a request is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import Protocol
+
+from flask import request
+
+from api.http.server_loop import Receive
+
+DISCONNECT = "tagline.disconnect"  # the WSGI environment's key for a request's Disconnect
+
+
+class Disconnect(Protocol):
+    """Set once the client has hung up or the server stops; `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class ClientDisconnect:
+    """Set when the client hangs up or the server stops. Watches only once somebody asks."""
+
+    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
+        self._receive = receive
+        self._loop = loop
+        self._event = threading.Event()
+        self._watch: Future[None] | None = None
+
+    def is_set(self) -> bool:
+        self._begin()
+        return self._event.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._begin()
+        return self._event.wait(timeout)
+
+    def set(self) -> None:
+        self._event.set()
+
+    def close(self) -> None:
+        """Stop looking."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _begin(self) -> None:
+        if self._watch is None:
+            self._watch = asyncio.run_coroutine_threadsafe(self._until_gone(), self._loop)
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._event.set()
+
+
+def client_gone() -> Disconnect:
+    """That of the current request; never set under a server that does not tell."""
+    gone: Disconnect = request.environ.get(DISCONNECT) or threading.Event()
+    return gone
