@@ -64,6 +64,7 @@ def forward_proxy(target: int) -> Iterator[ForwardProxy]:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sink.sendall(data)
+        with contextlib.suppress(OSError):  # also after a reset: whoever reads there would wait for ever
             sink.shutdown(socket.SHUT_WR)
 
     start(accept)
