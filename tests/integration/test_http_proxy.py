@@ -117,7 +117,7 @@ def test_a_proxy_that_is_not_there(fetch: Fetch, server: HttpServer) -> None:
 
 @pytest.mark.parametrize("value", ["proxy:3128", "http://proxy", "socks5://proxy:1", "http://pro xy:1", "http://p:1/x"])
 def test_a_setting_that_is_no_proxy(value: str) -> None:
-    with pytest.raises(ValueError, match="host:port"):
+    with pytest.raises(ValueError, match="TAGLINE_FETCH_PROXY"):
         load_settings(fetch_proxy=value)
 
 
