@@ -34,12 +34,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import ItemError
 from core.images.colour import to_rgb
 from core.images.colour_tags import avif_colours, h273_colours, png_colours
-from core.images.explain import explain, is_our_shortage, refuse_early, refuse_variant
+from core.images.explain import explain, refuse_early, refuse_variant
 from core.images.formats import avif_size, sniff
 from core.images.mend import mend
 from core.images.quiet import silence_libtiff, silence_logs, silence_warnings
 from core.images.tiff import main_page
 from core.images.whole import lacks_pixels, may_lack_pixels
+from core.shortage import is_shortage, worker_resources
 
 Result = TypeVar("Result")
 __all__ = ["DecodedImage", "ImageInfo", "ImageSpec", "decode_image", "inspect_image"]
@@ -120,9 +121,15 @@ def decode_image(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
         max_pixels: largest width times height, judged before decoding.
 
     Raises:
-        ItemError: `image_empty`, `image_unsupported`, `image_truncated`, `image_corrupt` or `image_too_large`.
+        ItemError: `image_empty`, `image_unsupported`, `image_truncated`, `image_corrupt` or `image_too_large`; and
+            `worker_resources`, of which the file is not to blame.
     """
-    return _guarded(data, lambda content: _decode(content, spec, max_pixels))
+    try:
+        return _guarded(data, lambda content: _decode(content, spec, max_pixels))
+    except ItemError:
+        raise
+    except Exception as error:
+        raise worker_resources() from error
 
 
 def inspect_image(data: bytes, max_pixels: int) -> ImageInfo:
@@ -130,6 +137,7 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageInfo:
 
     Raises:
         ItemError: as `decode_image`; most damage behind the header goes unnoticed.
+        Exception: a shortage of memory or files here, as it comes.
     """
 
     def inspect(content: bytes) -> ImageInfo:
@@ -237,7 +245,11 @@ def _raise_own_limit_of_pillow(max_pixels: int) -> None:
 
 
 def _guarded(data: bytes, work: Callable[[bytes], Result]) -> Result:
-    """What `work` makes of a file, or of its whole pixels without the damage around them; an ItemError if nothing."""
+    """What `work` makes of a file, or of its whole pixels without the damage around them.
+
+    Raises:
+        ItemError: whatever the file is to blame for. A shortage here comes through.
+    """
     if not data:
         raise ItemError("image_empty", "The file is empty; send the image's bytes.")
     silence_warnings()
@@ -254,6 +266,6 @@ def _guarded(data: bytes, work: Callable[[bytes], Result]) -> Result:
     except ItemError:
         raise
     except Exception as error:
-        if is_our_shortage(error):
+        if is_shortage(error):
             raise
         raise explain(data, error) from error

@@ -5,7 +5,6 @@ Messages go to strangers: of what a library says only plain words are passed on,
 
 from __future__ import annotations
 
-import errno
 import re
 
 from PIL import Image, UnidentifiedImageError
@@ -17,7 +16,6 @@ from core.images.kinds import CONVERT, EXPORT, name_kind
 from core.images.tiff import is_misread, name_raw, name_unreadable
 
 KNOWN = "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC or JPEG 2000"
-OUR_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EIO}
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,.;:()+-]{0,120}")
 ADDRESS = re.compile(r"0x[0-9a-f]|object at", re.I)
 UNSUPPORTED = ("nsupported", "not been built in", "not implemented", "unknown compression")
@@ -49,18 +47,11 @@ def refuse_variant(data: bytes) -> None:
         raise _unsupported(variant)
 
 
-def is_our_shortage(error: Exception) -> bool:
-    """Whether an exception tells of a lack of files, memory or disk here, of which no file is guilty."""
-    return isinstance(error, OSError) and error.errno in OUR_SHORTAGES
-
-
 def explain(data: bytes, error: Exception) -> ItemError:
     """The code and the advice for an exception that Pillow, libheif or numpy raised over a file of a known format."""
     known, reason = sniff(data), str(error)
     if isinstance(error, Image.DecompressionBombError):
         return ItemError("image_too_large", "The image has far too many pixels; send a smaller one.")
-    if isinstance(error, MemoryError):
-        return ItemError("image_too_large", "The image needs more memory than there is; send a smaller one.")
     variant = _variant(data, known)
     if variant:
         return _unsupported(variant)

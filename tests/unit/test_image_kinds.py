@@ -285,16 +285,19 @@ def test_tags_that_lead_nowhere_or_in_circles_end() -> None:
         assert decode_image(bytes(data), SPEC, LIMIT).pixels[0, 0].tolist() == list(RED)
 
 
-def test_our_own_shortages_are_not_the_files_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_more_files(*_: object, **__: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files", "/srv/tagline/private")
+@pytest.mark.parametrize("shortage", [OSError(errno.EMFILE, "Too many open files", "/srv/private"), MemoryError()])
+def test_our_own_shortages_are_not_the_files_fault(shortage: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise shortage
 
     data = saved(quarters(), "PNG")
-    monkeypatch.setattr(Image, "open", no_more_files)
-    for look in (lambda: decode_image(data, SPEC, LIMIT), lambda: inspect_image(data, LIMIT)):
-        with pytest.raises(OSError) as caught:
-            look()
-        assert caught.value.errno == errno.EMFILE
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ItemError, match="worker_resources") as caught:
+        decode_image(data, SPEC, LIMIT)
+    assert not caught.value.permanent
+    assert "/srv" not in caught.value.message
+    with pytest.raises(type(shortage)):  # which the API answers with 500: it is no fault of the upload
+        inspect_image(data, LIMIT)
 
 
 @pytest.mark.parametrize(
