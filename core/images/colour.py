@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-MAX_PROFILE = 4 * 1024 * 1024  # bytes; printers' profiles reach 2 MB, larger ones are not worth reading
+from core.images.profiles import to_srgb
+
 REDUCING_GAP = 3.0  # shrink by whole numbers first while at least this much is left for bicubic
-PROFILE_SPACES = {"RGB": "RGB", "CMYK": "CMYK", "GRAY": "L", "Lab": "LAB"}
 DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")  # modes that can be scaled as they are
 
 
-def to_rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An RGB image of `size` (width, height) from a loaded image of any mode.
+def to_rgb(image: Image.Image, size: tuple[int, int], profile: bytes | None) -> Image.Image:
+    """An RGB image of `size` (width, height) from a loaded image of any mode and its ICC profile, if it has one.
 
-    Antialiased bicubic; deep pixels are scaled to 8 bits; the colour profile is applied; transparency lies
-    over white.
+    Antialiased bicubic; deep pixels are scaled to 8 bits; the profile is applied; transparency lies over white.
     """
-    profile = image.info.get("icc_profile")
     plain = _plain(image)
     small = plain.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     # Colours are converted after scaling, for a thousandth of the pixels.
@@ -62,25 +58,10 @@ def to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.clip(exact, 0, 255, out=exact).astype(np.uint8)
 
 
-def _srgb(image: Image.Image, profile: object) -> Image.Image:
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The image in sRGB by its profile, or without one by the usual reading of its mode."""
-    converted = _by_profile(image, profile) if isinstance(profile, bytes) and profile else None
+    converted = to_srgb(image, profile) if profile else None
     if converted is None and image.mode == "LAB":
         lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
         converted = ImageCms.profileToProfile(image, lab, ImageCms.createProfile("sRGB"), outputMode="RGB")
     return converted or image.convert("RGB")
-
-
-def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """The image in sRGB, or None where the profile is broken, huge, or for another kind of pixels."""
-    if len(profile) > MAX_PROFILE:
-        return None
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if PROFILE_SPACES.get(source.profile.xcolor_space.strip()) != image.mode:
-            return None
-        if image.mode == "RGB" and "sRGB" in (source.profile.profile_description or ""):
-            return None
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except Exception:  # a photo with a broken profile is still a photo
-        return None

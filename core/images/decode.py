@@ -26,7 +26,6 @@ from PIL import (
     MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
-    UnidentifiedImageError,
     WebPImagePlugin,
 )
 from pillow_heif import register_heif_opener
@@ -34,8 +33,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ItemError
 from core.images.colour import to_rgb
-from core.images.formats import avif_size, bare_png, looks_cut, sniff
+from core.images.colour_tags import avif_colours, h273_colours, png_colours
+from core.images.explain import explain, refuse_early, refuse_variant
+from core.images.formats import avif_size, sniff
+from core.images.mend import mend
 from core.images.quiet import silence_libtiff, silence_logs, silence_warnings
+from core.images.tiff import main_page
+from core.images.whole import lacks_pixels, may_lack_pixels
+from core.shortage import is_shortage, worker_resources
 
 Result = TypeVar("Result")
 __all__ = ["DecodedImage", "ImageInfo", "ImageSpec", "decode_image", "inspect_image"]
@@ -46,11 +51,9 @@ PLUGINS = (
     JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin, GifImagePlugin,
     TiffImagePlugin, BmpImagePlugin, AvifImagePlugin, Jpeg2KImagePlugin,
 )  # fmt: skip
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "HEIF")
-KNOWN = "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC or JPEG 2000"
-CONVERT = "convert it to JPEG or PNG"
 MAX_SIDE = 65_535  # pixels; what JPEG can hold
 OVERSAMPLING = 2  # a JPEG is decoded at least this many times larger than wanted, for bicubic to work on
+JPEGS = ("JPEG", "MPO")
 UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -109,8 +112,8 @@ class DecodedImage:
 def decode_image(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
     """Decode an image file to what a model takes. Safe to call from several threads at once.
 
-    Upright by its EXIF orientation, colours by its ICC profile, transparency over white; the first frame of an
-    animation.
+    Upright by its EXIF orientation, in sRGB by what it says of its colours, transparency over white; the first frame
+    of an animation. A file whose pixels are whole is read although what surrounds them is damaged.
 
     Args:
         data: the whole file.
@@ -118,29 +121,27 @@ def decode_image(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
         max_pixels: largest width times height, judged before decoding.
 
     Raises:
-        ItemError: `image_empty`, `image_unsupported`, `image_truncated`, `image_corrupt` or `image_too_large`.
+        ItemError: `image_empty`, `image_unsupported`, `image_truncated`, `image_corrupt` or `image_too_large`; and
+            `worker_resources`, of which the file is not to blame.
     """
-
-    def decode() -> DecodedImage:
-        try:
-            return _decode(data, spec, max_pixels)
-        except (OSError, SyntaxError, ValueError):
-            if sniff(data) != "PNG":
-                raise
-            return _decode(bare_png(data), spec, max_pixels)  # damage around whole pixels is no reason to refuse them
-
-    return _guarded(data, decode)
+    try:
+        return _guarded(data, lambda content: _decode(content, spec, max_pixels))
+    except ItemError:
+        raise
+    except Exception as error:
+        raise worker_resources() from error
 
 
 def inspect_image(data: bytes, max_pixels: int) -> ImageInfo:
     """Format and upright size of an image file, from its header alone.
 
     Raises:
-        ItemError: as `decode_image`; damage behind the header goes unnoticed.
+        ItemError: as `decode_image`; most damage behind the header goes unnoticed.
+        Exception: a shortage of memory or files here, as it comes.
     """
 
-    def inspect() -> ImageInfo:
-        with _open(data, max_pixels) as image:
+    def inspect(content: bytes) -> ImageInfo:
+        with _open(content, max_pixels) as image:
             return _info(image, image.size, _orientation(image))
 
     return _guarded(data, inspect)
@@ -149,12 +150,16 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageInfo:
 def _decode(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
     with _open(data, max_pixels) as image:
         stored, (width, height) = image.size, spec.size
-        if image.format in ("JPEG", "MPO"):
+        if image.format in JPEGS:
+            image.decodermaxblock = len(data)  # an arithmetic decoder cannot wait for more
             side = max(width, height) * OVERSAMPLING
             image.draft("L" if image.mode == "L" else "RGB", (side, side))
         image.load()
+        if image.format in JPEGS and may_lack_pixels(image, data) and lacks_pixels(image, data):
+            raise ItemError("image_truncated", "The JPEG file lacks pixels at its end; send it again, whole.")
         orientation = _orientation(image)  # after loading: a PNG may have its EXIF behind the pixels
-        small = to_rgb(image, (height, width) if orientation in SIDEWAYS else (width, height))
+        size = (height, width) if orientation in SIDEWAYS else (width, height)
+        small = to_rgb(image, size, _profile(image, data))
         info = _info(image, stored, orientation)
     if orientation in TRANSPOSE:
         small = small.transpose(TRANSPOSE[orientation])
@@ -165,23 +170,35 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """The image with its header read and judged.
 
     Raises:
-        ItemError: `image_too_large` or `image_corrupt`; anything else that Pillow raises comes through.
+        ItemError: `image_unsupported`, `image_too_large` or `image_corrupt`; else what Pillow raises comes through.
     """
     _ready()
     _raise_own_limit_of_pillow(max_pixels)
-    if sniff(data) == "AVIF":
+    refuse_early(data)
+    known = sniff(data) or ""
+    if known == "AVIF":
         _judge(avif_size(data), max_pixels)
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except ValueError:
-        # Pillow gives up on a PNG whose text or profile unpacks to more than a megabyte; its pixels may be fine.
-        if sniff(data) != "PNG":
-            raise
-        image = Image.open(io.BytesIO(bare_png(data)), formats=FORMATS)
+    image = Image.open(io.BytesIO(data), formats=[known])
+    if known == "JPEG" and not getattr(image, "quantization", True):
+        refuse_variant(data)  # a lossless one, which libjpeg reads only where nothing has to be scaled
+    if known == "TIFF" and (page := main_page(data)):
+        image.seek(page)
     if min(image.size) < 1:
         raise ItemError("image_corrupt", "The image says that it has no pixels; send another file.")
     _judge(image.size, max_pixels)
     return image
+
+
+def _profile(image: ImageFile.ImageFile, data: bytes) -> bytes | None:
+    """The ICC profile that an image brings, or one for what else it says of its colours."""
+    own: bytes | None = image.info.get("icc_profile")
+    if image.format == "PNG":
+        return png_colours(data) or own
+    if image.format == "AVIF" and not own:
+        return avif_colours(data)
+    if nclx := None if own else image.info.get("nclx_profile"):
+        return h273_colours(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
+    return own
 
 
 def _judge(size: tuple[int, int], max_pixels: int) -> None:
@@ -227,33 +244,28 @@ def _raise_own_limit_of_pillow(max_pixels: int) -> None:
         Image.MAX_IMAGE_PIXELS = -(-max_pixels // 2)
 
 
-def _guarded(data: bytes, work: Callable[[], Result]) -> Result:
-    """What `work` returns; whatever it raises becomes an ItemError."""
+def _guarded(data: bytes, work: Callable[[bytes], Result]) -> Result:
+    """What `work` makes of a file, or of its whole pixels without the damage around them.
+
+    Raises:
+        ItemError: whatever the file is to blame for. A shortage here comes through.
+    """
     if not data:
         raise ItemError("image_empty", "The file is empty; send the image's bytes.")
     silence_warnings()
     try:
-        return work()
+        try:
+            return work(data)
+        except (ItemError, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception:
+            mended = mend(data)
+            if mended is None:
+                raise
+            return work(mended)
     except ItemError:
         raise
     except Exception as error:
-        raise _explain(data, error) from error
-
-
-def _explain(data: bytes, error: Exception) -> ItemError:
-    """The code and the advice for an exception that Pillow, libheif or numpy raised over a file."""
-    reason = str(error).strip() or type(error).__name__
-    known = sniff(data)
-    if isinstance(error, Image.DecompressionBombError):
-        return ItemError("image_too_large", f"The image is too large ({reason}); send a smaller one.")
-    if isinstance(error, MemoryError):
-        return ItemError("image_too_large", "The image needs more memory than there is; send a smaller one.")
-    if known is None:
-        return ItemError("image_unsupported", f"Not an image of a known format; send {KNOWN}.")
-    if "truncated" in reason.lower() or looks_cut(data):
-        return ItemError("image_truncated", f"The {known} file ends too early; send it again, whole.")
-    if "nsupported" in reason or isinstance(error, NotImplementedError):
-        return ItemError("image_unsupported", f"A {known} file of a kind that cannot be read ({reason}); {CONVERT}.")
-    if isinstance(error, UnidentifiedImageError):
-        reason = "its header makes no sense"
-    return ItemError("image_corrupt", f"The {known} file is damaged ({reason}); send another copy.")
+        if is_shortage(error):
+            raise
+        raise explain(data, error) from error

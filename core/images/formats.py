@@ -4,40 +4,60 @@ from __future__ import annotations
 
 import struct
 
+from core.images.jpeg import END, read_jpeg
+from core.images.tiff import tiff_is_cut
+
 # Offset, bytes there, format; the first that matches counts.
 SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF87a", "GIF"),
     (0, b"GIF89a", "GIF"),
-    (8, b"WEBP", "WEBP"),
-    (0, b"BM", "BMP"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
+    (0, b"II\0*", "TIFF"),  # the number's bytes the wrong way round, which readers forgive
+    (0, b"MM*\0", "TIFF"),
     (0, b"II+\0", "TIFF"),
     (0, b"MM\0+", "TIFF"),
     (0, b"\xff\x4f\xff\x51", "JPEG2000"),
     (4, b"jP  \r\n\x87\n", "JPEG2000"),
-    (4, b"ftypavi", "AVIF"),
-    (4, b"ftyp", "HEIF"),
 )
-PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT")
-PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
+BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the header behind the file's own
+AVIF_BRANDS = (b"avif", b"avis")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+MAX_BRANDS = 64
 
 
 def sniff(data: bytes) -> str | None:
     """The format that a file's first bytes announce, or None."""
     for offset, mark, name in SIGNATURES:
-        if data[offset : offset + len(mark)] == mark:
+        if data.startswith(mark, offset):
             return name
-    return None
+    if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
+        return "WEBP"
+    if data.startswith(b"BM") and (len(data) < 18 or struct.unpack_from("<I", data, 14)[0] in BMP_HEADERS):
+        return "BMP"
+    found = brands(data)
+    if any(brand in AVIF_BRANDS for brand in found):
+        return "AVIF"
+    return "HEIF" if any(brand in HEIF_BRANDS for brand in found) else None
+
+
+def brands(data: bytes) -> tuple[bytes, ...]:
+    """What an ISO base media file says that it is: its major brand, then those it is compatible with; else nothing."""
+    if data[4:8] != b"ftyp" or len(data) < 12:
+        return ()
+    (length,) = struct.unpack_from(">I", data)
+    others = data[16 : max(16, min(length, 16 + 4 * MAX_BRANDS))]
+    return (data[8:12], *(others[at : at + 4] for at in range(0, len(others), 4)))
 
 
 def looks_cut(data: bytes) -> bool:
     """Whether a file ends before its format says it does; False where that cannot be told."""
     name = sniff(data)
     if name == "JPEG":
-        return b"\xff\xd9" not in data[-64:]
+        jpeg = read_jpeg(data)
+        return not jpeg.ended if jpeg.has_all_scans else END not in data[-64:]
     if name == "PNG":
         return b"IEND" not in data[-64:]
     if name == "GIF":
@@ -46,24 +66,13 @@ def looks_cut(data: bytes) -> bool:
         return bool(len(data) < 8 + struct.unpack_from("<I", data, 4)[0])
     if name == "BMP":
         return bool(len(data) < 26 or len(data) < struct.unpack_from("<I", data, 2)[0])
+    if name == "TIFF":
+        return tiff_is_cut(data)
+    if name == "JPEG2000":
+        return data[-2:] != b"\xff\xd9"
     if name in ("AVIF", "HEIF"):
         return _boxes_end(data) > len(data)
     return False
-
-
-def bare_png(data: bytes) -> bytes:
-    """A PNG reduced to what its pixels need.
-
-    Text and profiles, which may unpack to far more than they are, are left out, and so is what follows the pixels.
-    """
-    kept, at = [data[:8]], 8
-    while at + 8 <= len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        end = at + 12 + length
-        if data[at + 4 : at + 8] in PNG_KEPT and end <= len(data):
-            kept.append(data[at:end])
-        at = end
-    return b"".join([*kept, PNG_END])
 
 
 def avif_size(data: bytes) -> tuple[int, int]:

@@ -26,13 +26,14 @@ LIMIT = 100_000_000
 CODES = {"image_unsupported", "image_truncated", "image_corrupt", "image_too_large"}
 # Pillow gives back half an image at the second attempt: its compressed stream breaks off in the middle.
 REFUSED = {"corrupt/broken_data_stream.png"}
+# Only half of its end marker is missing: strict libjpeg has no complaint once that is put back.
+WHOLE = {"corrupt/truncated_jpeg.jpg"}
 EXPECTED = {
     "bomb/decompression_bomb.gif": "image_too_large",
     "bmp_b/badwidth.bmp": "image_too_large",
     "libvips/17000x17000.avif": "image_too_large",
     "libvips/blankpage.svg": "image_unsupported",
     "libvips/truncated.jpg": "image_truncated",
-    "corrupt/truncated_jpeg.jpg": "image_truncated",
     "bmp_q/rgba32abf.bmp": "image_unsupported",
     "heif/corrupted.hif": "image_truncated",
 }
@@ -50,7 +51,7 @@ def should_decode(entry: dict[str, Any]) -> bool:
     name = entry["file"]
     if name.startswith("heif/"):
         return name not in EXPECTED
-    return entry["decode"] == "ok" and name not in REFUSED
+    return name in WHOLE or (entry["decode"] == "ok" and name not in REFUSED)
 
 
 @pytest.mark.skipif(not manifest(), reason="no collection of odd images here")
