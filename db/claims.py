@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.inputs import InputItem, unpack_items
 from core.states import ChunkState, JobState, Priority
 from db.clock import now_ms
+from db.locks import lock_chunks
 from db.tables import Chunk, Job, Tenant
 
 TENANTS_TRIED = 8
@@ -118,13 +119,9 @@ def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms:
     """Extend the leases of (chunk id, token) pairs; returns the ids that are still ours."""
     if not held:
         return set()
-    ours = session.scalars(
-        update(Chunk)
-        .where(tuple_(Chunk.id, Chunk.token).in_(held), Chunk.state == ChunkState.LEASED)
-        .values(lease_until=now_ms() + lease_ms)
-        .returning(Chunk.id)
-    )
-    return set(ours)
+    ours = lock_chunks(session, tuple_(Chunk.id, Chunk.token).in_(held), Chunk.state == ChunkState.LEASED)
+    session.execute(update(Chunk).where(Chunk.id.in_(ours)).values(lease_until=now_ms() + lease_ms))
+    return ours
 
 
 def release_chunk(session: Session, claim: Claim) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -13,10 +13,12 @@ from core.inputs import InputItem, PackedChunk, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
 from db import outbox
 from db.clock import now_ms
+from db.locks import UNFINISHED, lock_job_and_chunks
 from db.tables import Chunk, Job, Result, Tenant
 
 HOUR_MS = 3_600_000
 INSERT_ROWS = 500
+UNWRITTEN = (*UNFINISHED, ChunkState.CANCELLED)  # chunks whose items have no rows yet
 
 
 def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl_hours: float) -> Job:
@@ -146,28 +148,35 @@ def close_job(session: Session, job: Job, state: JobState) -> None:
 def stop_job(session: Session, job: Job, state: JobState) -> None:
     """Give up what is not finished: cancelled by its owner, or expired. What is finished stays.
 
-    Chunks are touched before the job, as storing does, so that the two cannot deadlock. The cancelled items
-    become rows afterwards, a slice at a time; see `db.upkeep.write_cancelled`.
+    The job must be locked with its chunks. The cancelled items become rows afterwards, a slice at a time; see
+    `db.upkeep.write_cancelled`.
     """
-    stopped = _stop_chunks(session, job.id, ChunkState.CANCELLED)
-    session.refresh(job, with_for_update=True)
-    if JobState(job.state).finished:
-        return
-    # Once more under the job's lock: the first UPDATE cannot see a chunk that was being split meanwhile.
-    stopped += _stop_chunks(session, job.id, ChunkState.CANCELLED)
-    job.cancelled += stopped
+    job.cancelled += _stop_chunks(session, job.id, UNFINISHED, ChunkState.CANCELLED)
     close_job(session, job, state)
 
 
-def _stop_chunks(session: Session, job_id: str, state: ChunkState) -> int:
-    """Take a job's unfinished chunks from whoever has them; returns the number of items."""
+def _stop_chunks(session: Session, job_id: str, which: Collection[ChunkState], state: ChunkState) -> int:
+    """Take a job's chunks from whoever has them; returns the number of items."""
     sizes = session.scalars(
         update(Chunk)
-        .where(Chunk.job_id == job_id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
+        .where(Chunk.job_id == job_id, Chunk.state.in_(which))
         .values(state=state, token=Chunk.token + 1)
         .returning(Chunk.size)
     )
     return sum(sizes)
+
+
+def _locked(session: Session, tenant_id: str, job_id: str, states: Collection[ChunkState]) -> Job:
+    """A tenant's job, locked with its chunks in these states.
+
+    Raises:
+        NotFound: `job_not_found`; also if it was removed while we waited for it.
+    """
+    find_job(session, tenant_id, job_id)  # first without a lock: nobody may hold up a stranger's job
+    job = lock_job_and_chunks(session, job_id, states)
+    if job is None or job.deleted_at is not None:
+        raise NotFound("job_not_found", f"There is no job {job_id}.")
+    return job
 
 
 def cancel_job(session: Session, tenant_id: str, job_id: str) -> Job:
@@ -177,7 +186,7 @@ def cancel_job(session: Session, tenant_id: str, job_id: str) -> Job:
         NotFound: `job_not_found`.
         Conflict: `job_finished`, if it has ended in another way.
     """
-    job = find_job(session, tenant_id, job_id)
+    job = _locked(session, tenant_id, job_id, UNFINISHED)
     if not JobState(job.state).finished:
         stop_job(session, job, JobState.CANCELLED)
     if job.state != JobState.CANCELLED:
@@ -192,10 +201,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
         NotFound: `job_not_found`.
         Conflict: `job_not_finished`, or `nothing_to_retry`.
     """
-    job = find_job(session, tenant_id, job_id)
-    session.refresh(job, with_for_update=True)
-    if job.deleted_at is not None:  # the upkeep took it between our two looks
-        raise NotFound("job_not_found", f"There is no job {job_id}.")
+    job = _locked(session, tenant_id, job_id, UNFINISHED)
     if not JobState(job.state).finished:
         raise Conflict("job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it.")
     if job.failed == 0:
@@ -223,14 +229,15 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
     Raises:
         NotFound: `job_not_found`.
     """
-    job = find_job(session, tenant_id, job_id)
-    _stop_chunks(session, job.id, ChunkState.DONE)
-    unwritten = (Chunk.job_id == job.id, Chunk.state == ChunkState.CANCELLED)
-    session.execute(update(Chunk).where(*unwritten).values(state=ChunkState.DONE))
-    values: dict[str, Any] = {"deleted_at": now_ms(), "version": Job.version + 1}
+    job = _locked(session, tenant_id, job_id, UNWRITTEN)
+    now = session.execute(select(now_ms())).scalar_one()
+    _stop_chunks(session, job.id, UNWRITTEN, ChunkState.DONE)
     if not JobState(job.state).finished:
-        values |= {"state": JobState.CANCELLED, "finished_at": now_ms()}
-    session.execute(update(Job).where(Job.id == job.id).values(**values))
+        job.cancelled = job.total - job.succeeded - job.failed
+        job.state, job.finished_at = JobState.CANCELLED, now
+    job.deleted_at = now
+    job.version += 1
+    session.flush()
 
 
 def _only(given: dict[str, Any]) -> tuple[Any, str]:
