@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     job_ttl_hours: float = Field(168.0, gt=0, description="A job not finished by then expires.")
     retention_days: float = Field(90.0, gt=0, description="Finished jobs and their results are kept this long.")
 
+    # Uploads
+    upload_retention_days: float = Field(
+        90.0, gt=0, description="An upload that was not sent again and that no job needed for this long is removed."
+    )
+    upload_quota_bytes: int = Field(0, ge=0, description="What one tenant's uploads may take in all; 0: any number.")
+
     # The API
     public_url: str = Field("", description="Where clients reach the API, for absolute links; empty: relative links.")
     web_threads: int = Field(32, ge=2, description="Threads that answer requests.")

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from core.errors import Conflict, NotFound
 from core.inputs import InputItem, PackedChunk, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
-from db import outbox
+from db.announce import announce_finish
 from db.clock import now_ms
 from db.locks import UNFINISHED, lock_job_and_chunks
 from db.tables import Chunk, Job, Result, Tenant
+from db.upload_uses import note_uses
 
 HOUR_MS = 3_600_000
 INSERT_ROWS = 500
@@ -68,7 +69,7 @@ def _level_up(session: Session, tenant_id: str) -> None:
 
 
 def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], now: int) -> int:
-    """Write chunks; returns the number of items.
+    """Write chunks, and which uploads they name; returns the number of items.
 
     Within a tenant chunks take turns by number: a job's first chunk stands where the tenant's queue is now, so that
     a small job does not wait for the whole of a big one before it.
@@ -88,6 +89,7 @@ def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], no
             for number, chunk in enumerate(group)
         ]  # fmt: skip
         session.execute(insert(Chunk), rows)
+        note_uses(session, job, {upload for chunk in group for upload in chunk.uploads})
         turn += len(rows)
         total += sum(chunk.size for chunk in group)
     return total
@@ -142,7 +144,7 @@ def close_job(session: Session, job: Job, state: JobState) -> None:
     job.finished_at = session.execute(select(now_ms())).scalar_one()
     job.version += 1
     session.flush()
-    outbox.enqueue(session, job)
+    announce_finish(session, job)
 
 
 def stop_job(session: Session, job: Job, state: JobState) -> None:

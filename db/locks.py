@@ -1,8 +1,9 @@
 """The order of locks: what happens to a job at the same time ends as if one thing had happened after the other.
 
 A transaction that changes a job locks, in this order: chunks (by ascending id, or with SKIP LOCKED), then the job, then
-its tenant. A worker knows its chunk before it knows the job, so the order cannot be the reverse. Whoever holds a job's
-row never waits for a chunk. On SQLite a writer is alone, and none of this is needed. See docs/decisions/0089.
+the uploads it names, then its tenant. A worker knows its chunk before it knows the job, so the order cannot be the
+reverse. Whoever holds a job's row never waits for a chunk. On SQLite a writer is alone, and none of this is needed. See
+docs/decisions/0089.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from db.clock import now_ms
 from db.jobs import stop_job
 from db.locks import lock_job_and_chunks
 from db.store import insert_rows
-from db.tables import Chunk, IdempotencyKey, Job, Result, Worker
+from db.tables import Chunk, IdempotencyKey, Job, Result, UploadUse, Worker
 
 DAY_MS = 86_400_000
 PURGE_ROWS = 1_000
@@ -74,10 +74,17 @@ def purge(session: Session) -> int:
     gone = session.execute(delete(Result).where(Result.job_id == job_id, Result.seq.in_(seqs)))
     removed: int = gone.rowcount  # type: ignore[attr-defined]
     if removed == 0:
-        removed = _purge_chunks(session, job_id)
+        removed = _purge_uses(session, job_id) or _purge_chunks(session, job_id)
     if removed == 0 and session.scalars(select(Chunk.id).where(Chunk.job_id == job_id).limit(1)).first() is None:
         session.execute(delete(Job).where(Job.id == job_id))  # takes its deliveries along
         removed = 1
+    return removed
+
+
+def _purge_uses(session: Session, job_id: str) -> int:
+    some = select(UploadUse.upload_id).where(UploadUse.job_id == job_id).limit(PURGE_ROWS)
+    gone = session.execute(delete(UploadUse).where(UploadUse.job_id == job_id, UploadUse.upload_id.in_(some)))
+    removed: int = gone.rowcount  # type: ignore[attr-defined]
     return removed
 
 

@@ -30,6 +30,7 @@ JITTER = 0.2
 RETRY_AFTER_MAX_S = 24 * 3600
 AT_A_TIME = 32
 PER_HOST = 4  # of them; a receiver that does not answer holds up nobody else
+FOR_NEW_HOSTS = 8  # of them, for hosts with nothing on its way: several that do not answer must not fill all places
 ANSWER_MAX_BYTES = 4 * 1024 * 1024  # of an answer that nobody reads; the status is what counts
 GONE = 410
 
@@ -58,7 +59,10 @@ class WebhookSender:
             if outbox.oldest_due_ms(session) is None:
                 return
         with self._database.write() as session:
-            due = outbox.take_due(session, limit=room, per_host=PER_HOST, busy=busy, lease_ms=lease_ms)
+            limit = max(0, room - FOR_NEW_HOSTS)
+            due = outbox.take_due(session, limit=limit, per_host=PER_HOST, busy=busy, lease_ms=lease_ms)
+            busy.update(sent.host for sent in due)
+            due += outbox.take_due(session, limit=room - len(due), per_host=1, busy=busy, lease_ms=lease_ms)
         for delivery in due:
             self._sending[self._send(delivery)] = (delivery, time.monotonic())
 

@@ -112,6 +112,17 @@ class S3Store:
         except (refusals.BaseError, BotoCoreError, ClientError, OSError) as error:
             raise _item_error(error, bucket, key) from error
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; if there is none, nothing happens.
+
+        Raises:
+            ItemError: as for `get`.
+        """
+        try:
+            self._client().delete_object(Bucket=bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise _item_error(error, bucket, key) from error
+
     def list(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, in S3's order, page by page; without the keys that stand for folders.
 

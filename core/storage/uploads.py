@@ -29,6 +29,12 @@ class UploadStore(Protocol):
             ItemError: `upload_not_found`.
         """
 
+    def has(self, sha256: str) -> bool:
+        """Whether there are bytes with this SHA-256."""
+
+    def delete(self, sha256: str) -> None:
+        """Remove the bytes with this SHA-256; if there are none, nothing happens."""
+
 
 class FolderUploads:
     """Uploads in a folder: ab/cd/abcd…"""
@@ -61,6 +67,14 @@ class FolderUploads:
         except FileNotFoundError:
             raise _missing() from None
 
+    def has(self, sha256: str) -> bool:
+        """See UploadStore."""
+        return (self._folder / _name(sha256)).exists()
+
+    def delete(self, sha256: str) -> None:
+        """See UploadStore."""
+        (self._folder / _name(sha256)).unlink(missing_ok=True)
+
 
 class BucketUploads:
     """Uploads below a prefix in a bucket."""
@@ -85,6 +99,14 @@ class BucketUploads:
             if error.code == "s3_not_found":
                 raise _missing() from None
             raise
+
+    def has(self, sha256: str) -> bool:
+        """See UploadStore; also raises what S3Store.list raises."""
+        return any(self._store.list(self._bucket, self._key(sha256)))
+
+    def delete(self, sha256: str) -> None:
+        """See UploadStore; also raises what S3Store.delete raises."""
+        self._store.delete(self._bucket, self._key(sha256))
 
     def _key(self, sha256: str) -> str:
         return f"{self._prefix}/{_name(sha256)}".lstrip("/")

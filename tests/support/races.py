@@ -21,32 +21,41 @@ class Race:
     """Interleaves two transactions on one database.
 
     PostgreSQL says who waits for whom, so nothing depends on time: the second has either ended or waits for a lock of
-    the first before the first goes on. On SQLite a writer is alone, and the second has at least asked to write.
+    the first before the first goes on. On SQLite a writer is alone, and the second has asked to be that.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._main = threading.get_ident()
         self._step = self._seen = 0
+        self._alone = False
         self._interlude: Callable[[], None] | None = None
         self._knocked = threading.Event()
         self._watch = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         event.listen(database.engine, "before_cursor_execute", self._before)
         event.listen(database.engine, "commit", self._before)
+        event.listen(database.engine, "rollback", self._rolled_back)
 
     def close(self) -> None:
         event.remove(self._database.engine, "before_cursor_execute", self._before)
         event.remove(self._database.engine, "commit", self._before)
+        event.remove(self._database.engine, "rollback", self._rolled_back)
         self._watch.close()
 
     def run(self, first: Verb, second: Verb, step: int) -> tuple[bool, list[BaseException]]:
-        """Both to their ends, the second begun before statement `step` of the first (its commit is the last).
+        """As `run_all`, for two that are a transaction each."""
+        return self.run_all(lambda: self._transact(first), lambda: self._transact(second), step)
+
+    def run_all(
+        self, first: Callable[[], object], second: Callable[[], object], step: int
+    ) -> tuple[bool, list[BaseException]]:
+        """Both to their ends, the second begun before statement `step` of the first (a commit is one, too).
 
         Returns:
             Whether the first has so many statements, and what was raised.
         """
         raised: list[BaseException] = []
-        other = threading.Thread(target=self._transact, args=(second, raised))
+        other = threading.Thread(target=_try, args=(second, raised))
 
         def interlude() -> None:
             other.start()
@@ -57,7 +66,8 @@ class Race:
 
         self._step, self._seen, self._interlude = step, 0, interlude
         self._knocked.clear()
-        self._transact(first, raised)
+        self._alone = False
+        _try(first, raised)
         reached = self._interlude is None
         self._interlude = None
         if reached:
@@ -65,29 +75,38 @@ class Race:
             assert not other.is_alive(), "the second transaction does not end"
         return reached, raised
 
-    def _transact(self, verb: Verb, raised: list[BaseException]) -> None:
-        try:
-            with self._database.write() as session:
-                verb(session)
-        except BaseException as error:
-            raised.append(error)
+    def _transact(self, verb: Verb) -> None:
+        with self._database.write() as session:
+            verb(session)
 
     def _before(self, connection: Connection, cursor: object = None, statement: str = "COMMIT", *_: Any) -> None:
         if threading.get_ident() != self._main:
             self._knocked.set()
             return
-        if self._interlude is None or statement.startswith(NO_MATTER):
-            return
-        self._seen += 1
-        if self._seen == self._step:
-            interlude, self._interlude = self._interlude, None
-            interlude()
+        if self._interlude is not None and not statement.startswith(NO_MATTER):
+            self._seen += 1
+            if self._seen == self._step:
+                interlude, self._interlude = self._interlude, None
+                interlude()
+        if statement in ("COMMIT", "BEGIN IMMEDIATE"):
+            self._alone = statement != "COMMIT"  # on SQLite
+
+    def _rolled_back(self, _: Connection) -> None:
+        if threading.get_ident() == self._main:
+            self._alone = False
 
     def _waits(self) -> bool:
         if self._database.is_sqlite:
-            return self._knocked.is_set()
+            return self._alone and self._knocked.is_set()
         waiting = text(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
         )
         return bool(self._watch.execute(waiting).scalar_one())
+
+
+def _try(act: Callable[[], object], raised: list[BaseException]) -> None:
+    try:
+        act()
+    except BaseException as error:
+        raised.append(error)
