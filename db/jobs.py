@@ -216,6 +216,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
     session.execute(delete(Result).where(*failed))
     job.failed -= retried
+    job.done_before = job.succeeded + job.failed + job.cancelled
     job.state, job.started_at, job.finished_at = JobState.QUEUED, None, None
     job.expires_at = now + round(ttl_hours * HOUR_MS)
     job.version += 1
