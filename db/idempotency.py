@@ -13,7 +13,7 @@ from db.clock import now_ms
 from db.tables import IdempotencyKey
 from db.upsert import insert_into
 
-LOCK_MS = 600_000  # a submission that has been silent this long is taken for dead
+LOCK_MS = 180_000  # a submission that has been silent this long is taken for dead; see `renew`
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,21 @@ def reserve(session: Session, tenant_id: str, key: str, owner: str) -> Known | N
     return None
 
 
+def renew(session: Session, tenant_id: str, key: str, owner: str) -> None:
+    """Say that the submission is still being read.
+
+    Raises:
+        Conflict: `idempotency_key_in_use`, if it was silent for so long that the key was given away.
+    """
+    kept = session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key, IdempotencyKey.owner == owner)
+        .values(locked_until=now_ms() + LOCK_MS)
+    )
+    if kept.rowcount != 1:  # type: ignore[attr-defined]
+        raise _taken_over()
+
+
 def complete(
     session: Session,
     tenant_id: str,
@@ -78,7 +93,11 @@ def complete(
         .values(fingerprint=fingerprint, job_id=job_id, response=response, locked_until=now_ms())
     )
     if kept.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("idempotency_key_in_use", "Another submission took this Idempotency-Key over.")
+        raise _taken_over()
+
+
+def _taken_over() -> Conflict:
+    return Conflict("idempotency_key_in_use", "Another submission took this Idempotency-Key over.")
 
 
 def release(session: Session, tenant_id: str, key: str, owner: str) -> None:
