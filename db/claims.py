@@ -60,9 +60,10 @@ def _waiting(queue: str, priority: int) -> tuple[ColumnElement[bool], ...]:
 def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[str]:
     """The least served tenants with a waiting chunk; some more than one, for others may be claiming them too.
 
-    A scalar subquery and not EXISTS: PostgreSQL would turn that into a scan of the whole backlog for each claim.
+    A scalar subquery and not EXISTS, and in the index's order: else PostgreSQL may read the whole backlog each time.
     """
-    first = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).limit(1).scalar_subquery()
+    chunks = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).order_by(Chunk.turn)
+    first = chunks.limit(1).scalar_subquery()
     waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.served, Tenant.id)
     return session.scalars(waiting.limit(TENANTS_TRIED)).all()
 

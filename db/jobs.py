@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.errors import Conflict, NotFound
 from core.inputs import InputItem, PackedChunk, cut_chunks, groups
-from core.states import ChunkState, ItemState, JobState
+from core.states import ChunkState, ItemState, JobState, Priority
+from core.tasks import QUEUES
 from db.announce import announce_finish
 from db.clock import now_ms
 from db.locks import UNFINISHED, lock_job_and_chunks
@@ -34,7 +35,7 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
     job.state, job.version = JobState.QUEUED, 1
     job.total = job.succeeded = job.failed = job.cancelled = 0
     job.created_at, job.expires_at = now, now + round(ttl_hours * HOUR_MS)
-    idle = _first_pending(session, job.tenant_id) is None
+    idle = session.scalars(select(_some_pending(job.tenant_id))).one() is None
     session.add(job)
     session.flush()
     job.total = _insert_chunks(session, job, chunks, now)
@@ -44,9 +45,26 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
     return job
 
 
-def _first_pending(session: Session, tenant_id: str) -> int | None:
-    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == tenant_id)
-    return session.scalars(pending.limit(1)).one_or_none()
+def _some_pending(tenant_id: str | InstrumentedAttribute[str]) -> ColumnElement[int | None]:
+    """SQL: the id of some pending chunk of a tenant's, or null.
+
+    One probe of the index of pending chunks for each queue and priority, by which it begins; without them, or with
+    EXISTS, the whole backlog would be read. So it would without the order, by a planner that knows of one tenant only
+    and expects to meet a chunk of any other as soon.
+    """
+    probes = [
+        select(Chunk.id)
+        .where(
+            Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority,
+            Chunk.tenant_id == tenant_id,
+        )
+        .order_by(Chunk.turn)
+        .limit(1)
+        .scalar_subquery()
+        for priority in Priority
+        for queue in QUEUES
+    ]  # fmt: skip
+    return func.coalesce(*probes)
 
 
 def _level_up(session: Session, tenant_id: str) -> None:
@@ -54,9 +72,9 @@ def _level_up(session: Session, tenant_id: str) -> None:
     served of all. Otherwise whoever comes new, or back after a month, would go first until they have had as much
     (start-time fair queueing, Goyal et al. 1996). Last in its transaction, because it locks the tenant's row.
     """
-    waits = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, Chunk.tenant_id == Tenant.id).exists()
     others = Tenant.id != tenant_id
-    level = session.scalars(select(func.min(Tenant.served)).where(waits, others)).one()
+    busy = select(Tenant.served).where(others, _some_pending(Tenant.id).is_not(None)).order_by(Tenant.served)
+    level = session.scalars(busy.limit(1)).one_or_none()
     if level is None:
         level = session.scalars(select(func.max(Tenant.served)).where(others)).one()
     if level is not None:
@@ -212,7 +230,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
     rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
     items = (InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows)
-    idle = _first_pending(session, tenant_id) is None
+    idle = session.scalars(select(_some_pending(tenant_id))).one() is None
     retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
     session.execute(delete(Result).where(*failed))
     job.failed -= retried
