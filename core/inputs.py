@@ -56,12 +56,13 @@ def unpack_items(blob: bytes) -> list[InputItem]:
 
 @dataclass(frozen=True, slots=True)
 class PackedChunk:
-    """A chunk's items as they are stored."""
+    """A chunk's items as they are stored, and the uploads that they name."""
 
     first_seq: int
     last_seq: int
     size: int
     blob: bytes
+    uploads: tuple[str, ...] = ()
 
 
 def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -74,7 +75,8 @@ def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
     """Cut items into chunks of at most `size`, reading no further ahead than one chunk."""
     for group in groups(items, size):
-        yield PackedChunk(group[0].seq, group[-1].seq, len(group), pack_items(group))
+        uploads = tuple({item.ref: None for item in group if item.kind == "upload"})
+        yield PackedChunk(group[0].seq, group[-1].seq, len(group), pack_items(group), uploads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,12 @@ class Settings(_FromEnvironment):
     job_ttl_hours: float = Field(168.0, gt=0, description="A job not finished by then expires.")
     retention_days: float = Field(90.0, gt=0, description="Finished jobs and their results are kept this long.")
 
+    # Uploads
+    upload_retention_days: float = Field(
+        90.0, gt=0, description="An upload that was not sent again and that no job needed for this long is removed."
+    )
+    upload_quota_bytes: int = Field(0, ge=0, description="What one tenant's uploads may take in all; 0: any number.")
+
     # The API
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of web pages that may call the API, comma separated; * for any; empty: none."

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.inputs import InputItem, pack_items, unpack_items
 from core.states import ChunkState, JobState, Priority
 from db.clock import now_ms
+from db.locks import lock_chunks
 from db.tables import Chunk, Job, Tenant
 
 TENANTS_TRIED = 8
@@ -73,9 +74,10 @@ def _waiting(queue: str, priority: int) -> tuple[ColumnElement[bool], ...]:
 def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[str]:
     """The least served tenants with a waiting chunk; some more than one, for others may be claiming them too.
 
-    A scalar subquery and not EXISTS: PostgreSQL would turn that into a scan of the whole backlog for each claim.
+    A scalar subquery and not EXISTS, and in the index's order: else PostgreSQL may read the whole backlog each time.
     """
-    first = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).limit(1).scalar_subquery()
+    chunks = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).order_by(Chunk.turn)
+    first = chunks.limit(1).scalar_subquery()
     waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.share(priority), Tenant.id)
     return session.scalars(waiting.limit(TENANTS_TRIED)).all()
 
@@ -132,13 +134,9 @@ def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms:
     """Extend the leases of (chunk id, token) pairs; returns the ids that are still ours."""
     if not held:
         return set()
-    ours = session.scalars(
-        update(Chunk)
-        .where(tuple_(Chunk.id, Chunk.token).in_(held), Chunk.state == ChunkState.LEASED)
-        .values(lease_until=now_ms() + lease_ms)
-        .returning(Chunk.id)
-    )
-    return set(ours)
+    ours = lock_chunks(session, tuple_(Chunk.id, Chunk.token).in_(held), Chunk.state == ChunkState.LEASED)
+    session.execute(update(Chunk).where(Chunk.id.in_(ours)).values(lease_until=now_ms() + lease_ms))
+    return ours
 
 
 def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0) -> None:

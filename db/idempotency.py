@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict
 from db.clock import now_ms
 from db.tables import IdempotencyKey
+from db.upsert import insert_into
 
-LOCK_MS = 600_000  # a submission that has been silent this long is taken for dead
+LOCK_MS = 180_000  # a submission that has been silent this long is taken for dead; see `renew`
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,11 @@ def reserve(session: Session, tenant_id: str, key: str, owner: str) -> Known | N
     Raises:
         Conflict: `idempotency_key_in_use`, while another submission with this key is still running.
     """
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else pg_insert
     lock = {"owner": owner, "locked_until": now_ms() + LOCK_MS}
     new = {"tenant_id": tenant_id, "key": key, "created_at": now_ms(), **lock}
     dead = (IdempotencyKey.job_id.is_(None)) & (IdempotencyKey.locked_until < now_ms())
     session.execute(
-        insert(IdempotencyKey)
+        insert_into(session, IdempotencyKey)
         .values(**new)
         .on_conflict_do_update(index_elements=["tenant_id", "key"], set_=lock, where=dead)
     )
@@ -57,6 +55,21 @@ def reserve(session: Session, tenant_id: str, key: str, owner: str) -> Known | N
             "A submission with this Idempotency-Key is still running; try again later.",
         )
     return None
+
+
+def renew(session: Session, tenant_id: str, key: str, owner: str) -> None:
+    """Say that the submission is still being read.
+
+    Raises:
+        Conflict: `idempotency_key_in_use`, if it was silent for so long that the key was given away.
+    """
+    kept = session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key, IdempotencyKey.owner == owner)
+        .values(locked_until=now_ms() + LOCK_MS)
+    )
+    if kept.rowcount != 1:  # type: ignore[attr-defined]
+        raise _taken_over()
 
 
 def complete(
@@ -80,7 +93,11 @@ def complete(
         .values(fingerprint=fingerprint, job_id=job_id, response=response, locked_until=now_ms())
     )
     if kept.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("idempotency_key_in_use", "Another submission took this Idempotency-Key over.")
+        raise _taken_over()
+
+
+def _taken_over() -> Conflict:
+    return Conflict("idempotency_key_in_use", "Another submission took this Idempotency-Key over.")
 
 
 def release(session: Session, tenant_id: str, key: str, owner: str) -> None:

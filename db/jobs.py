@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.errors import Conflict, NotFound
 from core.inputs import InputItem, PackedChunk, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
-from db import outbox
+from core.tasks import QUEUES
+from db.announce import announce_finish
 from db.clock import now_ms
+from db.locks import UNFINISHED, lock_job_and_chunks
 from db.tables import Chunk, Job, Result, Tenant
+from db.upload_uses import note_uses
 
 HOUR_MS = 3_600_000
 INSERT_ROWS = 500
+UNWRITTEN = (*UNFINISHED, ChunkState.CANCELLED)  # chunks whose items have no rows yet
 
 
 def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl_hours: float) -> Job:
@@ -31,7 +35,7 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
     job.state, job.version = JobState.QUEUED, 1
     job.total = job.succeeded = job.failed = job.cancelled = 0
     job.created_at, job.expires_at = now, now + round(ttl_hours * HOUR_MS)
-    idle = _first_pending(session, job.tenant_id, job.priority) is None
+    idle = session.scalars(select(_some_pending(job.tenant_id, job.priority))).one() is None
     session.add(job)
     session.flush()
     job.total = _insert_chunks(session, job, chunks, now)
@@ -41,10 +45,25 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
     return job
 
 
-def _first_pending(session: Session, tenant_id: str, priority: int) -> int | None:
-    mine = (Chunk.tenant_id == tenant_id, Chunk.priority == priority)
-    pending = select(Chunk.id).where(Chunk.state == ChunkState.PENDING, *mine)
-    return session.scalars(pending.limit(1)).one_or_none()
+def _some_pending(tenant_id: str | InstrumentedAttribute[str], priority: int) -> ColumnElement[int | None]:
+    """SQL: the id of some pending chunk of a tenant's at a priority, or null.
+
+    One probe of the index of pending chunks for each queue, by which and by the priority it begins; without them, or
+    with EXISTS, the whole backlog would be read. So it would without the order, by a planner that knows of one tenant only
+    and expects to meet a chunk of any other as soon.
+    """
+    probes = [
+        select(Chunk.id)
+        .where(
+            Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority,
+            Chunk.tenant_id == tenant_id,
+        )
+        .order_by(Chunk.turn)
+        .limit(1)
+        .scalar_subquery()
+        for queue in QUEUES
+    ]  # fmt: skip
+    return func.coalesce(*probes)
 
 
 def _level_up(session: Session, tenant_id: str, priority: int) -> None:
@@ -53,13 +72,9 @@ def _level_up(session: Session, tenant_id: str, priority: int) -> None:
     (start-time fair queueing, Goyal et al. 1996). Last in its transaction, because it locks the tenant's row.
     """
     share = Tenant.share(priority)
-    waits = (
-        select(Chunk.id)
-        .where(Chunk.state == ChunkState.PENDING, Chunk.priority == priority, Chunk.tenant_id == Tenant.id)
-        .exists()
-    )
     others = Tenant.id != tenant_id
-    level = session.scalars(select(func.min(share)).where(waits, others)).one()
+    busy = select(share).where(others, _some_pending(Tenant.id, priority).is_not(None)).order_by(share)
+    level = session.scalars(busy.limit(1)).one_or_none()
     if level is None:
         level = session.scalars(select(func.max(share)).where(others)).one()
     if level is not None:
@@ -72,7 +87,7 @@ def _level_up(session: Session, tenant_id: str, priority: int) -> None:
 
 
 def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], now: int) -> int:
-    """Write chunks; returns the number of items.
+    """Write chunks, and which uploads they name; returns the number of items.
 
     Within a tenant chunks take turns by number: a job's first chunk stands where the tenant's queue is now, so that
     a small job does not wait for the whole of a big one before it.
@@ -92,6 +107,7 @@ def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], no
             for number, chunk in enumerate(group)
         ]  # fmt: skip
         session.execute(insert(Chunk), rows)
+        note_uses(session, job, {upload for chunk in group for upload in chunk.uploads})
         turn += len(rows)
         total += sum(chunk.size for chunk in group)
     return total
@@ -146,34 +162,41 @@ def close_job(session: Session, job: Job, state: JobState) -> None:
     job.finished_at = session.execute(select(now_ms())).scalar_one()
     job.version += 1
     session.flush()
-    outbox.enqueue(session, job)
+    announce_finish(session, job)
 
 
 def stop_job(session: Session, job: Job, state: JobState) -> None:
     """Give up what is not finished: cancelled by its owner, or expired. What is finished stays.
 
-    Chunks are touched before the job, as storing does, so that the two cannot deadlock. The cancelled items
-    become rows afterwards, a slice at a time; see `db.upkeep.write_cancelled`.
+    The job must be locked with its chunks. The cancelled items become rows afterwards, a slice at a time; see
+    `db.upkeep.write_cancelled`.
     """
-    stopped = _stop_chunks(session, job.id, ChunkState.CANCELLED)
-    session.refresh(job, with_for_update=True)
-    if JobState(job.state).finished:
-        return
-    # Once more under the job's lock: the first UPDATE cannot see a chunk that was being split meanwhile.
-    stopped += _stop_chunks(session, job.id, ChunkState.CANCELLED)
-    job.cancelled += stopped
+    job.cancelled += _stop_chunks(session, job.id, UNFINISHED, ChunkState.CANCELLED)
     close_job(session, job, state)
 
 
-def _stop_chunks(session: Session, job_id: str, state: ChunkState) -> int:
-    """Take a job's unfinished chunks from whoever has them; returns the number of items."""
+def _stop_chunks(session: Session, job_id: str, which: Collection[ChunkState], state: ChunkState) -> int:
+    """Take a job's chunks from whoever has them; returns the number of items."""
     sizes = session.scalars(
         update(Chunk)
-        .where(Chunk.job_id == job_id, Chunk.state.in_([ChunkState.PENDING, ChunkState.LEASED]))
+        .where(Chunk.job_id == job_id, Chunk.state.in_(which))
         .values(state=state, token=Chunk.token + 1)
         .returning(Chunk.size)
     )
     return sum(sizes)
+
+
+def _locked(session: Session, tenant_id: str, job_id: str, states: Collection[ChunkState]) -> Job:
+    """A tenant's job, locked with its chunks in these states.
+
+    Raises:
+        NotFound: `job_not_found`; also if it was removed while we waited for it.
+    """
+    find_job(session, tenant_id, job_id)  # first without a lock: nobody may hold up a stranger's job
+    job = lock_job_and_chunks(session, job_id, states)
+    if job is None or job.deleted_at is not None:
+        raise NotFound("job_not_found", f"There is no job {job_id}.")
+    return job
 
 
 def cancel_job(session: Session, tenant_id: str, job_id: str) -> Job:
@@ -183,7 +206,7 @@ def cancel_job(session: Session, tenant_id: str, job_id: str) -> Job:
         NotFound: `job_not_found`.
         Conflict: `job_finished`, if it has ended in another way.
     """
-    job = find_job(session, tenant_id, job_id)
+    job = _locked(session, tenant_id, job_id, UNFINISHED)
     if not JobState(job.state).finished:
         stop_job(session, job, JobState.CANCELLED)
     if job.state != JobState.CANCELLED:
@@ -198,10 +221,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
         NotFound: `job_not_found`.
         Conflict: `job_not_finished`, or `nothing_to_retry`.
     """
-    job = find_job(session, tenant_id, job_id)
-    session.refresh(job, with_for_update=True)
-    if job.deleted_at is not None:  # the upkeep took it between our two looks
-        raise NotFound("job_not_found", f"There is no job {job_id}.")
+    job = _locked(session, tenant_id, job_id, UNFINISHED)
     if not JobState(job.state).finished:
         raise Conflict("job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it.")
     if job.failed == 0:
@@ -210,10 +230,11 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
     rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
     items = (InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows)
-    idle = _first_pending(session, tenant_id, job.priority) is None
+    idle = session.scalars(select(_some_pending(tenant_id, job.priority))).one() is None
     retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
     session.execute(delete(Result).where(*failed))
     job.failed -= retried
+    job.done_before = job.succeeded + job.failed + job.cancelled
     job.state, job.started_at, job.finished_at = JobState.QUEUED, None, None
     job.expires_at = now + round(ttl_hours * HOUR_MS)
     job.version += 1
@@ -229,14 +250,15 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
     Raises:
         NotFound: `job_not_found`.
     """
-    job = find_job(session, tenant_id, job_id)
-    _stop_chunks(session, job.id, ChunkState.DONE)
-    unwritten = (Chunk.job_id == job.id, Chunk.state == ChunkState.CANCELLED)
-    session.execute(update(Chunk).where(*unwritten).values(state=ChunkState.DONE))
-    values: dict[str, Any] = {"deleted_at": now_ms(), "version": Job.version + 1}
+    job = _locked(session, tenant_id, job_id, UNWRITTEN)
+    now = session.execute(select(now_ms())).scalar_one()
+    _stop_chunks(session, job.id, UNWRITTEN, ChunkState.DONE)
     if not JobState(job.state).finished:
-        values |= {"state": JobState.CANCELLED, "finished_at": now_ms()}
-    session.execute(update(Job).where(Job.id == job.id).values(**values))
+        job.cancelled = job.total - job.succeeded - job.failed
+        job.state, job.finished_at = JobState.CANCELLED, now
+    job.deleted_at = now
+    job.version += 1
+    session.flush()
 
 
 def _only(given: dict[str, Any]) -> tuple[Any, str]:

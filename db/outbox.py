@@ -1,4 +1,4 @@
-"""The outbox of webhooks: written with the job's last result, sent under a lease, kept with every attempt."""
+"""The outbox of webhooks: written with what they tell of, sent under a lease, kept with every attempt."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
 from core.ids import new_id
-from core.outbound.links import job_links
 from core.states import DeliveryState
 from db.clock import now_ms
-from db.tables import Delivery, DeliveryAttempt, Job, Tenant
+from db.due import OPEN, choose_due
+from db.tables import Delivery, DeliveryAttempt, Tenant
 from db.webhook_secrets import previous_secrets
+
+WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Outgoing:
 
     id: str
     token: int
-    job_id: str
+    job_id: str | None
     url: str
     host: str
     body: str
@@ -46,43 +48,49 @@ class Attempt:
     error_message: str | None = None
 
 
-def enqueue(session: Session, job: Job) -> None:
-    """Write the webhook of a job that has just finished, if it asked for one; same transaction as the finish."""
-    if job.webhook_url is None:
-        return
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What shall be told, and to whom; see `db.announce` for what is said of a job.
+
+    Attributes:
+        subject: what it tells of, as a path below /v1, "jobs/ID".
+        data: the thin payload of a Standard Webhook: counts and links.
+        secret: the receiver's own; None: the tenant's signs.
+        job_id: with whose rows it goes; None: it stays until the retention is over.
+    """
+
+    tenant_id: str
+    url: str
+    event: str
+    subject: str
+    data: Mapping[str, Any]
+    secret: str | None = None
+    job_id: str | None = None
+
+
+def enqueue(session: Session, message: Message) -> str:
+    """Put a message into the outbox, in the transaction that makes it true; returns the delivery's id."""
     now = session.execute(select(now_ms())).scalar_one()
-    counts = {
-        "total": job.total,
-        "succeeded": job.succeeded,
-        "failed": job.failed,
-        "cancelled": job.cancelled,
-    }
-    body = {
-        "type": f"job.{job.state}",
-        "timestamp": datetime.fromtimestamp(now / 1000, UTC).isoformat().replace("+00:00", "Z"),
-        "data": {
-            "id": job.id,
-            "name": job.name,
-            "metadata": job.meta,
-            "state": job.state,
-            "counts": {**counts, "pending": 0},
-            "links": job_links(job.id, job.base_url),
-        },
-    }
+    time = datetime.fromtimestamp(now / 1000, UTC).isoformat().replace("+00:00", "Z")
+    body = {"type": message.event, "timestamp": time, "data": message.data}
+    delivery_id = new_id()
     session.execute(
         insert(Delivery).values(
-            id=new_id(),
-            job_id=job.id,
-            tenant_id=job.tenant_id,
-            url=job.webhook_url,
-            host=urlsplit(job.webhook_url).netloc.lower()[:300],
-            event=body["type"],
+            id=delivery_id,
+            job_id=message.job_id,
+            tenant_id=message.tenant_id,
+            subject=message.subject,
+            url=message.url,
+            host=urlsplit(message.url).netloc.lower()[:300],
+            secret=message.secret,
+            event=message.event,
             body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
             state=DeliveryState.PENDING,
             next_attempt_at=now,
             created_at=now,
         )
     )
+    return delivery_id
 
 
 def take_due(session: Session, *, limit: int, per_host: int, busy: Mapping[str, int], lease_ms: int) -> list[Outgoing]:
@@ -92,19 +100,10 @@ def take_due(session: Session, *, limit: int, per_host: int, busy: Mapping[str, 
         per_host: most at a time to one host: a receiver that does not answer holds up nobody but itself.
         busy: how many are on their way to a host already.
     """
-    is_due = (
-        Delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING]),
-        Delivery.next_attempt_at <= now_ms(),
-        Delivery.host.not_in([host for host, count in busy.items() if count >= per_host]),
-    )
-    place = func.row_number().over(partition_by=Delivery.host, order_by=Delivery.next_attempt_at)
-    ranked = select(Delivery.id, Delivery.host, place.label("place")).where(*is_due).subquery()
-    first = session.execute(
-        select(ranked.c.id, ranked.c.host, ranked.c.place).where(ranked.c.place <= per_host).limit(limit)
-    )
-    wanted = [row.id for row in first if row.place <= per_host - busy.get(row.host, 0)]
-    locked = select(Delivery.id).where(Delivery.id.in_(wanted), *is_due).with_for_update(skip_locked=True)
-    ids = session.scalars(locked).all()
+    wanted = choose_due(session, limit=limit, per_host=per_host, busy=busy)
+    locked = select(Delivery.id, Delivery.state, (Delivery.next_attempt_at <= now_ms()).label("due"))
+    rows = session.execute(locked.where(Delivery.id.in_(wanted)).with_for_update(skip_locked=True))
+    ids = [row.id for row in rows if row.due and row.state in WAITING]  # as it is now that nobody else can take it
     if not ids:
         return []
     session.execute(
@@ -112,20 +111,21 @@ def take_due(session: Session, *, limit: int, per_host: int, busy: Mapping[str, 
         .where(Delivery.id.in_(ids))
         .values(state=DeliveryState.SENDING, token=Delivery.token + 1, next_attempt_at=now_ms() + lease_ms)
     )
-    rows = session.execute(
-        select(Delivery, Job.webhook_secret, Tenant.webhook_secret)
-        .join(Job, Job.id == Delivery.job_id)
+    leased = session.execute(
+        select(Delivery, Tenant.webhook_secret)
         .join(Tenant, Tenant.id == Delivery.tenant_id)
         .where(Delivery.id.in_(ids))
+        .execution_options(populate_existing=True)
     ).all()
-    previous = previous_secrets(session, {d.tenant_id for d, job_secret, _ in rows if not job_secret})
-    return [
+    previous = previous_secrets(session, {d.tenant_id for d, _ in leased if not d.secret})
+    taken = [
         Outgoing(
-            d.id, d.token, d.job_id, d.url, d.host, d.body, job_secret or tenant_secret, d.attempts,
-            () if job_secret else previous.get(d.tenant_id, ()),
+            d.id, d.token, d.job_id, d.url, d.host, d.body, d.secret or tenant_secret, d.attempts,
+            () if d.secret else previous.get(d.tenant_id, ()),
         )
-        for d, job_secret, tenant_secret in rows
+        for d, tenant_secret in leased
     ]  # fmt: skip
+    return sorted(taken, key=lambda sent: wanted.index(sent.id))
 
 
 def record_attempt(
@@ -137,7 +137,8 @@ def record_attempt(
         False if the delivery was no longer ours (its lease lapsed, or it was asked for again); the attempt is
         kept all the same, for it did happen.
     """
-    if session.get(Delivery, sent.id) is None:  # its job was removed meanwhile
+    there = select(Delivery.id).where(Delivery.id == sent.id).with_for_update(read=True, key_share=True)
+    if session.scalars(there).one_or_none() is None:  # its job was removed meanwhile
         return False
     session.execute(
         insert(DeliveryAttempt).values(
@@ -159,8 +160,24 @@ def record_attempt(
 
 def list_deliveries(session: Session, tenant_id: str, job_id: str) -> list[dict[str, Any]]:
     """A job's deliveries with every attempt, oldest first; times in milliseconds."""
-    where = (Delivery.job_id == job_id, Delivery.tenant_id == tenant_id)
-    deliveries = session.scalars(select(Delivery).where(*where).order_by(Delivery.id)).all()
+    query = select(Delivery).where(Delivery.job_id == job_id, Delivery.tenant_id == tenant_id)
+    return _views(session, query.order_by(Delivery.id))
+
+
+def page_deliveries(
+    session: Session, tenant_id: str, *, limit: int, before: str | None = None, state: str | None = None
+) -> list[dict[str, Any]]:
+    """As `list_deliveries`, a tenant's over all jobs: newest first, at most `limit`, older than the id `before`."""
+    query = select(Delivery).where(Delivery.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(Delivery.id < before)
+    if state is not None:
+        query = query.where(Delivery.state == state)
+    return _views(session, query.order_by(Delivery.id.desc()).limit(limit))
+
+
+def _views(session: Session, query: Select[Delivery]) -> list[dict[str, Any]]:
+    deliveries = session.scalars(query.execution_options(populate_existing=True)).all()
     ids = [delivery.id for delivery in deliveries]
     attempts: dict[str, list[dict[str, Any]]] = {key: [] for key in ids}
     for row in session.scalars(
@@ -170,14 +187,15 @@ def list_deliveries(session: Session, tenant_id: str, job_id: str) -> list[dict[
         attempts[row.delivery_id].append(
             {"at": row.at, "status": row.status, "error": error, "duration_s": row.duration_s}
         )
-    return [_delivery_view(d, attempts[d.id]) for d in deliveries]
+    return [_view(delivery, attempts[delivery.id]) for delivery in deliveries]
 
 
-def _delivery_view(delivery: Delivery, attempts: list[dict[str, Any]]) -> dict[str, Any]:
-    waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.SENDING)
+def _view(delivery: Delivery, attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    waiting = delivery.state in WAITING
     return {
         "id": delivery.id,
         "job_id": delivery.job_id,
+        "subject": delivery.subject,
         "url": delivery.url,
         "event": delivery.event,
         "state": delivery.state,
@@ -193,24 +211,23 @@ def redeliver(session: Session, tenant_id: str, delivery_id: str) -> dict[str, A
     Raises:
         NotFound: `delivery_not_found`.
     """
-    changed = session.execute(
+    mine = (Delivery.id == delivery_id, Delivery.tenant_id == tenant_id)
+    session.execute(
         update(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.tenant_id == tenant_id)
+        .where(*mine)
         .values(state=DeliveryState.PENDING, attempts=0, token=Delivery.token + 1, next_attempt_at=now_ms())
-        .returning(Delivery.job_id)
-    ).scalar_one_or_none()
-    if changed is None:
+    )
+    found = _views(session, select(Delivery).where(*mine))
+    if not found:
         raise NotFound("delivery_not_found", f"There is no delivery {delivery_id}.")
-    views = list_deliveries(session, tenant_id, changed)
-    return next(view for view in views if view["id"] == delivery_id)
+    return found[0]
 
 
 def oldest_due_ms(session: Session) -> int | None:
     """When the delivery that has waited longest became due, or None."""
-    waiting = or_(Delivery.state == DeliveryState.PENDING, Delivery.state == DeliveryState.SENDING)
     return session.scalars(
         select(Delivery.next_attempt_at)
-        .where(waiting, Delivery.next_attempt_at <= now_ms())
+        .where(OPEN, Delivery.next_attempt_at <= now_ms())
         .order_by(Delivery.next_attempt_at)
         .limit(1)
     ).first()

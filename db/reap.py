@@ -31,10 +31,11 @@ def reap_leases(session: Session, *, max_attempts: int, limit: int = 100, worker
         worker: take back this worker's chunks whatever their lease, because it is known to be gone.
     """
     gone = Chunk.worker == worker if worker is not None else Chunk.lease_until < now_ms()
+    # By job: failing an item locks its job, and two that reap must lock their jobs in the same order.
     lapsed = session.scalars(
         select(Chunk)
         .where(Chunk.state == ChunkState.LEASED, gone)
-        .order_by(Chunk.id)
+        .order_by(Chunk.job_id, Chunk.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()

@@ -26,6 +26,7 @@ from core.states import Priority
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows itself only for INTEGER
 Json = JSON().with_variant(JSONB(), "postgresql")
 Id = String(36)
+FIRST_OF_ITS_CONTENT = text("NOT duplicate")  # of a tenant's uploads
 
 
 class Base(DeclarativeBase):
@@ -45,6 +46,7 @@ class Tenant(Base):
     webhook_secret: Mapped[str]
     served: Mapped[int] = mapped_column(server_default="0")  # at bulk priority
     served_interactive: Mapped[int] = mapped_column(server_default="0")
+    upload_bytes: Mapped[int] = mapped_column(server_default="0")  # of all its uploads, for the quota
     created_at: Mapped[int]
     __table_args__ = (
         Index("ix_tenants_served", "served", "id"),
@@ -97,6 +99,7 @@ class Job(Base):
     succeeded: Mapped[int] = mapped_column(server_default="0")
     failed: Mapped[int] = mapped_column(server_default="0")
     cancelled: Mapped[int] = mapped_column(server_default="0")
+    done_before: Mapped[int] = mapped_column(default=0, server_default="0")  # items that a retry found done
     version: Mapped[int] = mapped_column(server_default="1")
     webhook_url: Mapped[str | None]
     webhook_secret: Mapped[str | None]
@@ -163,14 +166,17 @@ class Result(Base):
 
 
 class Delivery(Base):
-    """The outbox: a webhook to send, written in the transaction that finished the job."""
+    """The outbox: a webhook to send, written in the transaction that made it true."""
 
     __tablename__ = "deliveries"
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    # null: it tells of something else than a job, or of a job whose removal it shall outlive
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     tenant_id: Mapped[str] = mapped_column(Id)
+    subject: Mapped[str]  # what it tells of, as a path below /v1: jobs/ID
     url: Mapped[str]
     host: Mapped[str] = mapped_column(String(300))  # host:port; a silent one must not hold up the others
+    secret: Mapped[str | None]  # the receiver's own; null: the tenant's
     event: Mapped[str] = mapped_column(String(64))
     body: Mapped[str]
     state: Mapped[str] = mapped_column(String(16))
@@ -178,7 +184,12 @@ class Delivery(Base):
     token: Mapped[int] = mapped_column(Integer, server_default="0")
     next_attempt_at: Mapped[int]  # while sending: when the lease ends
     created_at: Mapped[int]
-    __table_args__ = (_partial("ix_deliveries_due", "next_attempt_at", where="state IN ('pending', 'sending')"),)
+    __table_args__ = (
+        _partial("ix_deliveries_due", "next_attempt_at", where="state IN ('pending', 'sending')"),
+        _partial("ix_deliveries_host", "host", "next_attempt_at", where="state IN ('pending', 'sending')"),
+        Index("ix_deliveries_list", "tenant_id", "id"),
+        Index("ix_deliveries_state", "tenant_id", "state", "id"),
+    )
 
 
 class DeliveryAttempt(Base):
@@ -208,17 +219,44 @@ class IdempotencyKey(Base):
     locked_until: Mapped[int]
 
 
+class UploadFile(Base):
+    """The bytes of uploads, whoever owns them; they lie in the upload store. The row comes before them, and goes with
+    them: see db.upload_files."""
+
+    __tablename__ = "upload_files"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    check_at: Mapped[int | None]  # from then on somebody may see whether any upload still needs the bytes
+    __table_args__ = (_partial("ix_upload_files_check", "check_at", where="check_at IS NOT NULL"),)
+
+
 class Upload(Base):
-    """An uploaded image; its bytes lie in the upload store under their SHA-256."""
+    """An uploaded image of a tenant's; its bytes lie in the upload store under their SHA-256."""
 
     __tablename__ = "uploads"
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(ForeignKey("upload_files.sha256"), index=True)
     bytes: Mapped[int]
     width: Mapped[int]
     height: Mapped[int]
     created_at: Mapped[int]
+    used_at: Mapped[int] = mapped_column(index=True)  # when it was last sent, or known to be needed by a job
+    # A second id of the same bytes, given when two uploads raced; jobs name it, so it stays (before migration 0002)
+    duplicate: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    __table_args__ = (
+        Index(
+            "ux_uploads_content", "tenant_id", "sha256", unique=True,
+            sqlite_where=FIRST_OF_ITS_CONTENT, postgresql_where=FIRST_OF_ITS_CONTENT,
+        ),
+    )  # fmt: skip
+
+
+class UploadUse(Base):
+    """A job names an upload, which must stay while the job is unfinished."""
+
+    __tablename__ = "upload_uses"
+    upload_id: Mapped[str] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class Worker(Base):

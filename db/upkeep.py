@@ -9,8 +9,9 @@ from core.inputs import ItemResult, unpack_items
 from core.states import ChunkState, JobState
 from db.clock import now_ms
 from db.jobs import stop_job
+from db.locks import lock_job_and_chunks
 from db.store import insert_rows
-from db.tables import Chunk, IdempotencyKey, Job, Result, Worker
+from db.tables import Chunk, IdempotencyKey, Job, Result, UploadUse, Worker
 
 DAY_MS = 86_400_000
 PURGE_ROWS = 1_000
@@ -40,12 +41,17 @@ def write_cancelled(session: Session, job_id: str | None = None) -> int:
 
 def expire_one(session: Session) -> str | None:
     """End a job whose time is up; returns its id."""
-    overdue = select(Job).where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]), Job.expires_at < now_ms())
-    job = session.scalars(overdue.limit(1)).one_or_none()
-    if job is None:
-        return None
-    stop_job(session, job, JobState.EXPIRED)
-    return job.id
+    overdue = (Job.state.in_([JobState.QUEUED, JobState.RUNNING]), Job.expires_at < now_ms())
+    while (job_id := session.scalars(select(Job.id).where(*overdue).limit(1)).one_or_none()) is not None:
+        attempt = session.begin_nested()
+        job = lock_job_and_chunks(session, job_id)
+        # Once more, now that nobody can change it: it may have finished, and even been given a new term by a retry.
+        if job is not None and session.scalars(select(Job.id).where(Job.id == job_id, *overdue)).first() is not None:
+            stop_job(session, job, JobState.EXPIRED)
+            attempt.commit()
+            return job_id
+        attempt.rollback()  # its locks too, before another job's are taken
+    return None
 
 
 def retire_one(session: Session, *, retention_days: float) -> str | None:
@@ -60,16 +66,34 @@ def retire_one(session: Session, *, retention_days: float) -> str | None:
 
 def purge(session: Session) -> int:
     """Remove a slice of the rows of a deleted job; returns the number of rows."""
-    job_id = session.scalars(select(Job.id).where(Job.deleted_at.is_not(None)).limit(1)).one_or_none()
+    deleted = select(Job.id).where(Job.deleted_at.is_not(None)).limit(1)
+    job_id = session.scalars(deleted.with_for_update(skip_locked=True, key_share=True)).one_or_none()
     if job_id is None:
         return 0
     seqs = select(Result.seq).where(Result.job_id == job_id).limit(PURGE_ROWS)
     gone = session.execute(delete(Result).where(Result.job_id == job_id, Result.seq.in_(seqs)))
     removed: int = gone.rowcount  # type: ignore[attr-defined]
-    if removed < PURGE_ROWS:
-        session.execute(delete(Job).where(Job.id == job_id))  # takes its chunks and deliveries along
-        removed += 1
+    if removed == 0:
+        removed = _purge_uses(session, job_id) or _purge_chunks(session, job_id)
+    if removed == 0 and session.scalars(select(Chunk.id).where(Chunk.job_id == job_id).limit(1)).first() is None:
+        session.execute(delete(Job).where(Job.id == job_id))  # takes its deliveries along
+        removed = 1
     return removed
+
+
+def _purge_uses(session: Session, job_id: str) -> int:
+    some = select(UploadUse.upload_id).where(UploadUse.job_id == job_id).limit(PURGE_ROWS)
+    gone = session.execute(delete(UploadUse).where(UploadUse.job_id == job_id, UploadUse.upload_id.in_(some)))
+    removed: int = gone.rowcount  # type: ignore[attr-defined]
+    return removed
+
+
+def _purge_chunks(session: Session, job_id: str) -> int:
+    """Remove a slice of a deleted job's chunks, but for those that somebody is writing rows of."""
+    some = select(Chunk.id).where(Chunk.job_id == job_id).order_by(Chunk.id).limit(PURGE_ROWS)
+    ids = session.scalars(some.with_for_update(skip_locked=True)).all()
+    session.execute(delete(Chunk).where(Chunk.id.in_(ids)))
+    return len(ids)
 
 
 def purge_small(session: Session) -> None:

@@ -1,6 +1,7 @@
 """The scheduler: keeps the rows moving and sends webhooks. `python -m scheduler.main`
 
-It needs the database alone. Several may run: whatever they do is claimed in the database first.
+It needs the database alone, and the uploads only to clear them away. Several may run: whatever they do is claimed in
+the database first.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from core.metrics_server import serve_metrics
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.startup import starting_settings
+from core.storage.uploads import open_upload_store
 from db.engine import Database
 from scheduler.chores import Chores
 from scheduler.metrics import SchedulerMetrics
+from scheduler.uploads import UploadChores
 from scheduler.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)
@@ -66,12 +69,16 @@ def run(settings: Settings, stop: threading.Event) -> None:
         Chore("expire", 15.0, upkeep.expire),
         Chore("purge", 1.0, upkeep.purge),
     ]
+    files = UploadChores(database, open_upload_store(settings), settings)
+    uploads = [Chore("expire uploads", 60.0, files.expire), Chore("upload bytes", 10.0, files.remove_bytes)]
     log.info("scheduler is running")
-    # Webhooks on a thread of their own: clearing away a big job must not delay them.
-    sending = threading.Thread(target=_repeat, args=(webhooks, stop), name="webhooks")
-    sending.start()
+    # On threads of their own: clearing away a big job must not delay webhooks, nor a slow bucket anything else.
+    others = [threading.Thread(target=_repeat, args=(some, stop)) for some in (webhooks, uploads)]
+    for thread in others:
+        thread.start()
     _repeat(chores, stop, Heartbeat(settings.heartbeat_file))
-    sending.join()
+    for thread in others:
+        thread.join()
     http.close()
     doorbell.close()
     database.close()

@@ -30,6 +30,7 @@ JITTER = 0.2
 RETRY_AFTER_MAX_S = 24 * 3600
 AT_A_TIME = 32
 PER_HOST = 4  # of them; a receiver that does not answer holds up nobody else
+FOR_NEW_HOSTS = 8  # of them, for hosts with nothing on its way: several that do not answer must not fill all places
 # The status line is the answer. Of the body, which nobody reads, so much is taken in that the connection can be kept.
 ANSWER_MAX_BYTES = 8 * 1024
 ANSWER_BODY_S = 2.0
@@ -60,7 +61,10 @@ class WebhookSender:
             if outbox.oldest_due_ms(session) is None:
                 return
         with self._database.write() as session:
-            due = outbox.take_due(session, limit=room, per_host=PER_HOST, busy=busy, lease_ms=lease_ms)
+            limit = max(0, room - FOR_NEW_HOSTS)
+            due = outbox.take_due(session, limit=limit, per_host=PER_HOST, busy=busy, lease_ms=lease_ms)
+            busy.update(sent.host for sent in due)
+            due += outbox.take_due(session, limit=room - len(due), per_host=1, busy=busy, lease_ms=lease_ms)
         for delivery in due:
             self._sending[self._send(delivery)] = (delivery, time.monotonic())
 

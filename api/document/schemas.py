@@ -170,7 +170,8 @@ class DeliveryView(_Answer):
     """A webhook and every attempt to send it."""
 
     id: str = Field(pattern=UUID)
-    job_id: str
+    job_id: str | None
+    subject: str = Field(description="What it tells of, as a path below /v1.")
     url: str
     event: str
     state: Literal["pending", "sending", "delivered", "failed"]
@@ -181,6 +182,10 @@ class DeliveryView(_Answer):
 
 class DeliveryList(_Answer):
     data: list[DeliveryView]
+
+
+class DeliveryPage(DeliveryList):
+    next_cursor: str | None
 
 
 class SecretView(_Answer):

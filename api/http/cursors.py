@@ -10,6 +10,7 @@ from core.errors import RequestError
 # The document shows these patterns, and all that matches them is accepted.
 RESULTS: Final = "^from-(0|[1-9][0-9]{0,11})$"
 JOBS: Final = "^before-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+DELIVERIES: Final = JOBS
 
 
 def after_seq(seq: int) -> str:
@@ -20,6 +21,11 @@ def after_seq(seq: int) -> str:
 def before_job(job_id: str) -> str:
     """The cursor of the jobs older than one."""
     return f"before-{job_id}"
+
+
+def before_delivery(delivery_id: str) -> str:
+    """The cursor of the webhooks older than one."""
+    return before_job(delivery_id)
 
 
 def read_seq(cursor: str) -> int:
@@ -38,6 +44,15 @@ def read_job_id(cursor: str) -> str:
         RequestError: `cursor_invalid`.
     """
     return _read(cursor, JOBS)
+
+
+def read_delivery_id(cursor: str) -> str:
+    """The delivery that a cursor means.
+
+    Raises:
+        RequestError: `cursor_invalid`.
+    """
+    return _read(cursor, DELIVERIES)
 
 
 def _read(cursor: str, pattern: str) -> str:

@@ -34,6 +34,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "length_required": Problem(411, "Content-Length is needed"),
     "body_too_large": Problem(413, "The body is too large"),
     "upload_too_large": Problem(413, "The upload is too large"),
+    "upload_quota_exceeded": Problem(413, "There is no room for more uploads"),
     # What it says
     "field_invalid": Problem(422, "A field is wrong"),
     "field_unknown": Problem(422, "A field is unknown"),
@@ -71,6 +72,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "job_finished": Problem(409, "The job has finished"),
     "job_not_finished": Problem(409, "The job has not finished"),
     "nothing_to_retry": Problem(409, "Nothing failed"),
+    "upload_in_use": Problem(409, "An unfinished job needs the upload"),
     # Our own trouble
     "internal_error": Problem(500, "Something went wrong here"),
     "model_unavailable": Problem(503, "The model cannot be used at present"),

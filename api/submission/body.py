@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import request
@@ -42,6 +42,7 @@ class Body:
         self._verified = bool(environ.get(BODY_VERIFIED))
         self._read = 0
         self._hash = hashlib.sha256()
+        self.on_block: Callable[[], None] = lambda: None  # called as often as bytes arrive
 
     def blocks(self) -> Iterator[bytes]:
         """The body's bytes as they arrive.
@@ -56,6 +57,7 @@ class Body:
         while block := self._stream.read(BLOCK):
             self._read += len(block)
             self._hash.update(block)
+            self.on_block()
             yield block
         if self._expected is not None and self._read != self._expected:
             message = f"{self._read:,} of {self._expected:,} bytes arrived; nothing was accepted."

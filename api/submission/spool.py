@@ -10,7 +10,8 @@ from types import TracebackType
 
 from core.inputs import PackedChunk
 
-_HEAD = struct.Struct("<qqqq")
+_HEAD = struct.Struct("<qqqqq")
+_BETWEEN = "\0"  # no id holds it: it could not be stored
 
 
 class Spool:
@@ -24,16 +25,19 @@ class Spool:
     def fill(self, chunks: Iterable[PackedChunk]) -> None:
         """Write all chunks."""
         for chunk in chunks:
-            self._file.write(_HEAD.pack(chunk.first_seq, chunk.last_seq, chunk.size, len(chunk.blob)))
-            self._file.write(chunk.blob)
+            uploads = _BETWEEN.join(chunk.uploads).encode()
+            lengths = (len(chunk.blob), len(uploads))
+            self._file.write(_HEAD.pack(chunk.first_seq, chunk.last_seq, chunk.size, *lengths))
+            self._file.write(chunk.blob + uploads)
             self.items += chunk.size
 
     def read(self) -> Iterator[PackedChunk]:
         """The chunks, in the order they were written."""
         self._file.seek(0)
         while head := self._file.read(_HEAD.size):
-            first, last, size, length = _HEAD.unpack(head)
-            yield PackedChunk(first, last, size, self._file.read(length))
+            first, last, size, length, names = _HEAD.unpack(head)
+            blob, uploads = self._file.read(length), self._file.read(names).decode()
+            yield PackedChunk(first, last, size, blob, tuple(uploads.split(_BETWEEN)) if uploads else ())
 
     def __enter__(self) -> Spool:
         return self

@@ -15,12 +15,12 @@ from pydantic import Field
 from api.services import Services
 from api.submission.body import Body
 from api.submission.inputs import parse_input
+from api.submission.key_lock import BEFORE_STORING_S, KeyLock
 from api.submission.lines import PARSERS
 from api.submission.query_fields import fields_of_query
 from api.submission.spool import Spool
 from api.submission.strict_json import loads_body
 from core.errors import Conflict, NotFound, RequestError
-from core.ids import new_id
 from core.inputs import InputItem, cut_chunks
 from db import idempotency
 from db.jobs import job_version
@@ -81,17 +81,16 @@ def submit(services: Services, submission: Submission) -> Accepted:
         RequestError: the submission is refused, and nothing of it is stored.
     """
     if submission.key is None:
-        return Accepted(_accept(services, submission, owner=None), replayed=False)
-    owner, tenant = new_id(), submission.caller.tenant_id
-    with services.database.write() as session:
-        known = idempotency.reserve(session, tenant, submission.key, owner)
+        return Accepted(_accept(services, submission, lock=None), replayed=False)
+    lock = KeyLock(services.database, submission.caller.tenant_id, submission.key)
+    known = lock.take()
     if known is not None:
         return Accepted(_replay(services, submission, known), replayed=True)
+    submission.body.on_block = lock.renew
     try:
-        return Accepted(_accept(services, submission, owner), replayed=False)
+        return Accepted(_accept(services, submission, lock), replayed=False)
     except BaseException:
-        with services.database.write() as session:
-            idempotency.release(session, tenant, submission.key, owner)
+        lock.release()
         raise
 
 
@@ -110,13 +109,13 @@ def _replay(services: Services, submission: Submission, known: idempotency.Known
     return known.response
 
 
-def _accept(services: Services, submission: Submission, owner: str | None) -> dict[str, Any]:
+def _accept(services: Services, submission: Submission, lock: KeyLock | None) -> dict[str, Any]:
     with Spool(services.settings.data_dir) as spool:
         if submission.content_type == JSON:
             plan = _read_json(services, submission, spool)
         else:
             plan = _read_stream(services, submission, spool)
-        return _store(services, submission, plan, spool, owner)
+        return _store(services, submission, plan, spool, lock)
 
 
 def _read_json(services: Services, submission: Submission, spool: Spool) -> JobPlan:
@@ -166,16 +165,15 @@ def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -
 
 
 def _store(
-    services: Services, submission: Submission, plan: JobPlan, spool: Spool, owner: str | None
+    services: Services, submission: Submission, plan: JobPlan, spool: Spool, lock: KeyLock | None
 ) -> dict[str, Any]:
+    if lock is not None:
+        lock.renew(BEFORE_STORING_S)
     with take_orders(services.database, services.doorbell, services.settings) as orders:
         job = orders.create(plan, spool.read(), spool.items)
         view = submission.view(job)
-        if submission.key is not None and owner is not None:
-            idempotency.complete(
-                orders.session, plan.tenant_id, submission.key, owner,
-                fingerprint=_fingerprint(submission), job_id=plan.id, response=view,
-            )  # fmt: skip
+        if lock is not None:
+            lock.complete(orders.session, _fingerprint(submission), view)
     services.metrics.inputs.labels(view["priority"]).inc(spool.items)
     return view
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
+from api.document import parameters
 from api.document.operations import Answer, Operation, describe
-from api.document.schemas import DeliveryList, DeliveryView, SecretView
+from api.document.schemas import DeliveryList, DeliveryPage, DeliveryView, SecretView
 from api.http.answers import answer
 from api.http.auth import caller
+from api.http.cursors import DELIVERIES, before_delivery, read_delivery_id
+from api.http.queries import choice_parameter, int_parameter
 from api.services import services
 from api.v1.views import delivery_view, iso
+from core.states import DeliveryState
 from db.jobs import find_job
-from db.outbox import list_deliveries, redeliver
+from db.outbox import list_deliveries, page_deliveries, redeliver
 from db.webhook_secrets import previous_until_ms
 
 blueprint = Blueprint("deliveries", __name__)
@@ -31,6 +35,29 @@ def index(job_id: str) -> Response:
         find_job(session, caller().tenant_id, job_id)
         found = list_deliveries(session, caller().tenant_id, job_id)
     return answer({"data": [delivery_view(delivery) for delivery in found]})
+
+
+@blueprint.get("/v1/deliveries")
+@describe(
+    Operation(
+        "List webhooks of all jobs, newest first",
+        "webhooks",
+        {200: Answer("A page.", DeliveryPage)},
+        description="With `state=failed` those that were given up, with `state=pending` those to be tried again.",
+        parameters=(parameters.limit(100, 20), parameters.cursor(DELIVERIES), parameters.state(tuple(DeliveryState))),
+        problems=("parameter_invalid", "cursor_invalid"),
+    )
+)
+def every() -> Response:
+    limit = int_parameter(request.args, "limit", 1, 100, 20)
+    state = choice_parameter(request.args, "state", tuple(DeliveryState))
+    cursor = request.args.get("cursor")
+    before = read_delivery_id(cursor) if cursor is not None else None
+    with services().database.read() as session:
+        found = page_deliveries(session, caller().tenant_id, limit=limit + 1, before=before, state=state)
+    views = [delivery_view(delivery) for delivery in found[:limit]]
+    more = before_delivery(views[-1]["id"]) if len(found) > limit else None
+    return answer({"data": views, "next_cursor": more})
 
 
 @blueprint.post("/v1/deliveries/<id:delivery_id>/redeliver")

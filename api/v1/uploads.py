@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.formparser import parse_form_data
@@ -14,8 +16,10 @@ from api.http.auth import caller
 from api.services import base_url, services
 from api.submission.body import Body, refuse_coded_body
 from core.errors import ItemError, NotFound, RequestError
-from core.images.decode import inspect_image
-from db.uploads import read_upload, record_upload
+from core.images.decode import ImageInfo, inspect_image
+from db import upload_files
+from db.upload_removal import delete_upload
+from db.uploads import check_quota, read_upload, record_upload
 
 blueprint = Blueprint("uploads", __name__)
 FORM = "multipart/form-data"
@@ -33,10 +37,17 @@ FILE_SCHEMA = {
         "Upload an image",
         "uploads",
         {201: Answer("Stored; the same image gets the same id.", UploadView, headers=("Location",))},
+        description="It stays until you remove it, or until it was neither sent again nor needed by a job for long (by "
+        "default 90 days).",
         body={FORM: FILE_SCHEMA},
         problems=(
-            *("file_missing", "upload_too_large", "unsupported_media_type", "request_timeout", "bad_request"),
+            "file_missing",
+            "upload_too_large",
+            "upload_quota_exceeded",
+            "unsupported_media_type",
+            "request_timeout",
             "storage_unavailable",
+            "bad_request",
         ),
     )
 )
@@ -46,13 +57,28 @@ def create() -> Response:
         info = inspect_image(data, services().settings.image_max_pixels)
     except ItemError as error:
         raise RequestError(error.code, error.message, where="file") from None
-    sha256 = services().uploads.put(data)  # before the row: a row promises that the bytes are there
-    with services().database.write() as session:
-        upload_id = record_upload(
-            session, caller().tenant_id, sha256=sha256, size=len(data), width=info.width, height=info.height
-        )
-        view = read_upload(session, caller().tenant_id, upload_id)
-    return answer(view, 201, Location=f"{base_url()}/v1/uploads/{upload_id}")
+    view = _keep(data, info)
+    return answer(view, 201, Location=f"{base_url()}/v1/uploads/{view['id']}")
+
+
+def _keep(data: bytes, info: ImageInfo) -> dict[str, Any]:
+    """Store an image; the upload. The bytes come before the row, for a row promises that they are there, and are
+    announced before they come, so that nobody takes them for unneeded ones meanwhile."""
+    tenant_id, sha256 = caller().tenant_id, hashlib.sha256(data).hexdigest()
+    size = {"bytes": len(data), "width": info.width, "height": info.height}
+    quota_bytes = services().settings.upload_quota_bytes
+    while True:
+        with services().database.write() as session:
+            check_quota(session, tenant_id, sha256=sha256, size=len(data), quota_bytes=quota_bytes)
+            announced = upload_files.announce(session, sha256)
+        services().uploads.put(data)
+        with services().database.write() as session:
+            if upload_files.hold(session, sha256, announced):
+                upload_id = record_upload(
+                    session, tenant_id, sha256=sha256, size=len(data), width=info.width, height=info.height,
+                    quota_bytes=quota_bytes,
+                )  # fmt: skip
+                return {"id": upload_id, "sha256": sha256, **size}
 
 
 @blueprint.get("/v1/uploads/<id:upload_id>")
@@ -70,6 +96,21 @@ def read(upload_id: str) -> Response:
     if view is None:
         raise NotFound("upload_not_found", f"There is no upload {upload_id}.")
     return answer(view)
+
+
+@blueprint.delete("/v1/uploads/<id:upload_id>")
+@describe(
+    Operation(
+        "Remove an upload",
+        "uploads",
+        {204: Answer("Gone; its bytes go too unless another upload has the same.")},
+        problems=("upload_not_found", "upload_in_use"),
+    )
+)
+def delete(upload_id: str) -> Response:
+    with services().database.write() as session:
+        delete_upload(session, caller().tenant_id, upload_id)
+    return Response(status=204)
 
 
 def _file() -> bytes:

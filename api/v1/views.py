@@ -51,11 +51,13 @@ def job_view(job: Job, base_url: str) -> dict[str, Any]:
 
 
 def _eta(job: Job, done: int) -> float | None:
-    """What is left at the pace since the start, in seconds."""
-    if JobState(job.state).finished or not done or job.started_at is None:
+    """What is left at the pace since the start, in seconds. What a retry found done has not been done since then."""
+    if JobState(job.state).finished or job.started_at is None:
         return None
-    elapsed = max(0.0, time.time() - job.started_at / 1000)
-    return round(elapsed * (job.total - done) / done, 1)
+    since, elapsed = done - job.done_before, time.time() - job.started_at / 1000
+    if since <= 0 or elapsed <= 0:  # nothing to go by; or the database's clock is ahead of ours
+        return None
+    return round(elapsed * (job.total - done) / since, 1)
 
 
 def delivery_view(delivery: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,12 @@ class UploadStore(Protocol):
                 business of whoever uploaded it.
         """
 
+    def has(self, sha256: str) -> bool:
+        """Whether there are bytes with this SHA-256."""
+
+    def delete(self, sha256: str) -> None:
+        """Remove the bytes with this SHA-256; if there are none, nothing happens."""
+
 
 class FolderUploads:
     """Uploads in a folder: ab/cd/abcd…"""
@@ -73,6 +79,14 @@ class FolderUploads:
         except FileNotFoundError:
             raise _missing() from None
 
+    def has(self, sha256: str) -> bool:
+        """See UploadStore."""
+        return (self._folder / _name(sha256)).exists()
+
+    def delete(self, sha256: str) -> None:
+        """See UploadStore."""
+        (self._folder / _name(sha256)).unlink(missing_ok=True)
+
 
 class BucketUploads:
     """Uploads below a prefix in a bucket."""
@@ -101,6 +115,14 @@ class BucketUploads:
                 raise _missing() from None
             # Never permanent: the bucket is the operator's own, and so is whatever is wrong with it.
             raise ItemError(error.code, f"the upload {error.what}", permanent=False) from error
+
+    def has(self, sha256: str) -> bool:
+        """See UploadStore; also raises what S3Store.list raises."""
+        return any(self._store.list(self._bucket, self._key(sha256)))
+
+    def delete(self, sha256: str) -> None:
+        """See UploadStore; also raises what S3Store.delete raises."""
+        self._store.delete(self._bucket, self._key(sha256))
 
     def _key(self, sha256: str) -> str:
         return f"{self._prefix}/{_name(sha256)}".lstrip("/")

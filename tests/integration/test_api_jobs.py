@@ -8,13 +8,17 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from core.errors import ItemError, NotFound
 from core.inputs import ItemResult
 from db.claims import claim_chunk
+from db.clock import now_ms
 from db.engine import Database
 from db.store import store_results
+from db.tables import Job
 from tests.support.api import Caller
+from tests.support.jobs import must_claim, successes
 
 
 def finish(database: Database, bad: set[int] = frozenset()) -> None:  # type: ignore[assignment]
@@ -49,6 +53,27 @@ def test_a_job_is_read_with_an_etag(acme: Caller, database: Database) -> None:
     assert done.json["progress"] == 1.0
     assert done.json["finished_at"].endswith("Z")
     assert "Retry-After" not in done.headers
+
+
+def test_the_time_left_after_a_retry_is_guessed_from_the_pace_since_then(acme: Caller, database: Database) -> None:
+    """Eight items were done before. Counted in, they would make the second run look thrice as fast as it is."""
+    path = f"/v1/jobs/{acme.submit([f'http://a/{n}' for n in range(20)])['id']}"
+
+    def started_seconds_ago(seconds: int) -> None:
+        with database.write() as session:
+            session.execute(update(Job).values(started_at=now_ms() - 1000 * seconds))
+
+    finish(database, bad=set(range(8, 20)))
+    assert acme.send("POST", f"{path}/retry").json["eta_seconds"] is None
+    claims = [must_claim(database) for _ in range(3)]
+    started_seconds_ago(10)
+    running = acme.get(path).json
+    assert (running["state"], running["counts"]["succeeded"], running["eta_seconds"]) == ("running", 8, None)
+    with database.write() as session:
+        store_results(session, claims[0], successes(claims[0]))
+    assert 20 <= acme.get(path).json["eta_seconds"] < 60  # 8 left, 4 done in the 10 s and what this test takes
+    started_seconds_ago(-10)  # the database's clock is ahead of ours
+    assert acme.get(path).json["eta_seconds"] is None
 
 
 def test_waiting_ends_with_the_job_and_not_before_a_client_must(acme: Caller, database: Database) -> None:

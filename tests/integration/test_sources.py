@@ -298,6 +298,18 @@ def test_uploads(store: UploadStore) -> None:
         assert caught.value.code == "upload_not_found"
 
 
+def test_uploads_that_are_removed_are_gone_and_can_come_again(store: UploadStore) -> None:
+    kept, gone = store.put(b"kept"), store.put(b"gone")
+    assert (store.has(kept), store.has(gone), store.has("0" * 64)) == (True, True, False)
+    for _ in range(2):  # what is gone already is removed without a complaint
+        store.delete(gone)
+        assert not store.has(gone)
+    with pytest.raises(ItemError, match="upload_not_found"):
+        store.get(gone)
+    assert store.get(store.put(b"gone")) == b"gone"
+    assert store.get(kept) == b"kept"
+
+
 def test_uploads_at_the_same_time(tmp_path: Path) -> None:
     store = FolderUploads(tmp_path)
     data = [bytes([number]) * 100_000 for number in range(4)]

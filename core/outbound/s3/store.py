@@ -85,6 +85,15 @@ class S3Store:
 
         self._asking(bucket, f"s3://{bucket}/{key}", write)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; if there is none, nothing happens.
+
+        Raises:
+            S3Error: as for `get`.
+        """
+        where = f"s3://{bucket}/{key}"
+        self._asking(bucket, where, lambda: self._access.client(bucket).delete_object(Bucket=bucket, Key=key))
+
     def list(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, in S3's order, page by page; without the keys that stand for folders.
 

@@ -1,0 +1,52 @@
+"""An Idempotency-Key while its submission is being read: ours as long as bytes arrive, free soon after we have died."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+from core.ids import new_id
+from db import idempotency
+from db.engine import Database, Session, Unavailable
+
+RENEW_S = 60.0  # a third of the lock's time; not at every block, for each is a write
+BEFORE_STORING_S = 10.0
+
+
+class KeyLock:
+    """The lock of one submission."""
+
+    def __init__(self, database: Database, tenant_id: str, key: str) -> None:
+        self._database = database
+        self._names = (tenant_id, key, new_id())
+        self._renewed = monotonic()
+
+    def take(self) -> idempotency.Known | None:
+        """As `idempotency.reserve`."""
+        self._renewed = monotonic()
+        with self._database.write() as session:
+            return idempotency.reserve(session, *self._names)
+
+    def renew(self, older_than_s: float = RENEW_S) -> None:
+        """Renew the lock if that is due; to be called as often as bytes arrive.
+
+        Raises:
+            Conflict: `idempotency_key_in_use`, if somebody else has it by now.
+        """
+        if monotonic() - self._renewed < older_than_s:
+            return
+        self._renewed = monotonic()
+        try:
+            with self._database.write() as session:
+                idempotency.renew(session, *self._names)
+        except Unavailable:  # there is time for another try or two; the upload must not end for this
+            pass
+
+    def complete(self, session: Session, fingerprint: str, view: dict[str, Any]) -> None:
+        """Keep a job's view as the answer; in the transaction that makes the job; raises as `renew`."""
+        idempotency.complete(session, *self._names, fingerprint=fingerprint, job_id=view["id"], response=view)
+
+    def release(self) -> None:
+        """Free the key of a submission that was refused."""
+        with self._database.write() as session:
+            idempotency.release(session, *self._names)

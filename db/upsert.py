@@ -1,0 +1,19 @@
+"""INSERT ... ON CONFLICT, which PostgreSQL and SQLite share and SQLAlchemy offers for each apart."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from db.tables import Base
+
+
+def insert_into(session: Session, table: type[Base]) -> Insert:
+    """An INSERT with `on_conflict_do_update` and `on_conflict_do_nothing`, in the words of the session's database."""
+    if session.get_bind().dialect.name == "sqlite":
+        return cast(Insert, sqlite_insert(table))
+    return pg_insert(table)
