@@ -49,7 +49,8 @@ def _some_pending(tenant_id: str | InstrumentedAttribute[str], priority: int) ->
     """SQL: the id of some pending chunk of a tenant's at a priority, or null.
 
     One probe of the index of pending chunks for each queue, by which and by the priority it begins; without them, or
-    with EXISTS, the whole backlog would be read. So it would without the order, by a planner that knows of one tenant only
+    with EXISTS, the whole backlog would be read. So it would without the order, by a planner that knows of one tenant
+    only
     and expects to meet a chunk of any other as soon.
     """
     probes = [

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+pytest.importorskip("tensorflow")
+
 from core.broker import Doorbell
 from core.settings import Settings
 from core.states import JobState, Priority
@@ -24,6 +26,7 @@ from db.jobs import cancel_job, find_job
 from db.results import stream_results
 from db.stats import backlog
 from db.upkeep import write_cancelled
+from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.stack import ROOT, Stack, running
@@ -34,6 +37,15 @@ from tests.support.waiting import until
 def photos() -> Iterator[str]:
     with photo_server() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny classifier: how work is handed on does not depend on what the models know."""
+    folder = tmp_path_factory.mktemp("models")
+    write_encoder(folder)
+    set_defaults(folder, classify="eye")
+    return folder
 
 
 @pytest.fixture
@@ -47,8 +59,9 @@ def settings(database_url: str, redis_url: str, photos: str, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def stack(settings: Settings, database: Database, tmp_path: Path) -> Iterator[Stack]:
+def stack(settings: Settings, database: Database, models: Path, tmp_path: Path) -> Iterator[Stack]:
     env = {
+        "TAGLINE_MODELS_DIR": str(models),
         "TAGLINE_DATABASE_URL": settings.database_url,
         "TAGLINE_REDIS_URL": settings.redis_url,
         "TAGLINE_DATA_DIR": str(settings.data_dir),
@@ -101,7 +114,7 @@ def test_photos_are_classified_and_bad_ones_fail_alone(
         f"{photos}/broken.jpg", f"{photos}/text.jpg", "not a url at all", f"{photos}/coffee.jpg",
     ]  # fmt: skip
     job = make_job(stack.database, tenant, refs=refs, chunk=64)
-    stack.worker()
+    stack.worker(TAGLINE_MODELS_DIR=str(ROOT / "models"))
     doorbell.ring("image", 1)
     until(lambda: _finished(stack, tenant, job), what="the end of the job")
     rows = list(stream_results(stack.database, job))
