@@ -86,7 +86,7 @@ class Photo:
     id: str
 
 
-Named = dict[str, str] | Photo
+GivenInput = dict[str, str] | Photo
 
 
 def as_listing(arguments: Sequence[str], given_type: str | None) -> Listing | None:
@@ -106,7 +106,7 @@ def as_listing(arguments: Sequence[str], given_type: str | None) -> Listing | No
     return Listing(lists[0], given_type or default)
 
 
-def read_arguments(arguments: Sequence[str]) -> Iterator[Named | LeftOut]:
+def read_arguments(arguments: Sequence[str]) -> Iterator[GivenInput | LeftOut]:
     """URLs, image files and the photos in folders, in the order in which they were named; and what is left out.
 
     Raises:

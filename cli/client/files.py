@@ -73,7 +73,7 @@ def photos_below(folder: Path) -> Iterator[Path | LeftOut]:
     while waiting:
         here = waiting.pop()
         if here is not folder and not _is_folder(here):
-            yield _judge(here)
+            yield _photo_or_why(here)
             continue
         try:
             names = sorted(os.listdir(here))
@@ -101,7 +101,7 @@ def why_unreadable(path: Path) -> LeftOut | None:
     return LeftOut(path, LINK_WHY if stat.S_ISDIR(mode) else SPECIAL_WHY)
 
 
-def _judge(path: Path) -> Path | LeftOut:
+def _photo_or_why(path: Path) -> Path | LeftOut:
     if path.suffix.lower() not in PHOTOS:
         return LeftOut(path, LINK_WHY if os.path.isdir(path) else KIND_WHY)
     return why_unreadable(path) or path

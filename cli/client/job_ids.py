@@ -10,8 +10,8 @@ from uuid import UUID
 from cli.client.problems import ApiProblem, Unreachable
 from cli.terminal import Failure
 
-_NOBODY = "/v1/jobs/-"
-_LOOKS_LIKE = "an id looks like 0198a5c2-7b31-7c44-9d0e-5a2f8c6b1e77, and `tagline submit` prints it"
+_NO_JOB = "/v1/jobs/-"
+_ID_ADVICE = "an id looks like 0198a5c2-7b31-7c44-9d0e-5a2f8c6b1e77, and `tagline submit` prints it"
 _FIELDS = ("id", "state", "tasks", "counts", "progress", "created_at", "finished_at", "eta_seconds")
 
 
@@ -23,11 +23,11 @@ def job_path(given: str) -> str:
     try:
         return f"/v1/jobs/{UUID(given.strip())}"
     except ValueError:
-        return _NOBODY
+        return _NO_JOB
 
 
 @contextlib.contextmanager
-def finding(given: str) -> Iterator[None]:
+def explaining_unknown_ids(given: str) -> Iterator[None]:
     """Say plainly that there is no such job.
 
     Raises:
@@ -36,9 +36,9 @@ def finding(given: str) -> Iterator[None]:
     try:
         yield
     except ApiProblem as problem:
-        if job_path(given) == _NOBODY and problem.status == 404:
+        if job_path(given) == _NO_JOB and problem.status == 404:
             shown = given if len(given) <= 60 else f"{given[:59]}…"
-            raise Failure(f"there is no job {shown!r}: {_LOOKS_LIKE} (job_not_found)") from None
+            raise Failure(f"there is no job {shown!r}: {_ID_ADVICE} (job_not_found)") from None
         raise
 
 
@@ -49,5 +49,5 @@ def checked_job(answer: Any) -> dict[str, Any]:
         Unreachable: it is none, so who answers is not Tagline.
     """
     if not isinstance(answer, dict) or not all(field in answer for field in _FIELDS):
-        raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", passing=False)
+        raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", transient=False)
     return answer

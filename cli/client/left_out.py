@@ -12,7 +12,7 @@ from cli.terminal import note, warn
 _NAMED = 20  # of each kind
 
 
-def tell_left_out(left: Sequence[LeftOut]) -> int:
+def report_left_out(left: Sequence[LeftOut]) -> int:
     """Name what is left out and why, on standard error; how many photos were lost."""
     kinds: dict[str, list[LeftOut]] = {}
     lost = 0

@@ -11,8 +11,8 @@ T = TypeVar("T")
 Result = TypeVar("Result")
 
 
-def side_by_side(
-    work: Callable[[T], Result], things: Sequence[T], threads: int, ending: threading.Event
+def run_parallel(
+    work: Callable[[T], Result], items: Sequence[T], threads: int, stopping: threading.Event
 ) -> list[Result]:
     """What `work` returns for each thing, in their order.
 
@@ -25,34 +25,34 @@ def side_by_side(
     Raises:
         Exception: the first that `work` raised.
     """
-    results: list[Result | None] = [None] * len(things)
+    results: list[Result | None] = [None] * len(items)
     raised: list[BaseException] = []
     places = queue.SimpleQueue[int]()
     ended = queue.SimpleQueue[None]()
-    for place in range(len(things)):
+    for place in range(len(items)):
         places.put(place)
 
     def run() -> None:
         try:
-            while not ending.is_set():
+            while not stopping.is_set():
                 place = places.get_nowait()
-                results[place] = work(things[place])
+                results[place] = work(items[place])
         except queue.Empty:
             pass
         except BaseException as error:
             raised.append(error)
-            ending.set()
+            stopping.set()
         finally:
             ended.put(None)
 
-    count = min(threads, len(things))
+    count = min(threads, len(items))
     try:
         for number in range(count):
             threading.Thread(target=run, name=f"work-{number}", daemon=True).start()
         for _ in range(count):
             ended.get()
     except BaseException:
-        ending.set()
+        stopping.set()
         raise
     if raised:
         raise raised[0]

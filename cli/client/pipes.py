@@ -11,7 +11,7 @@ from cli.terminal import Failure
 
 
 @contextlib.contextmanager
-def quiet_pipe() -> Iterator[None]:
+def quiet_broken_pipe() -> Iterator[None]:
     """End the program quietly when nobody reads its output any more.
 
     Raises:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.client.connection import Client
 from cli.client.job_ids import job_path
-from cli.client.problems import Trouble
+from cli.client.problems import CallFailed
 from cli.client.watch import JobWatch
 from cli.terminal import note
 
@@ -65,8 +65,8 @@ def wait_for(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     except KeyboardInterrupt:
         note(more)
         sys.exit(130)
-    except Trouble as trouble:
-        if trouble.passing:
+    except CallFailed as failure:
+        if failure.transient:
             note(more)
         raise
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from cli.client.connection import Client
 from cli.client.job_ids import checked_job
-from cli.client.problems import Trouble, Unreachable
+from cli.client.problems import CallFailed, Unreachable
 from cli.terminal import Failure
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
@@ -57,8 +57,8 @@ class Records:
                 if self._given < least and self._given < (least := self._ready()):
                     raise Unreachable(f"the results ended too early, {self._given:,} of {least:,}")
                 return
-            except Trouble as trouble:
-                patience.pause(trouble)
+            except CallFailed as failure:
+                patience.pause(failure)
 
     def _ready(self) -> int:
         """How many results there are at least. A stream that was cut may look as if it had ended, where a proxy speaks

@@ -19,7 +19,7 @@ from urllib.request import (
     build_opener,
 )
 
-from cli.client.problems import Unreachable, reaching
+from cli.client.problems import Unreachable, as_call_failures
 
 CONNECT_S = 10.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -81,7 +81,7 @@ class Answer:
             raise Unreachable(f"what answers at {self._url} is not Tagline; is TAGLINE_URL right?") from None
 
     def _next(self) -> bytes:
-        with reaching(self._url):
+        with as_call_failures(self._url):
             return self._response.read1(_BLOCK)
 
 

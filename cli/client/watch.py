@@ -38,7 +38,7 @@ class JobWatch:
             Trouble: the server has been gone for longer than the client's patience, or the job was removed.
         """
         while True:
-            job = self._client.insist(self._ask)
+            job = self._client.with_retries(self._ask)
             if job is None:
                 time.sleep(_IDLE_PAUSE_S)  # not everything between here and there lets a request wait
                 continue
@@ -64,7 +64,7 @@ class JobWatch:
                 time.sleep(min(problem.retry_after_s or _BUSY_PAUSE_S, _BUSY_PAUSE_S))
                 return None
             # The job was there: this is what some proxies say while there is no server behind them.
-            problem.passing |= problem.status == _NOT_FOUND and problem.code is None
+            problem.transient |= problem.status == _NOT_FOUND and problem.code is None
             raise
         self._etag = answered.get("ETag", "")
         return checked_job(job)
