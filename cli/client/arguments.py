@@ -60,7 +60,7 @@ class Listing:
             yield from iter(lambda: file.read(_BLOCK), b"")
 
     def _input(self) -> Iterator[bytes]:
-        """Standard input, which comes but once: what has come is kept in a file for another try."""
+        """Standard input, which can be read only once: what was read is kept in a file for another try."""
         if not self._kept:
             raise Failure("the list came through a pipe, and there was no room to keep it for another try", 3)
         self._copy.seek(0)
@@ -146,7 +146,7 @@ def _names_list(argument: str) -> bool:
 
 
 def _is_there(path: str) -> bool:
-    """Whether there is something, a broken link included; also where one may not look."""
+    """Whether the path exists, as a broken link too; also where permission to look is missing."""
     try:
         os.lstat(path)
     except OSError as error:
@@ -155,7 +155,7 @@ def _is_there(path: str) -> bool:
 
 
 def _sendable(reference: str, kind: str) -> str:
-    """A URL or S3 URI as text. In a URL bytes that are not UTF-8 have a spelling of their own."""
+    """A URL or S3 URI as text. In a URL, bytes that are not UTF-8 are percent-encoded."""
     if reference.isprintable():
         return reference
     if kind == "s3":

@@ -25,11 +25,11 @@ _BLOCK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is sent, once; another try makes another one.
+    """What one try sends; the next try makes another one.
 
     Attributes:
         blocks: its bytes.
-        length: of all of them; None if it is not known before.
+        length: of all of them; None if it is not known in advance.
     """
 
     blocks: Iterator[bytes]
@@ -41,7 +41,7 @@ class Client:
 
     Args:
         settings: where the server is.
-        patience_s: how long a call is tried again; that of the settings unless given.
+        patience_s: for how long a failed call is tried again; that of the settings unless given.
 
     Raises, from every method:
         ApiProblem: the server refused (exit code 1), or cannot answer at present (3).
@@ -113,7 +113,7 @@ class Client:
         """What `attempt` returns, once it succeeds; it is given the number of failures so far.
 
         Raises:
-            Trouble: that of the last attempt, when it will not pass or patience is at its end.
+            CallFailed: of the last attempt, when it is not transient or patience is at its end.
         """
         patience = self.patience()
         while True:
@@ -130,7 +130,7 @@ class Client:
         return Patience(self._patience_s, self._sleep, self._report)
 
     def is_answering(self) -> bool:
-        """Whether the server answers at all."""
+        """Whether the server answers other calls."""
         try:
             self.once("GET", "/v1/jobs?limit=1", timeout_s=10.0)
         except CallFailed as failure:
@@ -145,7 +145,7 @@ class Client:
             raise Unreachable("interrupted", transient=False)
 
     def _report(self, text: str) -> None:
-        """Each thing once, whichever of several threads meets it."""
+        """Print each message once, though several threads may meet the same failure."""
         with self._report_lock:
             if text != self._reported:
                 self._reported = text

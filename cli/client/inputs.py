@@ -18,8 +18,8 @@ from cli.terminal import Failure
 
 _PARALLEL = 4
 _BLOCK = 256 * 1024
-_PHOTO_STATUS = (400, 406, 413, 415, 422)  # statuses that say nothing of the others
-_PROBE_AFTER = 5  # broken connections, before one asks whether it is the photo's doing
+_PHOTO_STATUS = (400, 406, 413, 415, 422)  # statuses about one photo alone
+_PROBE_AFTER = 5  # broken connections, before the photo is suspected
 
 
 class PhotoFailed(Failure):

@@ -16,9 +16,9 @@ _FIELDS = ("id", "state", "tasks", "counts", "progress", "created_at", "finished
 
 
 def job_path(given: str) -> str:
-    """Where a job is, by its id in any case.
+    """The path of a job, by its id in capitals or small letters.
 
-    What is no id leads to a place where no job is: a wrong key is to be told first, as with every other call.
+    What is no id gets a path where no job is, so that a wrong key is reported first, as with every other call.
     """
     try:
         return f"/v1/jobs/{UUID(given.strip())}"
@@ -28,7 +28,7 @@ def job_path(given: str) -> str:
 
 @contextlib.contextmanager
 def explaining_unknown_ids(given: str) -> Iterator[None]:
-    """Say plainly that there is no such job.
+    """Where a job is not found and its id is none, show what an id looks like.
 
     Raises:
         Failure: exit code 1.
@@ -43,10 +43,10 @@ def explaining_unknown_ids(given: str) -> Iterator[None]:
 
 
 def checked_job(answer: Any) -> dict[str, Any]:
-    """An answer that is to be a job.
+    """An answer that should be a job.
 
     Raises:
-        Unreachable: it is none, so who answers is not Tagline.
+        Unreachable: it is none, so the server is not Tagline.
     """
     if not isinstance(answer, dict) or not all(field in answer for field in _FIELDS):
         raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", transient=False)

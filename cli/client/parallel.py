@@ -1,4 +1,4 @@
-"""The same work on many things, a few at a time, in threads that hold up nobody's Ctrl-C."""
+"""The same work on many items, a few at a time, in threads that do not delay Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ Result = TypeVar("Result")
 def run_parallel(
     work: Callable[[T], Result], items: Sequence[T], threads: int, stopping: threading.Event
 ) -> list[Result]:
-    """What `work` returns for each thing, in their order.
+    """What `work` returns for each item, in their order.
 
-    A thread of a pool would be waited for at the end of the program, however long its network is silent; these are
-    left behind.
+    Daemon threads: those of a pool would be waited for at the end of the program, however long the network is silent.
 
     Args:
-        ending: set when something was raised, in a thread or here: nothing more is begun.
+        stopping: set when something was raised, in a thread or here; then no further item is begun.
 
     Raises:
         Exception: the first that `work` raised.

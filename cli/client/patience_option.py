@@ -21,7 +21,7 @@ def open_client(patience: float | None, *, interactive: bool = False) -> Client:
 
     Args:
         patience: as the option has it.
-        asks: it loses nothing if it gives up earlier, and somebody waits for its answer.
+        interactive: its user waits for the answer and loses nothing if it gives up early: 90 s unless asked otherwise.
     """
     settings = read_client_settings()
     if patience is None:

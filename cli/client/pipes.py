@@ -1,4 +1,4 @@
-"""A reader that has had enough (`tagline results ... | head`) is no error."""
+"""A reader that closes the pipe early (`tagline results ... | head`) is no error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a command and the server, in words, and whether it is worth another try."""
+"""What can go wrong between a command and the server, and whether it is worth another try."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IN_USE = "idempotency_key_in_use"
 _TRANSIENT_STATUS = (408, 425, 429)
 _TRANSIENT_CODES = (IN_USE, "body_incomplete")
 _PERMANENT_STATUS = (501, 505)
-_PERMANENT_CODES = ("model_unavailable",)  # a person has to mend that
+_PERMANENT_CODES = ("model_unavailable",)  # until an operator repairs it
 _MAX_CHARS = 500  # characters of a message
 _MAX_RETRY_AFTER_S = 3600.0
 
@@ -28,10 +28,10 @@ class CallFailed(Failure):
     """A call that did not succeed.
 
     Attributes:
-        passing: whether the same call may succeed later.
-        arrived: whether the server may have done what was asked.
+        transient: whether the same call may succeed later.
+        may_have_arrived: whether the server may have done what was asked.
         code: the server's, if it gave one.
-        retry_after_s: how long it asked to be left alone; None if it did not say.
+        retry_after_s: how long the server asked to wait; None if it did not say.
     """
 
     def __init__(self, message: str, exit_code: int, *, transient: bool) -> None:
@@ -99,8 +99,11 @@ def read_retry_after(value: str) -> float | None:
 
 @contextlib.contextmanager
 def as_call_failures(url: str) -> Iterator[None]:
-    """Turn whatever a library raises on the way to a server into a Trouble. Only for what talks to it: an OSError of
-    another kind (a full disk, a closed pipe) would be taken for the connection's."""
+    """Turn whatever a library raises on the way to a server into a CallFailed.
+
+    Only calls to the server belong into the block: an OSError of another kind (a full disk, a closed pipe) would be
+    taken for the connection's.
+    """
     try:
         yield
     except HTTPError as error:

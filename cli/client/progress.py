@@ -58,7 +58,7 @@ def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_for(client: Client, job: dict[str, Any]) -> dict[str, Any]:
-    """As `watch_job`, for a command; if that ends early, say that the job does not."""
+    """As `watch_job`, for a command; if it ends early, tell the user that the job goes on."""
     more = f"the job goes on; `tagline status {job['id']} --wait` waits for it"
     try:
         return watch_job(client, job)

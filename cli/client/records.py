@@ -1,7 +1,7 @@
 """A stream of results as records, each once and whole, however often the connection breaks.
 
-The server gives results in input order and each with its `seq`. A stream that broke is asked for again, and what has
-been given is passed over.
+The server gives results in input order, each with its `seq`. A stream that broke is asked for again, and the records
+that were given already are skipped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Records:
         """Every record with its line end; of CSV the header is the first.
 
         Raises:
-            Trouble: the server has been gone for longer than the client's patience.
+            CallFailed: the server has been gone for longer than the client's patience.
             Failure: what it sends after a break does not go on from before.
         """
         least = self._ready()

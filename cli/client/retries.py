@@ -1,4 +1,4 @@
-"""How long a command goes on trying, and how long it pauses in between."""
+"""How long a command tries again, and how long it pauses in between."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from cli.client.problems import CallFailed
 
-INTERACTIVE_PATIENCE_S = 90.0  # most for a command that only asks: its user is looking at it
+INTERACTIVE_PATIENCE_S = 90.0  # at most, for a command whose user waits for its answer
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
-_UNSAID_S = 2.0
+_UNSAID_S = 2.0  # a pause up to this long is not reported
 _JITTER = 0.2  # of a pause, so that many clients do not come back at once
 # A server that was killed in the middle of a submission holds its key for ten minutes.
 KEY_HELD_S = 660.0
@@ -22,7 +22,7 @@ class Patience:
     Args:
         seconds: how long after the first failure there may be another try; 0: never.
         sleep: pauses, or raises if the program is to end.
-        tell: is told of a trouble that lasts; a moment is not worth a line.
+        report: called with a line for people when a failure lasts; a short one is not worth a line.
     """
 
     def __init__(self, seconds: float, sleep: Callable[[float], None], report: Callable[[str], None]) -> None:
@@ -34,7 +34,7 @@ class Patience:
         self.failures = 0
 
     def renew(self) -> None:
-        """Something has come: the next failure is a first one again."""
+        """The server has answered: patience begins anew at the next failure."""
         if self._reported:
             self._report("the server answers again")
         self._since, self._reported, self.failures = None, False, 0
@@ -43,10 +43,10 @@ class Patience:
         """Wait before the next try, longer each time, and as long as the server asks to.
 
         Args:
-            limit_s: patience for this trouble, if it is not the usual.
+            limit_s: patience for this failure, if it is not the usual.
 
         Raises:
-            Trouble: the same one, if it will not pass or patience is at its end.
+            CallFailed: the same one, if it is not transient or patience is at its end.
         """
         now = time.monotonic()
         self._since = now if self._since is None else self._since

@@ -160,7 +160,7 @@ def _gather(client: Client, inputs: tuple[str, ...]) -> tuple[list[dict[str, str
 
 
 def follow(client: Client, job: dict[str, Any], *, as_json: bool, wait: bool) -> dict[str, Any]:
-    """Say what became of the submission; with `wait` when it has finished."""
+    """Report the job, with `wait` once it has finished; returns it."""
     accepted = f"{job['counts']['total']:,} accepted"
     if wait:
         note(f"job {job['id']}: {accepted}")  # before anything can go wrong
