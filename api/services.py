@@ -28,7 +28,7 @@ class Services:
     doorbell: Doorbell
     catalogue: Catalogue
     uploads: UploadStore
-    waiting: LongPollLimit
+    long_polls: LongPollLimit
     metrics: ApiMetrics
 
     def warm_models(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def make_services(settings: Settings) -> Services:
         doorbell=Doorbell(settings),
         catalogue=Catalogue(settings.models_dir),
         uploads=open_upload_store(settings),
-        waiting=LongPollLimit(settings.max_waiting),
+        long_polls=LongPollLimit(settings.max_waiting),
         metrics=ApiMetrics(settings.metrics_peers),
     )
 

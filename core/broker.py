@@ -19,7 +19,7 @@ from core.tasks import QUEUES
 
 RUN_BATCH = "tagline.run_batch"
 KEY_PREFIX = "tagline:"
-RUNG = KEY_PREFIX + "rung"  # the channel on which threads that take no messages hear that work has come
+RING_CHANNEL = KEY_PREFIX + "rung"  # the channel on which threads that take no messages hear that work has come
 LISTEN_S, LISTEN_AGAIN_S = 0.5, 1.0
 RING_AT_MOST = 256  # at once; the scheduler tops up to one message per waiting chunk
 
@@ -80,7 +80,7 @@ class Doorbell:
             with self._celery.producer_pool.acquire(block=True, timeout=5) as producer:
                 for _ in range(min(count, RING_AT_MOST)):
                     self._celery.send_task(RUN_BATCH, (queue,), queue=queue, producer=producer, retry=False)
-            self._redis.publish(RUNG, queue)
+            self._redis.publish(RING_CHANNEL, queue)
         except Exception as error:  # kombu, redis and socket errors alike
             log.warning("could not ring the workers; the scheduler will: %s", error, extra={"queue": queue})
             return False
@@ -107,15 +107,15 @@ class Doorbell:
 
 
 class DoorbellListener:
-    """Calls `rung` whenever somebody rings, and once after each time the broker could not be reached.
+    """Calls `on_ring` whenever somebody rings, and once after each time the broker could not be reached.
 
-    `rung` runs on a thread of the listener and must be quick. Rings may be missed: whoever listens also looks at the
+    `on_ring` runs on a thread of the listener and must be quick. Rings may be missed: whoever listens also looks at the
     rows from time to time.
     """
 
-    def __init__(self, settings: Settings, rung: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, on_ring: Callable[[], object]) -> None:
         self._url = settings.redis_url
-        self._rung = rung
+        self._on_ring = on_ring
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_listening, name="doorbell", daemon=True)
         self._thread.start()
@@ -135,7 +135,7 @@ class DoorbellListener:
 
     def _listen(self) -> None:
         with Redis.from_url(self._url, socket_connect_timeout=3, socket_timeout=5) as redis, redis.pubsub() as channel:
-            channel.subscribe(RUNG)
+            channel.subscribe(RING_CHANNEL)
             while not self._stop.is_set():
                 if channel.get_message(timeout=LISTEN_S) is not None:
-                    self._rung()
+                    self._on_ring()

@@ -62,42 +62,42 @@ class Chores:
     def write_cancelled(self) -> None:
         """Give cancelled items their rows."""
 
-        def slice_() -> object:
+        def one_slice() -> object:
             with self._database.read() as session:
                 if not stats.cancelled_chunks(session):
                     return None
             with self._database.write() as session:
                 return upkeep.write_cancelled(session)
 
-        self._for_a_while(slice_)
+        self._for_a_while(one_slice)
 
     def expire(self) -> None:
         """End jobs whose time is up."""
 
-        def slice_() -> object:
+        def one_slice() -> object:
             with self._database.write() as session:
                 job = upkeep.expire_one(session)
             if job is not None:
                 log.warning("job expired", extra={"job": job})
             return job
 
-        self._for_a_while(slice_)
+        self._for_a_while(one_slice)
 
     def purge(self) -> None:
         """Remove what was deleted, or is older than the retention."""
 
-        def slice_() -> object:
+        def one_slice() -> object:
             with self._database.write() as session:
                 return upkeep.purge(session) or upkeep.retire_one(session, retention_days=self._settings.retention_days)
 
-        self._for_a_while(slice_)
+        self._for_a_while(one_slice)
         if monotonic() >= self._small_due:
             self._small_due = monotonic() + HOUR_S
             with self._database.write() as session:
                 upkeep.purge_small(session)
 
-    def _for_a_while(self, slice_: Callable[[], object]) -> None:
+    def _for_a_while(self, one_slice: Callable[[], object]) -> None:
         """Do slices until nothing is left or the turn is over; between them others get at the database."""
         over = monotonic() + TURN_S
-        while slice_() and monotonic() < over:
+        while one_slice() and monotonic() < over:
             sleep(PAUSE_S)

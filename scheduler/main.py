@@ -41,7 +41,7 @@ class Chore:
     do: Callable[[], None]
     due: float = 0.0
 
-    def turn(self) -> None:
+    def run_if_due(self) -> None:
         if monotonic() < self.due:
             return
         self.due = monotonic() + self.every_s
@@ -90,7 +90,7 @@ def _repeat(chores: list[Chore], stop: threading.Event, heartbeat: Heartbeat | N
             if heartbeat:
                 heartbeat.beat()
             if not stop.is_set():
-                chore.turn()
+                chore.run_if_due()
 
 
 def main() -> None:

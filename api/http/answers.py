@@ -19,7 +19,7 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
     return response
 
 
-def choose(*offered: str) -> str:
+def negotiate(*offered: str) -> str:
     """The media type to answer with, by the Accept header; the first if it does not care.
 
     Raises:

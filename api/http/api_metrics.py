@@ -41,13 +41,13 @@ class ApiMetrics:
 
     def render(self) -> bytes:
         """These counters, and those of the peers that answer."""
-        shown = b"".join(self._of(peer) for peer in self._peers)
+        shown = b"".join(self._peer(peer) for peer in self._peers)
         return generate_latest(self._own) + shown
 
-    def _of(self, peer: str) -> bytes:
+    def _peer(self, peer: str) -> bytes:
         try:
             text = _fetch(peer)
-            found = b"".join(_ours(text))
+            found = b"".join(_tagline_lines(text))
         except (OSError, http.client.HTTPException, ValueError) as error:
             log.warning("no metrics from %s: %s", peer, error)
             found = b""
@@ -68,7 +68,7 @@ def _fetch(peer: str) -> bytes:
         connection.close()
 
 
-def _ours(text: bytes) -> Iterator[bytes]:
+def _tagline_lines(text: bytes) -> Iterator[bytes]:
     """The lines about metrics of ours: those about Python and the process would stand there once for each process."""
     for line in text.splitlines(keepends=True):
         words = line.split(None, 3)

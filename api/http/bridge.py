@@ -30,26 +30,26 @@ class Bridge:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "http":
             loop = asyncio.get_running_loop()
             exchange = Exchange(self._wsgi, scope, receive, send, loop)
-            self._open.add(exchange.gone)
+            self._open.add(exchange.disconnect)
             threads = self._probes if scope["path"] in PROBES else self._threads
             for message in await loop.run_in_executor(threads, exchange.run):
                 await send(message)
             await exchange.drain()
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         # The server tells of a shutdown only after the last answer, so those who wait would hold it up. Its own
         # handler hangs on the loop's wake-up descriptor, which this leaves alone.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop_waiting)
+            signal.signal(number, self._wake_waiting)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _stop_waiting(self, *_: object) -> None:
-        for gone in list(self._open):
-            gone.set()
+    def _wake_waiting(self, *_: object) -> None:
+        for disconnect in list(self._open):
+            disconnect.set()

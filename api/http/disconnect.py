@@ -49,9 +49,9 @@ class ClientDisconnect:
 
     def _begin(self) -> None:
         if self._watch is None:
-            self._watch = asyncio.run_coroutine_threadsafe(self._until_gone(), self._loop)
+            self._watch = asyncio.run_coroutine_threadsafe(self._until_disconnect(), self._loop)
 
-    async def _until_gone(self) -> None:
+    async def _until_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._event.set()

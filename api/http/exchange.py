@@ -30,20 +30,20 @@ class Exchange:
         self._send = send
         self._loop = loop
         self._head: Message = {}
-        self.gone = ClientDisconnect(receive, loop)
+        self.disconnect = ClientDisconnect(receive, loop)
         self._input = BodyStream(receive, loop, ended=not _has_body(scope))
 
     def run(self) -> list[Message]:
         """Answer; returns the messages still to be sent, which saves a change of threads for short answers."""
         environ = make_environ(self._scope, self._input)
-        environ[DISCONNECT] = self.gone
+        environ[DISCONNECT] = self.disconnect
         app_iter = self._wsgi(environ, self._start)
         try:
             if any(name == b"content-length" for name, _ in self._head["headers"]):
                 return [self._head, _body(b"".join(app_iter), more=False)]
             return self._stream(app_iter)
         finally:
-            self.gone.close()
+            self.disconnect.close()
             close = getattr(app_iter, "close", None)
             if close is not None:
                 close()
@@ -53,7 +53,7 @@ class Exchange:
         everything, and would only see a broken connection."""
         try:
             async with asyncio.timeout(DRAIN_S):
-                while not self._input.ended and not self.gone.is_set():
+                while not self._input.ended and not self.disconnect.is_set():
                     await self._input.skip()
         except TimeoutError:
             pass
@@ -75,18 +75,18 @@ class Exchange:
         begun = False
         try:
             for block in app_iter:
-                if self.gone.is_set():
+                if self.disconnect.is_set():
                     return [] if begun else [self._head, _body(b"", more=True)]
                 if not begun:
                     begun = True
-                    self._pass(self._head)
-                self._pass(_body(block, more=True))
+                    self._send_now(self._head)
+                self._send_now(_body(block, more=True))
         except Exception as error:
             log.error("an answer was cut short", exc_info=error)
             return []
         return [_body(b"", more=False)] if begun else [self._head, _body(b"", more=False)]
 
-    def _pass(self, message: Message) -> None:
+    def _send_now(self, message: Message) -> None:
         run_in_loop(self._loop, self._send(message), SEND_S)
 
 

@@ -34,12 +34,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 )
 def metrics() -> Response:
     registry = CollectorRegistry()
-    registry.register(StateOfTheQueue(services()))
+    registry.register(QueueCollector(services()))
     body = generate_latest(registry) + services().metrics.render()
     return Response(body, content_type=CONTENT_TYPE)
 
 
-class StateOfTheQueue(Collector):
+class QueueCollector(Collector):
     """Gauges read from the rows and from the broker."""
 
     def __init__(self, services: Services) -> None:

@@ -47,7 +47,7 @@ def follow(job_id: str) -> Response:
     seen = _last_seen()
     if seen == job.version and JobState(job.state).finished:
         return Response(status=204)  # which tells an EventSource not to come back
-    slot = services().waiting.enter()
+    slot = services().long_polls.enter()
     events = _events(services(), tenant_id, job_id, seen, base_url(), client_gone())
     response = Response(events, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"

@@ -29,7 +29,7 @@ def job_when_ready(services: Services, tenant_id: str, job_id: str) -> tuple[Job
     seconds = wanted_wait()
     if not seconds or _ready(job):
         return job, seconds
-    with services.waiting.enter():
+    with services.long_polls.enter():
         for version in job_versions(services.database, tenant_id, job_id, client_gone(), seconds):
             if version != job.version:
                 job = _job(services, tenant_id, job_id)

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from api.document import parameters
 from api.document.operations import Answer, Operation, describe
 from api.document.schemas import ResultPage
-from api.http.answers import answer, choose
+from api.http.answers import answer, negotiate
 from api.http.auth import caller
 from api.http.compression import compressed, wants_gzip
 from api.http.cursors import RESULTS, after_seq, read_seq
@@ -51,7 +51,7 @@ POLL_AFTER_S = "2"
     )
 )
 def index(job_id: str) -> Response:
-    form = choose(JSON, NDJSON, JSONL, CSV)
+    form = negotiate(JSON, NDJSON, JSONL, CSV)
     limit = int_parameter(request.args, "limit", 1, 1000, 100)
     state = choice_parameter(request.args, "state", STATES)
     cursor = request.args.get("cursor")

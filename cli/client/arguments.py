@@ -60,7 +60,7 @@ class Listing:
             yield from iter(lambda: file.read(_BLOCK), b"")
 
     def _input(self) -> Iterator[bytes]:
-        """Standard input, which comes but once: what has come is kept in a file for another try."""
+        """Standard input, which can be read only once: what was read is kept in a file for another try."""
         if not self._kept:
             raise Failure("the list came through a pipe, and there was no room to keep it for another try", 3)
         self._copy.seek(0)
@@ -86,7 +86,7 @@ class Photo:
     id: str
 
 
-Named = dict[str, str] | Photo
+GivenInput = dict[str, str] | Photo
 
 
 def as_listing(arguments: Sequence[str], given_type: str | None) -> Listing | None:
@@ -106,7 +106,7 @@ def as_listing(arguments: Sequence[str], given_type: str | None) -> Listing | No
     return Listing(lists[0], given_type or default)
 
 
-def read_arguments(arguments: Sequence[str]) -> Iterator[Named | LeftOut]:
+def read_arguments(arguments: Sequence[str]) -> Iterator[GivenInput | LeftOut]:
     """URLs, image files and the photos in folders, in the order in which they were named; and what is left out.
 
     Raises:
@@ -146,7 +146,7 @@ def _names_list(argument: str) -> bool:
 
 
 def _is_there(path: str) -> bool:
-    """Whether there is something, a broken link included; also where one may not look."""
+    """Whether the path exists, as a broken link too; also where permission to look is missing."""
     try:
         os.lstat(path)
     except OSError as error:
@@ -155,7 +155,7 @@ def _is_there(path: str) -> bool:
 
 
 def _sendable(reference: str, kind: str) -> str:
-    """A URL or S3 URI as text. In a URL bytes that are not UTF-8 have a spelling of their own."""
+    """A URL or S3 URI as text. In a URL, bytes that are not UTF-8 are percent-encoded."""
     if reference.isprintable():
         return reference
     if kind == "s3":

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import Request
 
-from cli.client.problems import IN_USE, Trouble, Unreachable, reaching
+from cli.client.problems import IN_USE, CallFailed, Unreachable, as_call_failures
 from cli.client.retries import KEY_HELD_S, Patience
 from cli.client.transport import Answer, make_opener
 from cli.terminal import Failure, warn
@@ -25,11 +25,11 @@ _BLOCK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is sent, once; another try makes another one.
+    """What one try sends; the next try makes another one.
 
     Attributes:
         blocks: its bytes.
-        length: of all of them; None if it is not known before.
+        length: of all of them; None if it is not known in advance.
     """
 
     blocks: Iterator[bytes]
@@ -41,7 +41,7 @@ class Client:
 
     Args:
         settings: where the server is.
-        patience_s: how long a call is tried again; that of the settings unless given.
+        patience_s: for how long a failed call is tried again; that of the settings unless given.
 
     Raises, from every method:
         ApiProblem: the server refused (exit code 1), or cannot answer at present (3).
@@ -55,9 +55,9 @@ class Client:
         self._opener = make_opener(_checked(self._url))
         if not (self._key.isascii() and self._key.isprintable()):
             raise Failure("TAGLINE_API_KEY: a key has no such characters", 2)
-        self._told = ""
-        self._telling = threading.Lock()
-        self.ending = threading.Event()  # set: no further tries
+        self._reported = ""
+        self._report_lock = threading.Lock()
+        self.stopping = threading.Event()  # set: no further tries
 
     @contextlib.contextmanager
     def stream(
@@ -77,7 +77,7 @@ class Client:
         if isinstance(made, Body):
             length = ("Content-Length", str(made.length)) if made.length is not None else None
             request.add_header(*(length or ("Transfer-Encoding", "chunked")))
-        with reaching(self._url):
+        with as_call_failures(self._url):
             response = self._opener.open(request, timeout=timeout_s)
         with response:
             yield Answer(response, self._url)
@@ -107,48 +107,48 @@ class Client:
 
         Only for what may be repeated: reading; an upload, known by its content; a submission with Idempotency-Key.
         """
-        return self.insist(lambda failures: self.once(method, path, body=body, headers=headers)[0])
+        return self.with_retries(lambda failures: self.once(method, path, body=body, headers=headers)[0])
 
-    def insist(self, attempt: Callable[[int], T]) -> T:
+    def with_retries(self, attempt: Callable[[int], T]) -> T:
         """What `attempt` returns, once it succeeds; it is given the number of failures so far.
 
         Raises:
-            Trouble: that of the last attempt, when it will not pass or patience is at its end.
+            CallFailed: of the last attempt, when it is not transient or patience is at its end.
         """
         patience = self.patience()
         while True:
             try:
                 result = attempt(patience.failures)
-            except Trouble as trouble:
-                patience.pause(trouble, limit_s=self._limit(trouble))
+            except CallFailed as failure:
+                patience.pause(failure, limit_s=self._limit(failure))
             else:
                 patience.renew()
                 return result
 
     def patience(self) -> Patience:
         """For the tries of one call."""
-        return Patience(self._patience_s, self._sleep, self._tell)
+        return Patience(self._patience_s, self._sleep, self._report)
 
-    def answers(self) -> bool:
-        """Whether the server answers at all."""
+    def is_answering(self) -> bool:
+        """Whether the server answers other calls."""
         try:
             self.once("GET", "/v1/jobs?limit=1", timeout_s=10.0)
-        except Trouble as trouble:
-            return not trouble.passing
+        except CallFailed as failure:
+            return not failure.transient
         return True
 
-    def _limit(self, trouble: Trouble) -> float | None:
-        return max(self._patience_s, KEY_HELD_S) if self._patience_s and trouble.code == IN_USE else None
+    def _limit(self, failure: CallFailed) -> float | None:
+        return max(self._patience_s, KEY_HELD_S) if self._patience_s and failure.code == IN_USE else None
 
     def _sleep(self, seconds: float) -> None:
-        if self.ending.wait(seconds):
-            raise Unreachable("interrupted", passing=False)
+        if self.stopping.wait(seconds):
+            raise Unreachable("interrupted", transient=False)
 
-    def _tell(self, text: str) -> None:
-        """Each thing once, whichever of several threads meets it."""
-        with self._telling:
-            if text != self._told:
-                self._told = text
+    def _report(self, text: str) -> None:
+        """Print each message once, though several threads may meet the same failure."""
+        with self._report_lock:
+            if text != self._reported:
+                self._reported = text
                 warn(text)
 
 

@@ -1,7 +1,7 @@
 """Which files below a folder are photos, and what is left out and why.
 
-A folder of photos is full of other things: thumbnails that a NAS keeps, what the Finder and Windows leave behind,
-videos, sidecars, icons. None of it is worth a failure; what should be a photo and cannot be read is.
+Folders of photos hold other files too: thumbnails of a NAS, files of the Finder and of Windows, videos, sidecars,
+icons. Leaving these out is no failure; a photo that cannot be read is one.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ LINK_WHY = "links to folders, which are not followed"
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that does not go along.
+    """A file or folder that is not sent.
 
     Attributes:
         path: of it.
         why: the reason, in words.
-        lost: it is, or may hold, a photo that its owner wanted to be sent.
+        lost: it is, or may hold, a photo that should have been sent.
     """
 
     path: Path
@@ -54,26 +54,26 @@ class LeftOut:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name does not show itself."""
+    """Whether a file or folder of this name is hidden."""
     return name.startswith(".")
 
 
 def is_system(name: str) -> bool:
-    """Whether a system made it, and no person."""
+    """Whether an operating system or a NAS makes files and folders of this name."""
     return name.lower() in SYSTEM
 
 
 def photos_below(folder: Path) -> Iterator[Path | LeftOut]:
     """Every photo in a folder and its subfolders, by name, and what is left out.
 
-    The folder itself may be called anything. Links to files are followed; links to folders are not: they may lead in
-    a circle, or to what was never meant to be sent.
+    The folder itself may have any name. Links to files are followed; links to folders are not: they may lead in a
+    circle, or to what nobody meant to send.
     """
     waiting: list[Path] = [folder]
     while waiting:
         here = waiting.pop()
         if here is not folder and not _is_folder(here):
-            yield _judge(here)
+            yield _photo_or_why(here)
             continue
         try:
             names = sorted(os.listdir(here))
@@ -101,7 +101,7 @@ def why_unreadable(path: Path) -> LeftOut | None:
     return LeftOut(path, LINK_WHY if stat.S_ISDIR(mode) else SPECIAL_WHY)
 
 
-def _judge(path: Path) -> Path | LeftOut:
+def _photo_or_why(path: Path) -> Path | LeftOut:
     if path.suffix.lower() not in PHOTOS:
         return LeftOut(path, LINK_WHY if os.path.isdir(path) else KIND_WHY)
     return why_unreadable(path) or path
@@ -111,4 +111,4 @@ def _is_folder(path: Path) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError:
-        return False  # the judge will say why
+        return False  # `why_unreadable` says why

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli.client.arguments import Named, Photo
+from cli.client.arguments import GivenInput, Photo
 from cli.client.connection import Body, Client
-from cli.client.parallel import side_by_side
+from cli.client.parallel import run_parallel
 from cli.client.problems import ApiProblem, Unreachable
 from cli.terminal import Failure
 
-_AT_A_TIME = 4
+_PARALLEL = 4
 _BLOCK = 256 * 1024
-_OF_THIS_PHOTO = (400, 406, 413, 415, 422)  # statuses that say nothing of the others
-_FEW = 5  # broken connections, before one asks whether it is the photo's doing
+_PHOTO_STATUS = (400, 406, 413, 415, 422)  # statuses about one photo alone
+_PROBE_AFTER = 5  # broken connections, before the photo is suspected
 
 
 class PhotoFailed(Failure):
@@ -27,7 +27,7 @@ class PhotoFailed(Failure):
 
 
 def upload_all(
-    client: Client, named: Sequence[Named], done: Callable[[], None], skipped: Callable[[Photo, str], None]
+    client: Client, named: Sequence[GivenInput], done: Callable[[], None], skipped: Callable[[Photo, str], None]
 ) -> list[dict[str, str]]:
     """The inputs of a job, with every photo uploaded, a few at a time.
 
@@ -36,7 +36,7 @@ def upload_all(
         skipped: called for a photo that cannot be read, or that the server refuses; the others go on without it.
     """
 
-    def one(item: Named) -> dict[str, str] | None:
+    def one(item: GivenInput) -> dict[str, str] | None:
         try:
             return {"id": item.id, "upload": upload(client, item.path)} if isinstance(item, Photo) else item
         except PhotoFailed as failure:
@@ -46,7 +46,7 @@ def upload_all(
         finally:
             done()
 
-    return [made for made in side_by_side(one, named, _AT_A_TIME, client.ending) if made]
+    return [made for made in run_parallel(one, named, _PARALLEL, client.stopping) if made]
 
 
 def upload(client: Client, path: Path) -> str:
@@ -61,13 +61,13 @@ def upload(client: Client, path: Path) -> str:
 
     def attempt(failures: int) -> str:
         nonlocal broken
-        if broken and failures >= _FEW and client.answers():
+        if broken and failures >= _PROBE_AFTER and client.is_answering():
             raise PhotoFailed(f"the server answers, but not to this photo: {broken}")
         try:
             answer, _ = client.once("POST", "/v1/uploads", body=lambda: _form(path, mark), headers=headers)
             return str(answer["id"])
         except ApiProblem as problem:
-            if problem.status in _OF_THIS_PHOTO and not problem.passing:
+            if problem.status in _PHOTO_STATUS and not problem.transient:
                 raise PhotoFailed(problem.message) from None
             broken = ""
             raise
@@ -75,9 +75,9 @@ def upload(client: Client, path: Path) -> str:
             broken = failure.message
             raise
         except (KeyError, TypeError):
-            raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", passing=False) from None
+            raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", transient=False) from None
 
-    return client.insist(attempt)
+    return client.with_retries(attempt)
 
 
 def as_lines(inputs: Iterable[dict[str, Any]]) -> Iterator[bytes]:

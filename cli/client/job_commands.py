@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.client.connection import Client
-from cli.client.job_ids import checked_job, finding, job_path
+from cli.client.job_ids import checked_job, explaining_unknown_ids, job_path
 from cli.client.patience_option import open_client, patience_option
 from cli.client.problems import ApiProblem
 from cli.client.progress import describe, wait_for
@@ -22,8 +22,8 @@ from core.states import JobState
 @patience_option
 def status(job_id: str, wait: bool, as_json: bool, patience: float | None) -> None:
     """Show how far a job is."""
-    client = open_client(patience, asks=not wait)
-    with finding(job_id):
+    client = open_client(patience, interactive=not wait)
+    with explaining_unknown_ids(job_id):
         job = checked_job(client.call("GET", job_path(job_id)))
         if wait and job["finished_at"] is None:
             job = wait_for(client, job)
@@ -36,8 +36,8 @@ def status(job_id: str, wait: bool, as_json: bool, patience: float | None) -> No
 @patience_option
 def cancel(job_id: str, as_json: bool, patience: float | None) -> None:
     """Cancel a job; what is finished is kept."""
-    client = open_client(patience, asks=True)
-    with finding(job_id):
+    client = open_client(patience, interactive=True)
+    with explaining_unknown_ids(job_id):
         job = _cancelled(client, job_path(job_id))
     _show(job, as_json)
 

@@ -10,25 +10,25 @@ from uuid import UUID
 from cli.client.problems import ApiProblem, Unreachable
 from cli.terminal import Failure
 
-_NOBODY = "/v1/jobs/-"
-_LOOKS_LIKE = "an id looks like 0198a5c2-7b31-7c44-9d0e-5a2f8c6b1e77, and `tagline submit` prints it"
+_NO_JOB = "/v1/jobs/-"
+_ID_ADVICE = "an id looks like 0198a5c2-7b31-7c44-9d0e-5a2f8c6b1e77, and `tagline submit` prints it"
 _FIELDS = ("id", "state", "tasks", "counts", "progress", "created_at", "finished_at", "eta_seconds")
 
 
 def job_path(given: str) -> str:
-    """Where a job is, by its id in any case.
+    """The path of a job, by its id in capitals or small letters.
 
-    What is no id leads to a place where no job is: a wrong key is to be told first, as with every other call.
+    What is no id gets a path where no job is, so that a wrong key is reported first, as with every other call.
     """
     try:
         return f"/v1/jobs/{UUID(given.strip())}"
     except ValueError:
-        return _NOBODY
+        return _NO_JOB
 
 
 @contextlib.contextmanager
-def finding(given: str) -> Iterator[None]:
-    """Say plainly that there is no such job.
+def explaining_unknown_ids(given: str) -> Iterator[None]:
+    """Where a job is not found and its id is none, show what an id looks like.
 
     Raises:
         Failure: exit code 1.
@@ -36,18 +36,18 @@ def finding(given: str) -> Iterator[None]:
     try:
         yield
     except ApiProblem as problem:
-        if job_path(given) == _NOBODY and problem.status == 404:
+        if job_path(given) == _NO_JOB and problem.status == 404:
             shown = given if len(given) <= 60 else f"{given[:59]}…"
-            raise Failure(f"there is no job {shown!r}: {_LOOKS_LIKE} (job_not_found)") from None
+            raise Failure(f"there is no job {shown!r}: {_ID_ADVICE} (job_not_found)") from None
         raise
 
 
 def checked_job(answer: Any) -> dict[str, Any]:
-    """An answer that is to be a job.
+    """An answer that should be a job.
 
     Raises:
-        Unreachable: it is none, so who answers is not Tagline.
+        Unreachable: it is none, so the server is not Tagline.
     """
     if not isinstance(answer, dict) or not all(field in answer for field in _FIELDS):
-        raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", passing=False)
+        raise Unreachable("what answers is not Tagline; is TAGLINE_URL right?", transient=False)
     return answer

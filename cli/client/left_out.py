@@ -1,4 +1,4 @@
-"""Saying what of a folder does not go along: each lost photo by its name, the rest by its kind."""
+"""Reporting what of a folder is not sent: each photo that could not be read by its name, the rest by kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cli.terminal import note, warn
 _NAMED = 20  # of each kind
 
 
-def tell_left_out(left: Sequence[LeftOut]) -> int:
-    """Name what is left out and why, on standard error; how many photos were lost."""
+def report_left_out(left: Sequence[LeftOut]) -> int:
+    """Report on standard error what is left out and why; returns how many photos were lost."""
     kinds: dict[str, list[LeftOut]] = {}
     lost = 0
     for one in left:

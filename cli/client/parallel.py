@@ -1,4 +1,4 @@
-"""The same work on many things, a few at a time, in threads that hold up nobody's Ctrl-C."""
+"""The same work on many items, a few at a time, in threads that do not delay Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,48 +11,47 @@ T = TypeVar("T")
 Result = TypeVar("Result")
 
 
-def side_by_side(
-    work: Callable[[T], Result], things: Sequence[T], threads: int, ending: threading.Event
+def run_parallel(
+    work: Callable[[T], Result], items: Sequence[T], threads: int, stopping: threading.Event
 ) -> list[Result]:
-    """What `work` returns for each thing, in their order.
+    """What `work` returns for each item, in their order.
 
-    A thread of a pool would be waited for at the end of the program, however long its network is silent; these are
-    left behind.
+    Daemon threads: those of a pool would be waited for at the end of the program, however long the network is silent.
 
     Args:
-        ending: set when something was raised, in a thread or here: nothing more is begun.
+        stopping: set when something was raised, in a thread or here; then no further item is begun.
 
     Raises:
         Exception: the first that `work` raised.
     """
-    results: list[Result | None] = [None] * len(things)
+    results: list[Result | None] = [None] * len(items)
     raised: list[BaseException] = []
     places = queue.SimpleQueue[int]()
     ended = queue.SimpleQueue[None]()
-    for place in range(len(things)):
+    for place in range(len(items)):
         places.put(place)
 
     def run() -> None:
         try:
-            while not ending.is_set():
+            while not stopping.is_set():
                 place = places.get_nowait()
-                results[place] = work(things[place])
+                results[place] = work(items[place])
         except queue.Empty:
             pass
         except BaseException as error:
             raised.append(error)
-            ending.set()
+            stopping.set()
         finally:
             ended.put(None)
 
-    count = min(threads, len(things))
+    count = min(threads, len(items))
     try:
         for number in range(count):
             threading.Thread(target=run, name=f"work-{number}", daemon=True).start()
         for _ in range(count):
             ended.get()
     except BaseException:
-        ending.set()
+        stopping.set()
         raise
     if raised:
         raise raised[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.client.connection import Client
-from cli.client.retries import ASKING_S
+from cli.client.retries import INTERACTIVE_PATIENCE_S
 from cli.config import read_client_settings
 
 patience_option = click.option(
@@ -16,14 +16,14 @@ patience_option = click.option(
 )
 
 
-def open_client(patience: float | None, *, asks: bool = False) -> Client:
+def open_client(patience: float | None, *, interactive: bool = False) -> Client:
     """The client of a command.
 
     Args:
         patience: as the option has it.
-        asks: it loses nothing if it gives up earlier, and somebody waits for its answer.
+        interactive: its user waits for the answer and loses nothing if it gives up early: 90 s unless asked otherwise.
     """
     settings = read_client_settings()
     if patience is None:
-        patience = min(settings.patience_s, ASKING_S) if asks else settings.patience_s
+        patience = min(settings.patience_s, INTERACTIVE_PATIENCE_S) if interactive else settings.patience_s
     return Client(settings, patience)

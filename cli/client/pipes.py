@@ -1,4 +1,4 @@
-"""A reader that has had enough (`tagline results ... | head`) is no error."""
+"""A reader that closes the pipe early (`tagline results ... | head`) is no error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.terminal import Failure
 
 
 @contextlib.contextmanager
-def quiet_pipe() -> Iterator[None]:
+def quiet_broken_pipe() -> Iterator[None]:
     """End the program quietly when nobody reads its output any more.
 
     Raises:

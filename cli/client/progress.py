@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.client.connection import Client
 from cli.client.job_ids import job_path
-from cli.client.problems import Trouble
+from cli.client.problems import CallFailed
 from cli.client.watch import JobWatch
 from cli.terminal import note
 
@@ -58,15 +58,15 @@ def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_for(client: Client, job: dict[str, Any]) -> dict[str, Any]:
-    """As `watch_job`, for a command; if that ends early, say that the job does not."""
+    """As `watch_job`, for a command; if it ends early, tell the user that the job goes on."""
     more = f"the job goes on; `tagline status {job['id']} --wait` waits for it"
     try:
         return watch_job(client, job)
     except KeyboardInterrupt:
         note(more)
         sys.exit(130)
-    except Trouble as trouble:
-        if trouble.passing:
+    except CallFailed as failure:
+        if failure.transient:
             note(more)
         raise
 

@@ -1,7 +1,7 @@
 """A stream of results as records, each once and whole, however often the connection breaks.
 
-The server gives results in input order and each with its `seq`. A stream that broke is asked for again, and what has
-been given is passed over.
+The server gives results in input order, each with its `seq`. A stream that broke is asked for again, and the records
+that were given already are skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from cli.client.connection import Client
 from cli.client.job_ids import checked_job
-from cli.client.problems import Trouble, Unreachable
+from cli.client.problems import CallFailed, Unreachable
 from cli.terminal import Failure
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
@@ -44,7 +44,7 @@ class Records:
         """Every record with its line end; of CSV the header is the first.
 
         Raises:
-            Trouble: the server has been gone for longer than the client's patience.
+            CallFailed: the server has been gone for longer than the client's patience.
             Failure: what it sends after a break does not go on from before.
         """
         least = self._ready()
@@ -57,8 +57,8 @@ class Records:
                 if self._given < least and self._given < (least := self._ready()):
                     raise Unreachable(f"the results ended too early, {self._given:,} of {least:,}")
                 return
-            except Trouble as trouble:
-                patience.pause(trouble)
+            except CallFailed as failure:
+                patience.pause(failure)
 
     def _ready(self) -> int:
         """How many results there are at least. A stream that was cut may look as if it had ended, where a proxy speaks

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client.connection import Client
-from cli.client.job_ids import checked_job, finding, job_path
+from cli.client.job_ids import checked_job, explaining_unknown_ids, job_path
 from cli.client.patience_option import open_client, patience_option
-from cli.client.pipes import quiet_pipe
+from cli.client.pipes import quiet_broken_pipe
 from cli.client.records import CSV, NDJSON, Records
 from cli.terminal import clean, note
 
@@ -34,9 +34,9 @@ _ID_WIDTH = 30
 @patience_option
 def results(job_id: str, form: str, state: str | None, limit: int, patience: float | None) -> None:
     """Print a job's results; json, ndjson and csv are streamed, all of them, in input order."""
-    client = open_client(patience, asks=True)
+    client = open_client(patience, interactive=True)
     path = job_path(job_id)
-    with quiet_pipe(), finding(job_id):
+    with quiet_broken_pipe(), explaining_unknown_ids(job_id):
         if form == "table":
             print_table(client, checked_job(client.call("GET", path)), Console(), state=state, limit=limit)
             return

@@ -14,21 +14,21 @@ from urllib.parse import urlencode
 import click
 from rich.console import Console
 
-from cli.client.arguments import LISTS, Named, Photo, as_listing, printable, read_arguments
+from cli.client.arguments import LISTS, GivenInput, Photo, as_listing, printable, read_arguments
 from cli.client.connection import JSON, Body, Client
 from cli.client.files import LeftOut
 from cli.client.inputs import as_lines, upload_all
 from cli.client.job_fields import as_query, job_fields, job_options
 from cli.client.job_ids import checked_job
-from cli.client.left_out import tell_left_out
+from cli.client.left_out import report_left_out
 from cli.client.patience_option import open_client, patience_option
-from cli.client.problems import Trouble
+from cli.client.problems import CallFailed
 from cli.client.progress import counter, wait_for
 from cli.client.results import print_table
 from cli.terminal import Failure, note, say, say_json, warn
 from core.states import JobState
 
-_JSON_MOST = 1000  # inputs in one JSON document; more go as a stream
+_MAX_JSON_INPUTS = 1000  # inputs in one JSON document; more go as a stream
 _NDJSON = "application/x-ndjson"
 _TYPES = {suffix.removeprefix("."): media_type for suffix, media_type in LISTS.items()}
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -72,7 +72,7 @@ def submit(
             job = submit_stream(client, wanted, listing.blocks, listing.media_type, idempotency_key)
     else:
         made, lost = _gather(client, inputs)
-        if len(made) > _JSON_MOST:
+        if len(made) > _MAX_JSON_INPUTS:
             job = submit_stream(client, wanted, lambda: as_lines(made), _NDJSON, idempotency_key)
         else:
             job = submit_json(client, {**wanted, "inputs": made}, idempotency_key)
@@ -112,37 +112,37 @@ def _make(
 ) -> dict[str, Any]:
     key = given_key or secrets.token_hex(16)
     headers = {"Content-Type": media_type, "Idempotency-Key": key}
-    arrived = False
+    may_have_arrived = False
 
     def attempt(failures: int) -> dict[str, Any]:
-        nonlocal arrived
+        nonlocal may_have_arrived
         try:
             answer, about = client.once("POST", path, body=body, headers=headers)
-        except Trouble as trouble:
-            arrived = (arrived or trouble.arrived) and trouble.passing
+        except CallFailed as failure:
+            may_have_arrived = (may_have_arrived or failure.may_have_arrived) and failure.transient
             raise
         if given_key and not failures and about.get("Idempotent-Replayed") == "true":
             note("this key was used before; it is the same job")
         return checked_job(answer)
 
     try:
-        return client.insist(attempt)
-    except (Trouble, KeyboardInterrupt) as error:
-        if arrived or isinstance(error, KeyboardInterrupt):
+        return client.with_retries(attempt)
+    except (CallFailed, KeyboardInterrupt) as error:
+        if may_have_arrived or isinstance(error, KeyboardInterrupt):
             note(f"the job may have been made; the same command with --idempotency-key {key} finds it, and makes none")
         raise
 
 
 def _gather(client: Client, inputs: tuple[str, ...]) -> tuple[list[dict[str, str]], int]:
     """The inputs that a person named, photos uploaded; and how many photos could not be read or sent."""
-    named: list[Named] = []
+    named: list[GivenInput] = []
     left: list[LeftOut] = []
     for found in read_arguments(inputs):
         if isinstance(found, LeftOut):
             left.append(found)
         else:
             named.append(found)
-    lost = tell_left_out(left)
+    lost = report_left_out(left)
     if not named and not lost:
         raise Failure(f"there is no photo in {', '.join(map(printable, inputs))}", 2)
 
@@ -160,7 +160,7 @@ def _gather(client: Client, inputs: tuple[str, ...]) -> tuple[list[dict[str, str
 
 
 def follow(client: Client, job: dict[str, Any], *, as_json: bool, wait: bool) -> dict[str, Any]:
-    """Say what became of the submission; with `wait` when it has finished."""
+    """Report the job, with `wait` once it has finished; returns it."""
     accepted = f"{job['counts']['total']:,} accepted"
     if wait:
         note(f"job {job['id']}: {accepted}")  # before anything can go wrong

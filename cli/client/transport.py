@@ -1,4 +1,4 @@
-"""HTTP as the commands need it: quick to see that nobody answers, and quick to hear an early no."""
+"""HTTP for the commands: connects fail fast, and a refusal that comes while a body is being sent is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from urllib.request import (
     build_opener,
 )
 
-from cli.client.problems import Unreachable, reaching
+from cli.client.problems import Unreachable, as_call_failures
 
 CONNECT_S = 10.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -81,15 +81,14 @@ class Answer:
             raise Unreachable(f"what answers at {self._url} is not Tagline; is TAGLINE_URL right?") from None
 
     def _next(self) -> bytes:
-        with reaching(self._url):
+        with as_call_failures(self._url):
             return self._response.read1(_BLOCK)
 
 
 class _EarlyAnswer:
-    """Of a connection: an answer that comes before the request is sent is read instead of overlooked.
+    """Mixin of a connection: an answer that comes before the whole request is sent is read.
 
-    A server refuses a long body when it has seen enough of it; who goes on sending gets a broken pipe, and would
-    not learn why.
+    A server may refuse a long body half-way. Whoever goes on sending gets a broken pipe and never learns why.
     """
 
     sock: Any
@@ -111,7 +110,7 @@ class _EarlyAnswer:
                 raise
 
     def send(self, data: Any) -> None:
-        # Under TLS something to read may be the protocol's own.
+        # Under TLS, readable bytes may belong to the protocol and not to an answer.
         if self.sock is not None and not isinstance(self.sock, ssl.SSLSocket) and _readable(self.sock):
             raise _Answered
         super().send(data)  # type: ignore[misc]

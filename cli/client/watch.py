@@ -1,4 +1,4 @@
-"""Following a job to its end, whatever becomes of the connection meanwhile."""
+"""Following a job to its end, across broken connections and restarts of the server."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class JobWatch:
         """The job at each change, until it has finished.
 
         Raises:
-            Trouble: the server has been gone for longer than the client's patience, or the job was removed.
+            CallFailed: the server has been gone for longer than the client's patience, or the job was removed.
         """
         while True:
-            job = self._client.insist(self._ask)
+            job = self._client.with_retries(self._ask)
             if job is None:
-                time.sleep(_IDLE_PAUSE_S)  # not everything between here and there lets a request wait
+                time.sleep(_IDLE_PAUSE_S)  # some proxies do not let a request wait
                 continue
             yield job
             if job["finished_at"] is not None:
@@ -48,8 +48,8 @@ class JobWatch:
             time.sleep(_PAUSE_S)
 
     def _ask(self, failures: int) -> dict[str, Any] | None:
-        """The job; None if it is as before, or one is to ask again later."""
-        # After a failure without waiting there: that may be what some proxy does not like.
+        """The job; None if it is unchanged, or the server asks to come back later."""
+        # After a failure not as a long poll: some proxies break those.
         waits, self._waits = self._waits and not failures, True
         headers = {"Prefer": f"wait={_WAIT_S}", "If-None-Match": self._etag} if waits else {}
         try:
@@ -63,8 +63,8 @@ class JobWatch:
                 self._waits = False
                 time.sleep(min(problem.retry_after_s or _BUSY_PAUSE_S, _BUSY_PAUSE_S))
                 return None
-            # The job was there: this is what some proxies say while there is no server behind them.
-            problem.passing |= problem.status == _NOT_FOUND and problem.code is None
+            # The job was there: some proxies answer 404 while there is no server behind them.
+            problem.transient |= problem.status == _NOT_FOUND and problem.code is None
             raise
         self._etag = answered.get("ETag", "")
         return checked_job(job)

@@ -24,7 +24,7 @@ from tests.support.jobs import make_job
 from tests.support.onnx_files import OnnxGraph
 from tests.support.photos import SAMPLES, photo_server
 from tests.support.worker import run_chunk
-from worker.inference.in_flight import Progress
+from worker.inference.in_flight import InFlight
 from worker.inference.lanes import open_lanes
 from worker.metrics import Metrics
 from worker.models.load import load_model
@@ -228,7 +228,7 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
     write_manifest(models / "big-teller", graph="weights.txt")
     model = load_model(models / "big-teller", load_settings())
     assert model.predict([InferenceRequest(pixels("cat"), CaptionOptions())]) == ["polly"]
-    served = open_lanes(model, load_settings(), Metrics(CollectorRegistry()), Progress(), None)
+    served = open_lanes(model, load_settings(), Metrics(CollectorRegistry()), InFlight(), None)
     assert served.encoder is None
     assert served.model is not None
     assert served.model.lane is not None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.errors import ItemError
-from worker.inference.batching import NOBODY, Lane
+from worker.inference.batching import NO_ITEM, Lane
 from worker.inference.fair_queue import FairQueue
 
 BAD = 13
@@ -211,7 +211,7 @@ def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], s
     for tenant, count in arrivals:
         waiting[tenant] += count
         for _ in range(count):
-            queue.put(tenant, 1, tenant, NOBODY, Future())
+            queue.put(tenant, 1, tenant, NO_ITEM, Future())
     served: Counter[str] = Counter()
     while queue:
         for taken in queue.take(size):
@@ -225,9 +225,9 @@ def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], s
 def test_a_tenant_that_comes_later_saves_nothing_up_and_pays_nothing_back() -> None:
     queue = FairQueue()
     for n in range(100):
-        queue.put(n, 1, "early", NOBODY, Future())
+        queue.put(n, 1, "early", NO_ITEM, Future())
     queue.take(50)
     for n in range(1000, 1010):
-        queue.put(n, 1, "late", NOBODY, Future())
+        queue.put(n, 1, "late", NO_ITEM, Future())
     mixed = [taken.item >= 1000 for taken in queue.take(20)]
     assert 9 <= sum(mixed) <= 10

@@ -24,11 +24,11 @@ class Claimers:
     def __init__(self, context: WorkerContext, settings: Settings) -> None:
         self._context = context
         self._stop = threading.Event()
-        self._rung = [
+        self._wakes = [
             self._begin(f"interactive-{number}", QUEUES, (Priority.INTERACTIVE,))
             for number in range(settings.interactive_slots)
         ]
-        self._rung.append(self._begin("texts", ("text",), tuple(Priority)))
+        self._wakes.append(self._begin("texts", ("text",), tuple(Priority)))
         self._listener = DoorbellListener(settings, self._ring)
 
     def close(self) -> None:
@@ -38,16 +38,16 @@ class Claimers:
         self._ring()
 
     def _ring(self) -> None:
-        for event in self._rung:
+        for event in self._wakes:
             event.set()
 
     def _begin(self, name: str, queues: Sequence[str], priorities: Sequence[Priority]) -> threading.Event:
-        rung = threading.Event()
+        wake = threading.Event()
 
         def claim() -> None:
             while not self._stop.is_set():
-                rung.wait(POLL_S)
-                rung.clear()
+                wake.wait(POLL_S)
+                wake.clear()
                 try:
                     while any(run_batch(self._context, queue, priorities) for queue in queues):
                         if self._stop.is_set():
@@ -56,4 +56,4 @@ class Claimers:
                     log.error("could not claim: %s", error)
 
         threading.Thread(target=claim, name=name, daemon=True).start()
-        return rung
+        return wake

@@ -13,7 +13,7 @@ from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
 from worker.chunk.leases import Leases
 from worker.chunk.waiting_chunks import WaitingChunks
-from worker.inference.in_flight import Progress
+from worker.inference.in_flight import InFlight
 from worker.inference.repository import ModelRepository
 from worker.metrics import Metrics
 from worker.sources.registry import Sources
@@ -34,7 +34,7 @@ class WorkerContext:
     decoders: Decoders
     models: ModelRepository
     metrics: Metrics
-    progress: Progress
+    in_flight: InFlight
     gate: Gate
     waiting: WaitingChunks
     runs: set[ChunkRun]  # in hand, whoever drives them

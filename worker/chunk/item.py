@@ -84,7 +84,7 @@ class ItemRun:
 
     def _guarded(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
         try:
-            with self._context.progress.watch("decode", [(self._claim.chunk_id, self.item.seq)]):
+            with self._context.in_flight.track("decode", [(self._claim.chunk_id, self.item.seq)]):
                 self._dispatcher.check()
                 raw = work(*arguments)
         except BaseException as error:

@@ -57,7 +57,7 @@ class ChunkRun:
         self._results: list[ItemResult] = []
         self._postponed: list[float] = []  # seconds until each such item may be tried again
         self._next_store = self.started + PARTIAL_STORE_S
-        self._drained: float | None = None
+        self._drain_until: float | None = None
         self.closed = False
         context.runs.add(self)
 
@@ -117,9 +117,9 @@ class ChunkRun:
         if self._context.leases.lost(self.claim):
             raise LeaseLost(self.claim.chunk_id)
         if self._context.stopping.is_set():
-            self._drained = self._drained or monotonic() + DRAIN_S
+            self._drain_until = self._drain_until or monotonic() + DRAIN_S
             worth_waiting = self._under_way and not self.waits_for_network
-            if not worth_waiting or monotonic() > self._drained:
+            if not worth_waiting or monotonic() > self._drain_until:
                 self._gather()
                 raise _GiveBack
 

@@ -10,13 +10,13 @@ from concurrent.futures import Future
 from typing import Any
 
 from core.errors import ItemError, TaglineError
-from worker.inference.fair_queue import FairQueue, Waiting
-from worker.inference.in_flight import Owner, Progress
+from worker.inference.fair_queue import FairQueue, QueuedItem
+from worker.inference.in_flight import InFlight, ItemKey
 
 log = logging.getLogger(__name__)
 
 LINGER_S = 0.005
-NOBODY: Owner = (0, 0)
+NO_ITEM: ItemKey = (0, 0)
 # What runtimes say when memory is short; none has a type of its own for it.
 OUT_OF_MEMORY = (
     "out of memory",
@@ -36,7 +36,7 @@ class Lane:
         batch_size: most items in a batch; less once a batch has run out of memory.
         streams: batches in flight at a time, each on a thread of its own.
         name: the model's.
-        progress: told what runs.
+        in_flight: told what runs.
         observe: told (items, seconds) of every batch that succeeded.
     """
 
@@ -47,14 +47,14 @@ class Lane:
         batch_size: int,
         streams: int,
         name: str,
-        progress: Progress | None = None,
+        in_flight: InFlight | None = None,
         observe: Callable[[int, float], None] = lambda items, seconds: None,
     ) -> None:
         self._predict = predict
         self._batch_size = batch_size
         self._observe = observe
         self._name = name
-        self._progress = progress or Progress()
+        self._in_flight = in_flight or InFlight()
         self._queue = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
@@ -64,7 +64,7 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, item: Any, priority: int, tenant: str = "", owner: Owner = NOBODY) -> Future[Any]:
+    def submit(self, item: Any, priority: int, tenant: str = "", key: ItemKey = NO_ITEM) -> Future[Any]:
         """Queue one prepared item; the future holds its raw result, or the ItemError that is its own fault.
 
         A future that was cancelled before its batch left costs nothing.
@@ -73,13 +73,13 @@ class Lane:
             item: what `predict` takes.
             priority: lower is sooner.
             tenant: among equals tenants take turns.
-            owner: chunk id and seq of the item, named if the model hangs on it.
+            key: chunk id and seq of the item, named if the model hangs on it.
         """
         result: Future[Any] = Future()
         with self._changed:
             if self._closed:
                 raise _stopping()
-            self._queue.put(item, priority, tenant, owner, result)
+            self._queue.put(item, priority, tenant, key, result)
             self._changed.notify()
         return result
 
@@ -102,7 +102,7 @@ class Lane:
             if live:
                 self._run(live)
 
-    def _next_batch(self) -> list[Waiting] | None:
+    def _next_batch(self) -> list[QueuedItem] | None:
         with self._changed:
             while not self._queue:
                 if self._closed:
@@ -113,7 +113,7 @@ class Lane:
                 self._changed.wait(LINGER_S)
             return self._queue.take(self._batch_size)
 
-    def _run(self, batch: list[Waiting]) -> None:
+    def _run(self, batch: list[QueuedItem]) -> None:
         """Run a batch; if it raises, halve it until the culprit stands alone."""
         try:
             results = self._predict_watched(batch)
@@ -123,16 +123,16 @@ class Lane:
         for waiting, result in zip(batch, results, strict=True):
             waiting.result.set_result(result)
 
-    def _predict_watched(self, batch: list[Waiting]) -> Sequence[Any]:
+    def _predict_watched(self, batch: list[QueuedItem]) -> Sequence[Any]:
         started = time.monotonic()
-        with self._progress.watch(self._name, [waiting.owner for waiting in batch]):
+        with self._in_flight.track(self._name, [waiting.key for waiting in batch]):
             results = self._predict([waiting.item for waiting in batch])
         if len(results) != len(batch):
             raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items")
         self._observe(len(batch), time.monotonic() - started)
         return results
 
-    def _isolate(self, batch: list[Waiting], error: Exception) -> None:
+    def _isolate(self, batch: list[QueuedItem], error: Exception) -> None:
         if len(batch) > 1:
             half = len(batch) // 2
             if is_out_of_memory(error):
@@ -144,7 +144,7 @@ class Lane:
         else:
             self._run_again(batch[0])
 
-    def _run_again(self, waiting: Waiting) -> None:
+    def _run_again(self, waiting: QueuedItem) -> None:
         """Once more, alone: what fails alone twice fails because of itself, unless memory was short both times."""
         try:
             waiting.result.set_result(self._predict_watched([waiting])[0])

@@ -8,18 +8,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.inference.in_flight import Owner
+from worker.inference.in_flight import ItemKey
 
 
 @dataclass(order=True, slots=True)
-class Waiting:
+class QueuedItem:
     """An item that waits for a batch. `start` is its tenant's virtual time."""
 
     priority: int
     start: int
     number: int  # first come, first served among equals
     item: Any = field(compare=False)
-    owner: Owner = field(compare=False)
+    key: ItemKey = field(compare=False)
     result: Future[Any] = field(compare=False)
 
 
@@ -31,7 +31,7 @@ class FairQueue:
     """
 
     def __init__(self) -> None:
-        self._heap: list[Waiting] = []
+        self._heap: list[QueuedItem] = []
         self._numbers = itertools.count()
         self._now: dict[int, int] = {}  # priority: virtual time of what was served last
         self._next: dict[tuple[int, str], int] = {}  # priority and tenant: where its next item starts
@@ -39,13 +39,13 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def put(self, item: Any, priority: int, tenant: str, owner: Owner, result: Future[Any]) -> None:
+    def put(self, item: Any, priority: int, tenant: str, key: ItemKey, result: Future[Any]) -> None:
         """Queue an item."""
         start = max(self._now.get(priority, 0), self._next.get((priority, tenant), 0))
         self._next[priority, tenant] = start + 1
-        heapq.heappush(self._heap, Waiting(priority, start, next(self._numbers), item, owner, result))
+        heapq.heappush(self._heap, QueuedItem(priority, start, next(self._numbers), item, key, result))
 
-    def take(self, count: int) -> list[Waiting]:
+    def take(self, count: int) -> list[QueuedItem]:
         """The next `count` items, or as many as there are."""
         taken = [heapq.heappop(self._heap) for _ in range(min(count, len(self._heap)))]
         for waiting in taken:
@@ -55,6 +55,6 @@ class FairQueue:
             self._next.clear()
         return taken
 
-    def drain(self) -> list[Waiting]:
+    def drain(self) -> list[QueuedItem]:
         """Everything that waits, which thereby no longer does."""
         return self.take(len(self._heap))

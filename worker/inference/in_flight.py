@@ -9,39 +9,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-Owner = tuple[int, int]  # chunk id, seq
+ItemKey = tuple[int, int]  # chunk id, seq
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningWork:
     """Something that occupies a thread: a batch in a model, a photo being decoded."""
 
     what: str
-    owners: tuple[Owner, ...]
+    items: tuple[ItemKey, ...]
     since: float
 
 
-class Progress:
+class InFlight:
     """A register of what runs; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._running: dict[int, Running] = {}
+        self._running: dict[int, RunningWork] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
     @contextmanager
-    def watch(self, what: str, owners: Sequence[Owner]) -> Iterator[None]:
+    def track(self, what: str, items: Sequence[ItemKey]) -> Iterator[None]:
         """Register a block: what it is, and for which items it runs."""
         number = next(self._numbers)
         with self._lock:
-            self._running[number] = Running(what, tuple(owners), monotonic())
+            self._running[number] = RunningWork(what, tuple(items), monotonic())
         try:
             yield
         finally:
             with self._lock:
                 del self._running[number]
 
-    def older_than(self, seconds: float) -> list[Running]:
+    def older_than(self, seconds: float) -> list[RunningWork]:
         """What has run for longer than that."""
         before = monotonic() - seconds
         with self._lock:

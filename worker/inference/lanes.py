@@ -15,7 +15,7 @@ from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.batching import Lane
-from worker.inference.in_flight import Progress
+from worker.inference.in_flight import InFlight
 from worker.metrics import Metrics
 from worker.models.encoders import image_feature
 from worker.models.model import Encoder, Loaded, Model, OutputReader, encoder_in
@@ -89,7 +89,7 @@ class ServedArtefact:
 
 
 def open_lanes(
-    loaded: Loaded, settings: Settings, metrics: Metrics, progress: Progress, read: ServedEncoder | None
+    loaded: Loaded, settings: Settings, metrics: Metrics, in_flight: InFlight, image_encoder: ServedEncoder | None
 ) -> ServedArtefact:
     """What has been warmed up, with its lanes running.
 
@@ -97,8 +97,8 @@ def open_lanes(
         loaded: what was loaded from an artefact.
         settings: how large a batch may be.
         metrics: told of every batch.
-        progress: told what runs.
-        read: the image encoder that the artefact's manifest names, if it does.
+        in_flight: told what runs.
+        image_encoder: the one that the artefact's manifest names, if it does.
     """
 
     def lane(predict: Callable[[Sequence[Any]], Sequence[Any]]) -> Lane:
@@ -110,21 +110,26 @@ def open_lanes(
             seconds.observe(took)
 
         size, streams = settings.batch_size, loaded.streams
-        return Lane(predict, batch_size=size, streams=streams, name=name, progress=progress, observe=observe)
+        return Lane(predict, batch_size=size, streams=streams, name=name, in_flight=in_flight, observe=observe)
 
     encoder = encoder_in(loaded)
-    inside = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder))) if encoder else None
+    own_encoder = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder))) if encoder else None
     does_task = isinstance(loaded, Model) and loaded.manifest.task in TASKS
-    return ServedArtefact(loaded, _open_model(cast(Model, loaded), lane, inside, read) if does_task else None, inside)
+    return ServedArtefact(
+        loaded, _open_model(cast(Model, loaded), lane, own_encoder, image_encoder) if does_task else None, own_encoder
+    )
 
 
-def _open_model(model: Model, lane: OpenLane, inside: ServedEncoder | None, read: ServedEncoder | None) -> ServedModel:
+def _open_model(
+    model: Model, lane: OpenLane, own_encoder: ServedEncoder | None, image_encoder: ServedEncoder | None
+) -> ServedModel:
     if isinstance(model, OutputReader):
-        assert inside is not None
-        return ServedModel(model, None, EncoderOutput(inside, model.output))
-    if read is None:
+        assert own_encoder is not None
+        return ServedModel(model, None, EncoderOutput(own_encoder, model.output))
+    if image_encoder is None:
         return ServedModel(model, lane(model.predict))
-    return ServedModel(model, lane(model.predict), EncoderOutput(read, image_feature(model.manifest, read.manifest)))
+    feature = image_feature(model.manifest, image_encoder.manifest)
+    return ServedModel(model, lane(model.predict), EncoderOutput(image_encoder, feature))
 
 
 def _encode(encoder: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:

@@ -11,7 +11,7 @@ from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.inference.in_flight import Progress
+from worker.inference.in_flight import InFlight
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
 from worker.metrics import Metrics
 from worker.models.load import load_artefact
@@ -25,10 +25,10 @@ class ModelRepository:
     A model stays warm until the worker stops: jobs may have been promised it.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, progress: Progress | None = None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, in_flight: InFlight | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._progress = progress or Progress()
+        self._in_flight = in_flight or InFlight()
         self._catalogue = Catalogue(settings.models_dir)
         self._warm: dict[str, ServedArtefact] = {}  # replaced, never changed: whoever reads it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
@@ -156,7 +156,7 @@ class ModelRepository:
         loaded = load_artefact(installed.folder, self._settings, lambda model_id: self._encoder(model_id).loaded)
         encoder = manifest.encoders.get("image")
         read = self._encoder(encoder).encoder if encoder else None
-        served = open_lanes(loaded, self._settings, self._metrics, self._progress, read)
+        served = open_lanes(loaded, self._settings, self._metrics, self._in_flight, read)
         log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
         return served
 

@@ -15,7 +15,7 @@ from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
 from worker.chunk.leases import Leases
 from worker.chunk.waiting_chunks import WaitingChunks
-from worker.inference.in_flight import Progress
+from worker.inference.in_flight import InFlight
 from worker.inference.repository import ModelRepository
 from worker.metrics import Metrics
 from worker.sources.registry import open_sources
@@ -33,8 +33,8 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
     """
     metrics = metrics or Metrics()
     database = Database(settings.sql_url, pool_size=settings.worker_concurrency + settings.interactive_slots + 6)
-    progress = Progress()
-    models = ModelRepository(settings, metrics, progress)
+    in_flight = InFlight()
+    models = ModelRepository(settings, metrics, in_flight)
     models.load_defaults()
     http = HttpClient(settings)
 
@@ -54,7 +54,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         decoders=Decoders(settings.decode_threads or os.cpu_count() or 1),
         models=models,
         metrics=metrics,
-        progress=progress,
+        in_flight=in_flight,
         gate=Gate(),
         waiting=WaitingChunks(settings.waiting_chunks),
         runs=set(),

@@ -27,7 +27,7 @@ class Reloader:
 
     def listen(self) -> None:
         """Take SIGHUP, from whoever has it; call from the main thread."""
-        signal.signal(signal.SIGHUP, self._hang_up)
+        signal.signal(signal.SIGHUP, self._on_sighup)
 
     def start(self, context: WorkerContext) -> None:
         """Begin answering."""
@@ -37,7 +37,7 @@ class Reloader:
         """Answer no more; a reload under way is not waited for."""
         self._asked.put(False)
 
-    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+    def _on_sighup(self, number: int, frame: FrameType | None) -> None:
         if self._terminal_gone():
             os.kill(os.getpid(), signal.SIGTERM)  # in order, with what is in hand given back
         else:

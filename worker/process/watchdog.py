@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 
 from core.heartbeat import Heartbeat
 from worker.chunk.context import WorkerContext
-from worker.inference.in_flight import Running
+from worker.inference.in_flight import RunningWork
 
 log = logging.getLogger(__name__)
 
 EXIT_HUNG = 75  # EX_TEMPFAIL (sysexits.h): start it again
-LOOK_S = 1.0
+WATCH_S = 1.0
 
 
 class Watchdog:
@@ -30,27 +30,27 @@ class Watchdog:
         self._context = context
         self._end = end
         self._stop = threading.Event()
-        threading.Thread(target=self._look, name="watchdog", daemon=True).start()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def close(self) -> None:
         """Look no more."""
         self._stop.set()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         heartbeat = Heartbeat(self._context.settings.heartbeat_file)
-        while not self._stop.wait(LOOK_S):
+        while not self._stop.wait(WATCH_S):
             heartbeat.beat()
-            hung = self._context.progress.older_than(self._context.settings.stall_timeout_s)
+            hung = self._context.in_flight.older_than(self._context.settings.stall_timeout_s)
             if hung:
                 self._give_up(hung)
                 return
 
-    def _give_up(self, hung: Sequence[Running]) -> None:
+    def _give_up(self, hung: Sequence[RunningWork]) -> None:
         names = sorted({one.what for one in hung})
         log.critical("hangs: this worker gives its chunks back and ends", extra={"what": names})
         self._context.stopping.set()
         suspects: dict[int, set[int]] = defaultdict(set)
-        for chunk_id, seq in (owner for one in hung for owner in one.owners):
+        for chunk_id, seq in (key for one in hung for key in one.items):
             suspects[chunk_id].add(seq)
         for run in list(self._context.runs):
             run.give_back(suspects=frozenset(suspects.get(run.claim.chunk_id, ())))

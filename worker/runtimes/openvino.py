@@ -45,7 +45,7 @@ class OpenVinoRuntime:
         """
         self._graph = graph
         self._lock = threading.Lock()
-        self._pools: dict[frozenset[str], _Pool] = {}
+        self._pools: dict[frozenset[str], _RequestPool] = {}
         self._model = self._read()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         # One thread a stream is the fastest for batches on few cores; on many, streams of two keep latency sane.
@@ -65,7 +65,7 @@ class OpenVinoRuntime:
             reason = str(error).strip().splitlines()[-1]
             raise ArtefactError("graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}") from error
 
-    def _pool(self, outputs: frozenset[str]) -> _Pool:
+    def _pool(self, outputs: frozenset[str]) -> _RequestPool:
         pool = self._pools.get(outputs)
         if pool is None:
             with self._lock:
@@ -73,7 +73,7 @@ class OpenVinoRuntime:
                 self._pools[outputs] = pool
         return pool
 
-    def _find_or_compile(self, outputs: frozenset[str]) -> _Pool:
+    def _find_or_compile(self, outputs: frozenset[str]) -> _RequestPool:
         known = {name.split(":")[0]: port for port in self._model.outputs for name in port.get_names()}
         missing = sorted(outputs - known.keys())
         if missing:
@@ -86,7 +86,7 @@ class OpenVinoRuntime:
                 return pool
         return self._compile(ov.Model(wanted, parameters, "part").clone(), names, sorted(outputs))
 
-    def _compile(self, part: Any, inputs: tuple[str, ...], outputs: Sequence[str]) -> _Pool:
+    def _compile(self, part: Any, inputs: tuple[str, ...], outputs: Sequence[str]) -> _RequestPool:
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": self.streams,
@@ -94,7 +94,7 @@ class OpenVinoRuntime:
             "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would choose bfloat16 and give other results
             "ENABLE_CPU_PINNING": False,  # decoding threads share these cores
         }
-        return _Pool(_core().compile_model(part, "CPU", settings), inputs, outputs, self.streams)
+        return _RequestPool(_core().compile_model(part, "CPU", settings), inputs, outputs, self.streams)
 
 
 def _parameters_behind(results: Iterable[Any]) -> list[Any]:
@@ -115,7 +115,7 @@ def _name(port: Any) -> str:
     return min(names).split(":")[0]
 
 
-class _Pool:
+class _RequestPool:
     """As many infer requests as there are streams; a run takes one, waiting for it if need be."""
 
     def __init__(self, compiled: Any, inputs: tuple[str, ...], outputs: Sequence[str], size: int) -> None:

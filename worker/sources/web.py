@@ -10,7 +10,7 @@ from core.states import Priority
 from worker.sources.source import SourceContext
 
 # What may go well a moment later; any other 4xx says that this URL is wrong (RFC 9110, RFC 6585, RFC 8470).
-_PASSING = frozenset({408, 425, 429})
+_TRANSIENT = frozenset({408, 425, 429})
 _RETRIES = 2
 _HEADERS = {"Accept": "image/*,*/*;q=0.5"}
 
@@ -69,5 +69,5 @@ def _hand_over(answer: Future[Response], found: Future[bytes]) -> None:
 
 def _status_error(response: Response) -> ItemError:
     status = response.status
-    permanent = status < 500 and status not in _PASSING
+    permanent = status < 500 and status not in _TRANSIENT
     return ItemError(f"fetch_http_{status}", f"the server answered {status}", permanent=permanent)
