@@ -62,7 +62,7 @@ check: lint
 	$(BIN)/python -m pytest tests/unit
 
 test: lint
-	$(BIN)/python -m pytest --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
 # One lock for all Pythons, with markers; then whether each Python finds a wheel of everything.
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version $(firstword $(RUN_ON)) --generate-hashes --no-header \
