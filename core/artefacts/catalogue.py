@@ -1,4 +1,4 @@
-"""Which artefacts are installed, and which of them a request means."""
+"""Which artefacts are installed, and which of them a request gets."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ class Catalogue:
         Args:
             task: the task it shall do.
             wanted: "NAME" (its newest usable version), "NAME@VERSION", or None for the task's default.
-            warm: NAME@VERSION of models that have proved themselves, those that serve as defaults first. Where several
-                versions are usable, the newest of these is meant, and one that nobody has run yet only if there is
-                none. A default that nobody has run, or that is broken, does not replace the one that serves.
+            warm: NAME@VERSION of the models that live workers have loaded and tried, their defaults first. The newest
+                usable version among these is taken, and one that no worker has loaded only if there is none. A default
+                that no worker has loaded, or that is broken, does not replace the one that serves.
 
         Returns:
             An entry whose `manifest` is not None.
