@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts.manifest import MANIFEST, Manifest, load_manifest, split_wanted
-from core.artefacts.recent import Recent
+from core.artefacts.ttl_cache import TtlCache
 from core.errors import ArtefactError
 
 DEFAULTS = "defaults.json"
@@ -36,8 +36,8 @@ class Catalogue:
     def __init__(self, models_dir: Path, *, max_age_s: float = 0.0) -> None:
         self._dir = models_dir
         self._seen: dict[Path, tuple[tuple[int, int], Manifest]] = {}
-        self._entries = Recent(self._list, max_age_s)
-        self._defaults = Recent(self._read_defaults, max_age_s)
+        self._entries = TtlCache(self._list, max_age_s)
+        self._defaults = TtlCache(self._read_defaults, max_age_s)
 
     def entries(self) -> list[Installed]:
         """Every artefact by name, newest version first; broken ones last, each with its reason. Never raises."""
