@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class IdConverter(BaseConverter):
-    """Ids in paths. What is no id is no route, and so never reaches the database."""
+    """Ids in paths: a path with anything else in their place matches no route and never reaches the database."""
 
     regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
@@ -35,7 +35,7 @@ class IdConverter(BaseConverter):
 
 
 def create_app(settings: Settings) -> Flask:
-    """The WSGI application. Opens no connection until the first request."""
+    """The WSGI application. It opens no connection before the first request."""
     app = Flask("api", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["id"] = IdConverter

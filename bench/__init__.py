@@ -1,1 +1,1 @@
-"""Benchmarks, each against a floor or a peer in the same run."""
+"""Benchmarks: the whole service against a bare process in the same run."""

@@ -1,4 +1,4 @@
-"""Serves a folder on loopback with keep-alive: the web that the benchmark fetches from. `FOLDER PORT`"""
+"""Serves a folder on loopback with keep-alive: where the benchmark's photos are fetched from. `FOLDER PORT`"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The floor: the same decoding and the same model in one bare process, with no service around them.
+"""The floor to compare with: the same decoding and the same model in one bare process, with no service around them.
 
 Prints images per second. Decoding runs on one thread a core beside as many inference streams as the model wants,
 in batches of 16: the fastest arrangement known on two cores (docs/decisions).

@@ -1,4 +1,4 @@
-"""Settings for commands: a wrong one is a line for a person, not a traceback."""
+"""Settings for commands: a wrong one ends the command with one line, not with a traceback."""
 
 from __future__ import annotations
 

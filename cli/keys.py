@@ -1,4 +1,4 @@
-"""`tagline keys`: who may call the API. Works on the database itself, beside a running service."""
+"""`tagline keys`: who may call the API. It works on the database itself, also while the service runs."""
 
 from __future__ import annotations
 

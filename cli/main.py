@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; interrupted, it ends as shells expect it."""
+        """Run the command; if it is interrupted, exit with the code that shells expect."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -56,7 +56,7 @@ def main() -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that cannot be written is no reason to stop
+            stream.reconfigure(errors="backslashreplace")  # a file name that the terminal cannot show ends no command
 
 
 if __name__ == "__main__":

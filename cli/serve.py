@@ -1,4 +1,4 @@
-"""`tagline api`, `worker`, `scheduler`, `migrate`: one process each, for those who bring their own supervisor."""
+"""`tagline api`, `worker`, `scheduler`, `migrate`: one process each, to be run under another supervisor."""
 
 from __future__ import annotations
 

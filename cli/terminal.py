@@ -1,4 +1,4 @@
-"""What the command says to a person: short lines on standard error, which never stop the program."""
+"""What the command prints for people: short lines, and never an error because nobody reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLEAN = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0
 
 
 def clean(text: str) -> str:
-    """Text from elsewhere without the control characters that would steer a terminal."""
+    """Text from elsewhere without control characters, which could change what the terminal shows."""
     return text.translate(_CLEAN)
 
 
@@ -23,7 +23,7 @@ def note(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Something that went wrong and is being dealt with."""
+    """Something that went wrong, without ending the command."""
     _write(click.style(text, fg="yellow"))
 
 

@@ -1,1 +1,1 @@
-"""What every part of Tagline shares and nothing of ours below it: settings, errors, states, task specs."""
+"""What every part of Tagline uses: settings, errors, states, tasks, inputs, broker. Imports nothing else of ours."""

@@ -19,7 +19,7 @@ from core.tasks import QUEUES
 
 RUN_BATCH = "tagline.run_batch"
 KEY_PREFIX = "tagline:"
-RING_CHANNEL = KEY_PREFIX + "rung"  # the channel on which threads that take no messages hear that work has come
+RING_CHANNEL = KEY_PREFIX + "rung"  # of pub/sub, for threads that take no Celery messages
 LISTEN_S, LISTEN_AGAIN_S = 0.5, 1.0
 RING_AT_MOST = 256  # at once; the scheduler tops up to one message per waiting chunk
 
@@ -71,7 +71,7 @@ class Doorbell:
     def ring(self, queue: str, count: int) -> bool:
         """Say `count` times that a queue has a batch; False if the broker could not be reached.
 
-        Never raises for the broker's sake: the rows are committed, and the scheduler rings for them later.
+        Never raises because of the broker: the rows are committed, and the scheduler rings for them later.
         """
         if not self.alive():  # Celery would try for seconds while the submitter waits
             log.warning("the broker does not answer; the scheduler will ring", extra={"queue": queue})
@@ -109,8 +109,7 @@ class Doorbell:
 class DoorbellListener:
     """Calls `on_ring` whenever somebody rings, and once after each time the broker could not be reached.
 
-    `on_ring` runs on a thread of the listener and must be quick. Rings may be missed: whoever listens also looks at the
-    rows from time to time.
+    `on_ring` runs on a thread of the listener and must be quick. Rings may be missed, so its user also polls the rows.
     """
 
     def __init__(self, settings: Settings, on_ring: Callable[[], object]) -> None:

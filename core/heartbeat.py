@@ -10,14 +10,14 @@ BEAT_S = 5.0  # touched at least this often
 class Heartbeat:
     """Touches the file of the setting `heartbeat_file`; does nothing without one.
 
-    Called from the very loop that does the process's work: what is stuck there must not look alive.
+    To be called from the loop that does the process's work, so that a stuck process does not look alive.
     """
 
     def __init__(self, path: str) -> None:
         self._path = Path(path) if path else None
 
     def beat(self) -> None:
-        """Say that the process lives. A disk that is full or gone is no reason to die."""
+        """Show that the process works. A full disk is no reason to end it."""
         if self._path is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""The words for where a job, a chunk, an item and a delivery are. They are stored and shown as they stand."""
+"""States of jobs, chunks, items and deliveries; they are stored and shown as they are spelled here."""
 
 from __future__ import annotations
 

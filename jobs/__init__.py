@@ -1,1 +1,1 @@
-"""What a job is before anybody has sent a request: its fields, checked; its models, pinned; made and rung for."""
+"""Ordering jobs, whoever orders them: check the fields, pin the models, create the job, ring the workers."""

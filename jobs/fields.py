@@ -1,4 +1,4 @@
-"""What can be asked of a job, whoever asks: an HTTP request, or our own scheduler."""
+"""The fields of a job, as a request of HTTP or our own scheduler gives them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_NAME, MAX_METADATA_BYTES, MAX_WEBHOOK_URL = 200, 16_384, 2048
 NO_NUL = r"^[^\u0000]*$"
 PriorityName = Literal["interactive", "bulk"]
 Fields = TypeVar("Fields", bound="JobFields")
-TEXTS = {
+MESSAGES = {
     "extra_forbidden": "There is no field of this name here; see /openapi.json for those there are.",
     "model_type": "This must be an object.",
     "model_attributes_type": "This must be an object.",
@@ -30,7 +30,7 @@ class _Request(BaseModel):
 
 
 def _absent(value: object) -> object:
-    """Null where a field may be left out is the same as leaving it out: serializers of many languages write it."""
+    """null is the same as leaving a field out: serializers of many languages write it for that."""
     return {} if value is None else value
 
 
@@ -47,7 +47,7 @@ class WebhookRequest(_Request):
 
 
 class JobFields(_Request):
-    """A job but for its inputs, whichever way those arrive."""
+    """A job without its inputs, which arrive in one of several ways."""
 
     tasks: list[str] = Field(min_length=1, max_length=20, description="What to do with every input.")
     options: Object = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
@@ -74,5 +74,5 @@ def read_fields(model: type[Fields], raw: object) -> Fields:
 
 def _field_error(found: dict[str, Any]) -> RequestError:
     where = "".join(f"/{escape(str(part))[:100]}" for part in found["loc"])
-    text = TEXTS.get(found["type"], f"{found['msg']}.")
+    text = MESSAGES.get(found["type"], f"{found['msg']}.")
     return RequestError(CODES.get(found["type"], "field_invalid"), text, where=where)

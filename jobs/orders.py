@@ -1,4 +1,4 @@
-"""Making jobs: rows in one transaction, and workers rung after its commit, for rung earlier they would find nothing."""
+"""Creating jobs: rows in one transaction; workers are rung after its commit, before which they would find nothing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from jobs.plan import JobPlan
 
 @dataclass(slots=True)
 class Orders:
-    """Jobs made in one transaction.
+    """Jobs that are created in one transaction.
 
     Attributes:
-        session: of that transaction, for whatever else belongs into it.
+        session: of that transaction, for other writes that belong into it.
     """
 
     session: Session
@@ -46,7 +46,7 @@ class Orders:
 
 @contextmanager
 def take_orders(database: Database, doorbell: Doorbell, settings: Settings) -> Iterator[Orders]:
-    """A transaction in which jobs are made; all of them appear at its commit, or none if the block raises."""
+    """A transaction in which jobs are created: all of them exist after the block, or none if it raises."""
     with database.write() as session:
         orders = Orders(session, settings)
         yield orders

@@ -1,4 +1,4 @@
-"""Pinning models: what is accepted today runs the same tomorrow, whatever is installed meanwhile."""
+"""Pinning models: a job runs with the versions it was accepted with, whatever is installed later."""
 
 from __future__ import annotations
 

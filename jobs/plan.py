@@ -1,4 +1,4 @@
-"""A job in order but for its inputs: all that is known of it before the first of them is read."""
+"""A checked job without its inputs: all that is known of it before the first input is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERACTIVE_UP_TO = 16  # inputs; more is bulk unless the job says otherwise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlan:
-    """What shall be done, for whom, with which models.
+    """What is to be done, for whom, with which models.
 
     Attributes:
         tenant_id: whose job it is.

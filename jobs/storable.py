@@ -1,4 +1,4 @@
-"""What a database can hold: no NUL, no lone surrogates, no bottomless nesting."""
+"""What every database can hold: no NUL, no lone surrogates, no deep nesting."""
 
 from __future__ import annotations
 

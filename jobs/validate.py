@@ -1,4 +1,4 @@
-"""From a job's fields to its plan: everything that is checked before a job is accepted."""
+"""From a job's fields to its plan: all checks but those of its inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.storable import check_storable, check_text, escape
 def plan_job(
     fields: JobFields, catalogue: Catalogue, warm: Sequence[str], *, tenant_id: str, base_url: str = ""
 ) -> JobPlan:
-    """Check what the fields mean.
+    """Check the fields of a job and fill in their defaults.
 
     Args:
         fields: what is asked for.

@@ -1,1 +1,1 @@
-"""The process that keeps the rows moving and sends webhooks. It needs the database alone."""
+"""The process that does the regular chores of the database, and sends webhooks."""

@@ -1,4 +1,4 @@
-"""The chores that keep every accepted job moving, whatever died or got lost."""
+"""Regular chores, which make every accepted job finish, whichever process died and whichever message was lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scheduler.metrics import SchedulerMetrics
 log = logging.getLogger(__name__)
 
 HOUR_S = 3600.0
-TURN_S = 0.5  # of one chore, so that the others get theirs
+TURN_S = 0.5  # for one chore at a time, so that the others run too
 PAUSE_S = 0.02
 
 
@@ -34,7 +34,7 @@ class Chores:
         self._small_due = monotonic()
 
     def reap(self) -> None:
-        """Take chunks back from workers that fell silent."""
+        """Take back the chunks of workers whose leases have run out."""
         with self._database.read() as session:
             if not stats.lapsed_leases(session):
                 return
@@ -45,7 +45,7 @@ class Chores:
             log.warning("took chunks back from silent workers", extra={"chunks": len(chunks)})
 
     def ring(self) -> None:
-        """Make up for lost messages: one for each chunk that waits."""
+        """Ring until there is a message for each waiting chunk: some may have been lost."""
         for queue in QUEUES:
             with self._database.read() as session:
                 waiting = stats.pending_chunks(session, queue)
@@ -60,7 +60,7 @@ class Chores:
                 missing -= RING_AT_MOST
 
     def write_cancelled(self) -> None:
-        """Give cancelled items their rows."""
+        """Write the results of cancelled items."""
 
         def one_slice() -> object:
             with self._database.read() as session:
@@ -69,7 +69,7 @@ class Chores:
             with self._database.write() as session:
                 return upkeep.write_cancelled(session)
 
-        self._for_a_while(one_slice)
+        self._in_slices(one_slice)
 
     def expire(self) -> None:
         """End jobs whose time is up."""
@@ -81,7 +81,7 @@ class Chores:
                 log.warning("job expired", extra={"job": job})
             return job
 
-        self._for_a_while(one_slice)
+        self._in_slices(one_slice)
 
     def purge(self) -> None:
         """Remove what was deleted, or is older than the retention."""
@@ -90,19 +90,19 @@ class Chores:
             with self._database.write() as session:
                 return upkeep.purge(session) or upkeep.retire_one(session, retention_days=self._settings.retention_days)
 
-        self._for_a_while(one_slice)
+        self._in_slices(one_slice)
         if monotonic() >= self._small_due:
             self._small_due = monotonic() + HOUR_S
             with self._database.write() as session:
                 upkeep.purge_small(session)
-            self._for_a_while(self._purge_deliveries)
+            self._in_slices(self._purge_deliveries)
 
     def _purge_deliveries(self) -> object:
         with self._database.write() as session:
             return upkeep.purge_deliveries(session, retention_days=self._settings.retention_days)
 
-    def _for_a_while(self, one_slice: Callable[[], object]) -> None:
-        """Do slices until nothing is left or the turn is over; between them others get at the database."""
+    def _in_slices(self, one_slice: Callable[[], object]) -> None:
+        """Do slices until nothing is left or the turn is over; the pauses let other writers at the database."""
         over = monotonic() + TURN_S
         while one_slice() and monotonic() < over:
             sleep(PAUSE_S)

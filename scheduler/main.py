@@ -1,7 +1,7 @@
-"""The scheduler: keeps the rows moving and sends webhooks. `python -m scheduler.main`
+"""The scheduler: regular chores and webhooks. `python -m scheduler.main`
 
-It needs the database alone, and the uploads only to clear them away. Several may run: whatever they do is claimed in
-the database first.
+Several may run: each chore is safe to run twice at once, and each webhook is claimed in the database first. The upload
+store is needed for clearing away alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TICK_S = 0.25
 
 @dataclass(slots=True)
 class Chore:
-    """Something done every so often; if it fails it is logged and done again at its next turn."""
+    """Something that is done at intervals; a failure is logged, and it is done again at its next turn."""
 
     name: str
     every_s: float

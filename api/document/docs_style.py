@@ -1,4 +1,4 @@
-"""The frame and the looks of /docs."""
+"""HTML frame and style sheet of /docs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How we speak HTTP: the server's side, who is asking, errors, answers, waiting."""
+"""HTTP itself: the ASGI bridge, keys, errors, parameters, long polls, metrics. Knows no jobs."""

@@ -1,4 +1,4 @@
-"""Plain JSON answers, and what a client will take."""
+"""JSON answers, and content negotiation."""
 
 from __future__ import annotations
 

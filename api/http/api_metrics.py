@@ -1,4 +1,4 @@
-"""What the API counts about itself, and what it shows of the processes beside it."""
+"""The API's own metrics, and those of its peer processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class ApiMetrics:
     """Requests by route and status; with a registry of its own, so that one process can hold two applications.
 
-    Counters live in memory, here and in the other processes: files that processes share would have to be mapped into
-    memory, and a full disk then kills whoever counts.
+    Counters live in memory, here and in the other processes. Files shared by processes would be mapped into memory,
+    and a full disk would then kill a process that counts (decision 0092).
 
     Args:
         peers: host:port of the other processes' own /metrics.
@@ -69,7 +69,7 @@ def _fetch(peer: str) -> bytes:
 
 
 def _tagline_lines(text: bytes) -> Iterator[bytes]:
-    """The lines about metrics of ours: those about Python and the process would stand there once for each process."""
+    """The lines about our own metrics: those about Python and the process would appear once for each peer."""
     for line in text.splitlines(keepends=True):
         words = line.split(None, 3)
         name = words[2] if line.startswith(b"#") and len(words) > 2 else line

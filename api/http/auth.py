@@ -12,8 +12,8 @@ from db.keys import Caller, authenticate
 
 
 class OpenBlueprint(Blueprint):
-    """Routes that anybody may call without a key. Any other blueprint's need one: a forgotten word must not let
-    strangers in."""
+    """A blueprint whose routes need no key. Those of every other blueprint need one: forgetting to declare a blueprint
+    closes it instead of opening it."""
 
 
 def is_open(app: Flask, endpoint: str) -> bool:
@@ -45,7 +45,7 @@ def require_key() -> None:
 
 
 def _near_keyed_route() -> bool:
-    """Whether a path without a route lies beside routes that need a key: strangers do not learn which there are."""
+    """Whether an unknown path begins like a route that needs a key: 404 would tell strangers which routes there are."""
     first = request.path.split("/")[1]
     return any(
         rule.rule.split("/")[1] == first and not is_open(current_app, rule.endpoint)

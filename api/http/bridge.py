@@ -24,7 +24,7 @@ class Bridge:
     def __init__(self, wsgi: Wsgi, threads: int) -> None:
         self._wsgi = wsgi
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        # However many clients are slow, whoever asks whether we live gets an answer.
+        # Probes are answered even while slow clients hold all the other threads.
         self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
         self._open: weakref.WeakSet[ClientDisconnect] = weakref.WeakSet()
 
@@ -42,8 +42,8 @@ class Bridge:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        # The server tells of a shutdown only after the last answer, so those who wait would hold it up. Its own
-        # handler hangs on the loop's wake-up descriptor, which this leaves alone.
+        # The server reports a shutdown only after the last answer, so long polls would delay it by their whole wait.
+        # Its own handler gets signals through the loop's wake-up descriptor and still gets them with this one.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._wake_waiting)
         await send({"type": "lifespan.startup.complete"})

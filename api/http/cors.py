@@ -13,7 +13,7 @@ MAX_AGE_S = "600"
 def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
     """Let pages of these origins call the API ("*": of any). Without origins nothing changes.
 
-    Keys are sent in a header and cookies never, so any origin may be allowed without giving a stranger anything.
+    The API takes keys from a header and no cookies, so a page of an allowed origin can do nothing without a key.
     """
     if not origins:
         return

@@ -23,7 +23,7 @@ class Disconnect(Protocol):
 
 
 class ClientDisconnect:
-    """Set when the client hangs up or the server stops. Watches only once somebody asks."""
+    """Set when the client hangs up or the server stops. The client is watched from the first `is_set` or `wait` on."""
 
     def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
         self._receive = receive
@@ -43,7 +43,7 @@ class ClientDisconnect:
         self._event.set()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop watching."""
         if self._watch is not None:
             self._watch.cancel()
 
@@ -58,6 +58,6 @@ class ClientDisconnect:
 
 
 def client_gone() -> Disconnect:
-    """That of the current request; never set under a server that does not tell."""
+    """The Disconnect of the current request; never set under a server that does not report it."""
     gone: Disconnect = request.environ.get(DISCONNECT) or threading.Event()
     return gone

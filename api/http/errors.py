@@ -55,7 +55,7 @@ def problem(code: str, detail: str, *, where: str | None = None, errors: Sequenc
 
 
 def register_errors(app: Flask) -> None:
-    """Answer every error of ours, of Flask and of nobody's with a problem document."""
+    """Answer every error with a problem document: ours, those of Flask, and unexpected ones."""
     app.register_error_handler(TaglineError, _tagline)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Unavailable, _unavailable)

@@ -34,7 +34,7 @@ class Exchange:
         self._input = BodyStream(receive, loop, ended=not _has_body(scope))
 
     def run(self) -> list[Message]:
-        """Answer; returns the messages still to be sent, which saves a change of threads for short answers."""
+        """Answer; returns the messages that are still to be sent: short answers then need no change of threads."""
         environ = make_environ(self._scope, self._input)
         environ[DISCONNECT] = self.disconnect
         app_iter = self._wsgi(environ, self._start)
@@ -49,7 +49,7 @@ class Exchange:
                 close()
 
     async def drain(self) -> None:
-        """Take what is left of a body that was refused half-way: many clients read no answer before they have sent
+        """Read the rest of a body that was refused half-way: many clients read no answer before they have sent
         everything, and would only see a broken connection."""
         try:
             async with asyncio.timeout(DRAIN_S):

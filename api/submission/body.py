@@ -1,4 +1,4 @@
-"""A request's body as a stream that is known to be whole when it ends."""
+"""A request's body as a stream; when it ends, it is known to be whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK = 64 * 1024
 
 
 def refuse_coded_body() -> None:
-    """Refuse a compressed body: read as it stands it would only seem to be malformed.
+    """Refuse a compressed body, which would otherwise be refused as malformed.
 
     Raises:
         RequestError: `unsupported_media_type`.

@@ -1,4 +1,4 @@
-"""One input of a submission, as JSON or a line has it, to an InputItem."""
+"""Reading one input of a submission, from JSON or from a line, into an InputItem."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMITS: Final[dict[str, int]] = {"url": MAX_URL, "s3": MAX_URL, "upload": MAX_UP
 def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputItem:
     """An input.
 
-    Whether a URL can be fetched is not asked here: that is the item's business, and fails no other.
+    Whether a URL can be fetched is found out later, and concerns that item alone.
 
     Args:
         value: a string (URL or s3:// URI for image tasks, the text for text tasks), or an object with an optional
@@ -69,7 +69,7 @@ def _checked(value: object, limit: int, where: str, what: str) -> str:
     if not isinstance(value, str):
         raise RequestError("input_invalid", f"{what} must be a string.", where=where)
     if not value and what == "text":
-        return value  # an empty text fails alone, and later: one in a column of thousands is nobody's mistake
+        return value  # fails alone, later: one empty text in a column of thousands refuses no submission
     if not 1 <= len(value) <= limit:
         found = "is empty" if not value else f"has {len(value):,} characters"
         raise RequestError("input_invalid", f"{what} {found}; it must have 1 to {limit:,}.", where=where)
@@ -78,5 +78,5 @@ def _checked(value: object, limit: int, where: str, what: str) -> str:
 
 
 def _inside(where: str, name: str) -> str:
-    """Pointers grow; "line 17" stays, the message names the field."""
+    """The place of a field: a JSON pointer gets one part more; "line 17" stays, since the message names the field."""
     return f"{where}/{escape(name[:50])}" if where.startswith("/") else where

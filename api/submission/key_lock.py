@@ -1,4 +1,4 @@
-"""An Idempotency-Key while its submission is being read: ours as long as bytes arrive, free soon after we have died."""
+"""The lock on an Idempotency-Key while its submission is read: held while bytes arrive, free soon after a crash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.ids import new_id
 from db import idempotency
 from db.engine import Database, Session, Unavailable
 
-RENEW_S = 60.0  # a third of the lock's time; not at every block, for each is a write
+RENEW_S = 60.0  # a third of the lock's time: each renewal is a write, so not at every block
 BEFORE_STORING_S = 10.0
 
 
@@ -39,7 +39,7 @@ class KeyLock:
         try:
             with self._database.write() as session:
                 idempotency.renew(session, *self._names)
-        except Unavailable:  # there is time for another try or two; the upload must not end for this
+        except Unavailable:  # there is time for another try or two: the submission goes on
             pass
 
     def complete(self, session: Session, fingerprint: str, view: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The streamed bodies: lines of NDJSON, CSV or plain text to inputs, in constant memory."""
+"""Reading streamed bodies: lines of NDJSON, CSV or plain text to inputs, in constant memory."""
 
 from __future__ import annotations
 

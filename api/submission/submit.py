@@ -1,4 +1,4 @@
-"""Submitting: a request's body to a job and its chunks, all of it or nothing.
+"""Submitting: from a request's body to a job and its chunks, all of it or nothing.
 
 The body is parsed while it is read and its chunks lie in a temporary file; only after the last line does one
 short transaction write everything. A slow upload therefore locks nothing, and a broken one leaves nothing.
@@ -75,7 +75,7 @@ class Accepted:
 
 
 def submit(services: Services, submission: Submission) -> Accepted:
-    """Make the job, or say again what was said to the same submission before.
+    """Make the job, or give the first answer again to a submission with the same Idempotency-Key.
 
     Raises:
         RequestError: the submission is refused, and nothing of it is stored.
@@ -151,7 +151,7 @@ def _plan(services: Services, submission: Submission, fields: JobFields) -> JobP
 
 
 def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -> None:
-    """A JSON submission is small and sent by hand: say at once that an upload is unknown."""
+    """Refuse unknown uploads at once. Only of JSON submissions, which are small: in a stream the item fails, later."""
     places = {item.ref: item.seq for item in reversed(items) if item.kind == "upload"}
     ids = list(places)
     for start in range(0, len(ids), 500):

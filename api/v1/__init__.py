@@ -1,1 +1,1 @@
-"""The routes of version 1, and the shapes of what they take and give."""
+"""The routes of version 1."""

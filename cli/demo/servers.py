@@ -1,4 +1,4 @@
-"""What the demo needs around the service: a web server with photos, and a receiver of webhooks."""
+"""What the demo needs beside the service: a web server with photos, and a receiver of webhooks."""
 
 from __future__ import annotations
 

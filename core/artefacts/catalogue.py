@@ -1,4 +1,4 @@
-"""Which artefacts are installed, and which of them a request means."""
+"""Which artefacts are installed, and which of them a request gets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts.manifest import MANIFEST, Manifest, load_manifest, split_wanted
-from core.artefacts.recent import Recent
+from core.artefacts.ttl_cache import TtlCache
 from core.errors import ArtefactError
 
 DEFAULTS = "defaults.json"
@@ -36,8 +36,8 @@ class Catalogue:
     def __init__(self, models_dir: Path, *, max_age_s: float = 0.0) -> None:
         self._dir = models_dir
         self._seen: dict[Path, tuple[tuple[int, int], Manifest]] = {}
-        self._entries = Recent(self._list, max_age_s)
-        self._defaults = Recent(self._read_defaults, max_age_s)
+        self._entries = TtlCache(self._list, max_age_s)
+        self._defaults = TtlCache(self._read_defaults, max_age_s)
 
     def entries(self) -> list[Installed]:
         """Every artefact by name, newest version first; broken ones last, each with its reason. Never raises."""
@@ -77,9 +77,9 @@ class Catalogue:
         Args:
             task: the task it shall do.
             wanted: "NAME" (its newest usable version), "NAME@VERSION", or None for the task's default.
-            warm: NAME@VERSION of models that have proved themselves, those that serve as defaults first. Where several
-                versions are usable, the newest of these is meant, and one that nobody has run yet only if there is
-                none. A default that nobody has run, or that is broken, does not replace the one that serves.
+            warm: NAME@VERSION of the models that live workers have loaded and tried, their defaults first. The newest
+                usable version among these is taken, and one that no worker has loaded only if there is none. A default
+                that no worker has loaded, or that is broken, does not replace the one that serves.
 
         Returns:
             An entry whose `manifest` is not None.

@@ -1,1 +1,1 @@
-"""What becomes of a network's numbers: captions, beams, tags, text vectors. Training and the worker share it."""
+"""From a network's outputs to results: beam search, captions, tags, text vectors, ranking. Training uses it too."""

@@ -46,10 +46,10 @@ class Hypothesis:
 
 
 def beam_search(step: Step, batch: int, search: Search) -> list[list[Hypothesis]]:
-    """Search all photos of a batch side by side; a photo that is finished leaves, and its neighbours never matter.
+    """Search all photos of a batch together; one that is finished leaves, and none depends on the others.
 
-    A photo is finished when it has as many sentences as it has beams and no open beam, were it to end now at no cost,
-    would be among the best of them.
+    A photo is finished when it has as many sentences as beams, and no open beam would rank among the best of these if
+    it ended now at no cost.
 
     Returns:
         For each photo up to `candidates` sentences, best first.

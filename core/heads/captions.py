@@ -1,4 +1,4 @@
-"""Captions: what a captioner's artefact says of itself, and how its numbers become sentences.
+"""Captions: the settings of a captioner's artefact, and how its outputs become sentences.
 
 Training measures with this code and the worker serves with it, so a caption is the same in both.
 """
@@ -78,7 +78,7 @@ def captions_of(
 
 
 def decoder_step(run: Part, encoded: NDArray[np.float32], settings: CaptionSettings, search: Search) -> Any:
-    """One word for every beam of every photo that is still at it: what `beam_search` calls.
+    """One word for every beam of every photo that is not finished: the step that `beam_search` calls.
 
     What the decoder has computed for earlier words is kept in a cache [photos, beams, words, entry], which follows
     the beams as they are chosen; the prefix is never run again.

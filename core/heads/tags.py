@@ -1,4 +1,4 @@
-"""Tags: what a tagger's artefact says of itself, and which labels of a caller can be told apart.
+"""Tags: the settings of a tagger's artefact, and which labels of a caller the text encoder can tell apart.
 
 An image has an embedding, a label a direction and a bias in the same space; the label's score is the sigmoid of their
 product (`core.artefacts.vocabularies`). Training measures with this code and the worker serves with it.
@@ -19,7 +19,7 @@ class TagSettings(BaseModel):
 
     Attributes:
         size: numbers in an embedding; a direction has one more, the bias.
-        template: what is said of a label to the text encoder, with {} for the label.
+        template: the text that the text encoder is given for a label, with {} in the label's place.
         vocabularies: those that are part of the artefact, by name; `NAMED` at least.
     """
 
@@ -43,7 +43,7 @@ class TagSettings(BaseModel):
 
 
 def distinct_labels(given: Sequence[str]) -> tuple[str, ...]:
-    """Labels of a caller that can be told apart: the first of those that read the same, none that is unreadable.
+    """Labels of a caller that differ: the first of those that read the same, and none that is unreadable.
 
     Case, accents and white space make no difference to the text encoder, so they make none here.
     """

@@ -1,6 +1,6 @@
 """Vectors of texts by a sentence encoder in the form of BERT (Reimers and Gurevych, 2019, arXiv:1908.10084).
 
-Training and worker share this, so a label means the same to both.
+Training and the worker share this, so both compute the same vector for a label.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Turn a text into the numbers a model takes, or into an error with a stable code.
 
-Training and the worker both call `prepare_text` with the spec that is stored in the artefact, so what a network
-learned from is what it is asked about. Everything a stranger can send ends either as numbers or as an ItemError:
-`text_empty` or `text_no_latin_letters`. What is longer than the spec allows is cut, and the result says so.
+Training and the worker both call `prepare_text` with the spec that is stored in the artefact, so a network is asked
+about what it learned from. Every text ends either as numbers or as an ItemError: `text_empty` or
+`text_no_latin_letters`. What is longer than the spec allows is cut, and the result says so.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The way of one chunk: claimed, kept under its lease, run, stored."""
+"""A chunk from its claim to its stored results: leases, fetching, decoding, inference, storing."""

@@ -1,4 +1,4 @@
-"""Threads that are kept for what must not wait behind a queue of photos: interactive jobs, and texts."""
+"""Threads reserved for interactive jobs and for texts, which must not wait behind bulk photos."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from worker.chunk.pipeline import run_batch
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0  # the net below the doorbell
+POLL_S = 1.0  # since rings may be lost
 
 
 class Claimers:
-    """Claims beside the threads that answer Celery's messages, which may all be busy with bulk work."""
+    """Claim beside the threads that Celery's messages run on, all of which may be busy with bulk work."""
 
     def __init__(self, context: WorkerContext, settings: Settings) -> None:
         self._context = context
@@ -32,7 +32,7 @@ class Claimers:
         self._listener = DoorbellListener(settings, self._ring)
 
     def close(self) -> None:
-        """Claim no more; what is in hand is given back by whoever stops the worker."""
+        """Claim no more. Chunks in hand are given back when the worker stops."""
         self._stop.set()
         self._listener.close()
         self._ring()

@@ -1,4 +1,4 @@
-"""What a chunk is worked on with: everything that a worker process has."""
+"""What a chunk needs to be run: everything that a worker process opens once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ if TYPE_CHECKING:  # a chunk under way has the context
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """The tools that a chunk is worked on with."""
+    """What chunks are run with. Safe to share between threads.
+
+    Attributes:
+        runs: the chunks in hand, whichever thread drives them.
+        stopping: set when the worker is to stop.
+    """
 
     settings: Settings
     database: Database
@@ -37,5 +42,5 @@ class WorkerContext:
     in_flight: InFlight
     gate: Gate
     waiting: WaitingChunks
-    runs: set[ChunkRun]  # in hand, whoever drives them
+    runs: set[ChunkRun]
     stopping: threading.Event

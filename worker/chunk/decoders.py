@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Decoders:
-    """A pool of threads whose queue is ordered by priority; a bulk job's photos do not hold up anybody's text.
+    """A pool of threads whose queue is ordered by priority, so that bulk photos delay no interactive items.
 
     Args:
         threads: how many.
@@ -50,7 +50,7 @@ class Decoders:
             try:
                 work()
             except Exception:
-                log.exception("a decoding thread met an error that nobody foresaw")
+                log.exception("unexpected error in a decoding thread")
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:

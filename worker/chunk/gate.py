@@ -1,4 +1,4 @@
-"""Who may work beside whom: most chunks side by side, one under suspicion with nothing beside it."""
+"""Which chunks may run at the same time: most do; one that workers have died with runs alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Gate:
-    """A lock with many sharers or one holder (readers and writer); whoever wants to be alone goes first."""
+    """A readers-writer lock: many share it or one holds it alone, and who wants it alone goes first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -17,7 +17,7 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Whether nobody is alone or wants to be; while it is shut there is no point in claiming a chunk."""
+        """Whether it can be shared now: nobody holds it alone or waits to."""
         return not self._alone and not self._waiting_alone
 
     def wait_open(self, timeout_s: float) -> bool:
@@ -26,7 +26,7 @@ class Gate:
             return self._changed.wait_for(lambda: self.open, timeout_s)
 
     def share(self) -> Callable[[], None] | None:
-        """Pass beside others; returns what to call at the end, or None if the gate has been shut meanwhile."""
+        """Share it; returns what to call at the end, or None if it cannot be shared now."""
         with self._changed:
             if not self.open:
                 return None
@@ -34,7 +34,7 @@ class Gate:
         return self._leave_shared
 
     def alone(self) -> Callable[[], None]:
-        """Wait until nobody else is inside, and pass alone; returns what to call at the end."""
+        """Wait until nobody else has it, and hold it alone; returns what to call at the end."""
         with self._changed:
             self._waiting_alone += 1
             self._changed.wait_for(lambda: not self._alone and not self._sharing)

@@ -1,4 +1,4 @@
-"""The chunks this worker holds, and the thread that keeps their leases and shows that the worker lives."""
+"""The chunks that this worker holds, and its heartbeat, which also renews their leases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Leases:
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
 
     def start(self, *, take_back: bool) -> None:
-        """Begin beating. With `take_back` the chunks of a former worker of this name are freed at once."""
+        """Start the heartbeat. With `take_back`, free the chunks of a former worker of this name at once."""
         with self._database.write() as session:
             if take_back:
                 freed = reap_leases(session, max_attempts=self._max_attempts, worker=self.worker)
@@ -51,7 +51,7 @@ class Leases:
         self._thread.start()
 
     def stop(self) -> None:
-        """End beating and sign off."""
+        """Stop the heartbeat and sign off."""
         self._stop.set()
         self._thread.join(timeout=10)
         with self._database.write() as session:
@@ -60,7 +60,7 @@ class Leases:
     @contextmanager
     def claim(self, queue: str, priorities: Sequence[Priority]) -> Iterator[Claim | None]:
         """A chunk of the queue, held until the block ends; None if nothing waits."""
-        with self._database.read() as session:  # a look costs less than the lock that a claim takes
+        with self._database.read() as session:  # reading costs less than the lock that a claim takes
             waits = anything_due(session, queue, priorities)
         claim = None
         if waits:
@@ -81,7 +81,7 @@ class Leases:
                     del self._held[claim.chunk_id]
 
     def lost(self, claim: Claim) -> bool:
-        """Whether we know already that the chunk is no longer ours (it was cancelled, or we were silent)."""
+        """Whether the chunk is known to be no longer ours: it was cancelled, or its lease ran out."""
         with self._lock:
             return self._held.get(claim.chunk_id) != claim.token
 
@@ -93,7 +93,7 @@ class Leases:
         while not self._stop.wait(min(self._lease_s / 3, BEAT_S)):
             try:
                 self.beat()
-            except Exception as error:  # the database is away: the leases lapse, and fencing does the rest
+            except Exception as error:  # no database: the leases run out, and fencing tokens do the rest
                 log.error("could not renew the leases: %s", error)
 
     def beat(self) -> None:

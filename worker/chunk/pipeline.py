@@ -33,8 +33,8 @@ NETWORK_GRACE_S = 1.0
 
 
 def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority] = tuple(Priority)) -> bool:
-    """Work on one chunk of a queue until it is dealt with or only waits for the network; False if there was none."""
-    # Before the claim: a chunk that had to wait here would idle under a lease that others could use.
+    """Run one chunk of a queue until it is done or only waits for the network; False if there was none."""
+    # Before the claim: a chunk that waited here would be kept from other workers by its lease.
     if not context.gate.wait_open(GATE_S) or context.stopping.is_set():
         return False
     if context.waiting.full:
@@ -50,7 +50,7 @@ def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority]
 
 
 def _drive(context: WorkerContext, run: ChunkRun) -> None:
-    """Keep a chunk going for as long as it keeps this machine busy."""
+    """Drive a chunk for as long as it keeps this machine busy."""
     grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
     while run.step():
         if run.waits_for_network and monotonic() - run.started >= grace_s:
@@ -61,7 +61,7 @@ def _drive(context: WorkerContext, run: ChunkRun) -> None:
 
 
 def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | None:
-    """The chunk under way, with all that it holds; None if it is dealt with already."""
+    """The chunk under way, with its lease and its share of the gate; None if it is done with already."""
     if not _pass_gate(context, claim, held):
         return None
     try:
@@ -75,7 +75,7 @@ def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | 
 
 def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
     """Whether the chunk may be run now; otherwise it has been given back."""
-    # Workers died with this chunk in hand. Run with nothing beside it, so that no innocent neighbour is blamed.
+    # Workers died with this chunk in hand. It runs alone, so that no other chunk is blamed if it happens again.
     if claim.attempts >= context.settings.max_attempts:
         held.callback(context.gate.alone())
         if not context.stopping.is_set():
@@ -93,7 +93,7 @@ def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
 
 
 def _dispatcher(context: WorkerContext, claim: Claim) -> Dispatcher:
-    """The way into the models of a chunk's tasks; options are read here, once for all its items.
+    """The dispatcher to the models of a chunk's tasks; options are parsed here, once for all its items.
 
     Raises:
         ItemError: this worker cannot run the chunk.

@@ -29,7 +29,7 @@ DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this
 
 
 class _GiveBack(Exception):
-    """The rest of the chunk is not going to be finished here."""
+    """The rest of the chunk will not be finished by this worker."""
 
 
 class ChunkRun:
@@ -39,11 +39,11 @@ class ChunkRun:
 
     Attributes:
         claim: on what is not stored yet.
-        changed: set whenever an item is done; replaced while no step runs by who drives several chunks.
+        changed: set whenever an item is done. Who drives several chunks replaces it, while no step runs.
     """
 
     def __init__(self, context: WorkerContext, claim: Claim, dispatcher: Dispatcher, held: ExitStack) -> None:
-        """`held` is what the chunk holds (its lease, its pass through the gate); closed when it is dealt with."""
+        """`held`: its lease and its share of the gate, closed when the chunk is done with."""
         self.claim = claim
         self.changed = threading.Event()
         self.started = monotonic()
@@ -62,7 +62,7 @@ class ChunkRun:
         context.runs.add(self)
 
     def step(self) -> bool:
-        """Go on as far as is possible without waiting; False once the chunk is dealt with. Never raises."""
+        """Go on as far as possible without waiting; False once the chunk is done with. Never raises."""
         ids = {"job": self.claim.job_id, "chunk": self.claim.chunk_id, "attempt": self.claim.attempts}
         with self._lock, structlog.contextvars.bound_contextvars(**ids):
             if not self.closed:
@@ -77,10 +77,10 @@ class ChunkRun:
         return bool(items) and all(item.stage == Stage.FETCH for item in items)
 
     def give_back(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset()) -> None:
-        """Store what has finished and let others have the rest.
+        """Store what has finished and return the rest to the queue.
 
         Args:
-            delay_s: nobody takes it up before.
+            delay_s: the rest is not claimed before.
             suspects: seqs of the items that a model hung on; they are set apart, see `db.reap.set_apart`.
         """
         with self._lock:
@@ -98,7 +98,7 @@ class ChunkRun:
             log.warning("lost the chunk; what was not stored of it is dropped")
             self._close()
         except Exception:
-            # Nothing is lost: the lease lapses, and the chunk runs again.
+            # Nothing is lost: the lease runs out, and the chunk runs again.
             log.exception("a chunk could not be run")
             self._close()
 
@@ -124,7 +124,7 @@ class ChunkRun:
                 raise _GiveBack
 
     def _start_items(self) -> None:
-        """Start what the window has room for, unless the worker stops; a photo leaves it when it is decoded."""
+        """Start items while the window has room, unless the worker stops; a photo leaves it once it is decoded."""
         if self._context.stopping.is_set():
             return
         in_memory = sum(item.stage < Stage.INFER for item in self._under_way.values())
@@ -153,8 +153,8 @@ class ChunkRun:
         """What became of an item; a failure belongs to it alone.
 
         Raises:
-            Postponed: its host asks to be left alone for a while.
-            _GiveBack: the worker's tools are being put away, which is not this item's fault.
+            Postponed: its host asks to wait.
+            _GiveBack: the worker is stopping, which is no failure of the item.
         """
         item: InputItem = run.item
         try:
@@ -174,7 +174,7 @@ class ChunkRun:
         except CancelledError as error:
             raise _GiveBack from error
         except Exception as error:
-            log.exception("an item failed in a way that nobody foresaw", extra={"seq": item.seq})
+            log.exception("an item failed unexpectedly", extra={"seq": item.seq})
             code = error.code if isinstance(error, TaglineError) else "internal_error"
             failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
             return ItemResult(item, media=run.media, error=failure)

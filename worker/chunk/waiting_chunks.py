@@ -1,4 +1,4 @@
-"""Chunks that wait for the network, driven by one thread for all of them: they hold no slot that others need."""
+"""Chunks that only wait for the network, all driven by one thread, so that they hold none that others need."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.25
 DRAIN_S = 8.0
-PUT_BACK_S = 15.0  # a chunk that had to make room is not taken up before
+PUT_BACK_S = 15.0  # a chunk that had to make room is not claimed before
 
 
 class WaitingChunks:
-    """Up to so many chunks whose items are all being fetched.
+    """Holds and drives chunks whose items are all being fetched.
 
     Args:
         capacity: of bulk chunks; interactive ones have as much room again, and beyond that the one that has waited
@@ -47,7 +47,7 @@ class WaitingChunks:
             return list(self._runs)
 
     def add(self, run: ChunkRun) -> None:
-        """Take over a chunk; its former driver must not step it any more."""
+        """Take over a chunk; the caller must not step it any more."""
         with self._lock:
             self._runs.append(run)
             run.changed = self._changed
@@ -59,7 +59,7 @@ class WaitingChunks:
             longest.give_back(PUT_BACK_S)
 
     def close(self) -> None:
-        """Wait until the chunks have given up, as they do when the worker stops, and drive no more."""
+        """Wait until the chunks are given back, as they are when the worker stops; then stop the thread."""
         until = monotonic() + DRAIN_S
         while self._runs and monotonic() < until:
             self._stop.wait(POLL_S)

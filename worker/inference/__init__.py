@@ -1,1 +1,1 @@
-"""Warm models and the lanes into them: batches of many chunks."""
+"""Warm models, and the lanes that batch the items of many chunks for them."""

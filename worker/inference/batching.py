@@ -97,7 +97,7 @@ class Lane:
 
     def _serve(self) -> None:
         while (batch := self._next_batch()) is not None:
-            # A cancelled item leaves here, before it costs anything.
+            # Cancelled items are dropped here, before they cost anything.
             live = [waiting for waiting in batch if waiting.result.set_running_or_notify_cancel()]
             if live:
                 self._run(live)
@@ -109,12 +109,12 @@ class Lane:
                     return None
                 self._changed.wait()
             if len(self._queue) < self._batch_size:
-                # The rest of a batch is usually being decoded right now.
+                # The items that would fill the batch are usually being decoded right now.
                 self._changed.wait(LINGER_S)
             return self._queue.take(self._batch_size)
 
     def _run(self, batch: list[QueuedItem]) -> None:
-        """Run a batch; if it raises, halve it until the culprit stands alone."""
+        """Run a batch; if it raises, halve it until the item that makes it fail is alone."""
         try:
             results = self._predict_watched(batch)
         except Exception as error:
@@ -139,13 +139,13 @@ class Lane:
                 self._shrink(len(batch) - half)
             self._run(batch[:half])
             self._run(batch[half:])
-        elif isinstance(error, ItemError):  # what was asked for makes no sense: nobody's business but the caller's
+        elif isinstance(error, ItemError):  # the request is at fault, not the model
             batch[0].result.set_exception(error)
         else:
             self._run_again(batch[0])
 
     def _run_again(self, waiting: QueuedItem) -> None:
-        """Once more, alone: what fails alone twice fails because of itself, unless memory was short both times."""
+        """Try once more, alone: an item that fails twice alone is itself the reason, unless memory was short."""
         try:
             waiting.result.set_result(self._predict_watched([waiting])[0])
         except ItemError as error:
@@ -171,7 +171,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """For people; what a library says may name files of this machine, and stands in the log."""
+    """For the result. The library's own message may name files of this machine and is only logged."""
     return f"The model fails on this input, also alone ({type(error).__name__}); the worker's log says why."
 
 

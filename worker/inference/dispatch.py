@@ -22,7 +22,7 @@ Decoded = Mapping[ImageSpec, Pixels]
 
 
 class Dispatcher:
-    """Takes the items of one chunk to the models of its tasks, and back; safe to share between threads.
+    """Sends the items of one chunk to the models of its tasks; safe to share between threads.
 
     Args:
         priority: of the chunk; the lower, the sooner.
@@ -56,7 +56,7 @@ class Dispatcher:
         return {_image_spec(served) for served in self._served.values()}
 
     def infer_image(self, photo: Decoded, seq: int = 0) -> dict[str, Future[Any]]:
-        """Queue a photo for the model of each task, as soon as what that takes is there.
+        """Queue a photo for the model of each task: at once, or when the encoder that it reads is done.
 
         Args:
             photo: its pixels, as each of the models wants them.
@@ -82,19 +82,19 @@ class Dispatcher:
         return {task: self._submit(task, prepared[task], seq) for task in self._served}
 
     def render(self, task: str, raw: Any) -> Output:
-        """What a task's model says of an item, as the task's options want it."""
+        """A task's result for an item, rendered by its model with the task's options."""
         rendered = self._served[task].model.render(raw, self._options[task])
         return rendered if isinstance(rendered, Output) else Output(rendered)
 
     def check(self) -> None:
-        """Raises CancelledError once the chunk is given up: nothing more need be prepared for it."""
+        """Raises CancelledError once the chunk is given up, so that nothing more is prepared for it."""
         if self._cancelled:
             raise CancelledError
 
     def cancel(self) -> None:
-        """Take back whatever waits in a lane, and let nothing of this chunk enter one from now on.
+        """Cancel what waits in a lane, and let nothing more of this chunk enter one.
 
-        A batch that has left is not stopped. Futures that were taken back raise CancelledError.
+        A batch that is running is not stopped. Futures that were cancelled raise CancelledError.
         """
         with self._lock:
             self._cancelled = True
@@ -153,7 +153,7 @@ def _image_spec(served: ServedModel) -> ImageSpec:
 
 
 def chain(first: Future[Any], follow: Callable[[Any], Future[Any]]) -> Future[Any]:
-    """A future for what `follow` makes of the result of another; the first failure is its own."""
+    """A future of what `follow` makes of the result of `first`; it fails as the first of both that does."""
     chained: Future[Any] = Future()
 
     def copy(done: Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Who is next in a lane: interactive items before bulk ones, and among equals the tenants take turns, by items."""
+"""The order of a lane: interactive items before bulk ones; within a priority, tenants take turns item by item."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class FairQueue:
         taken = [heapq.heappop(self._heap) for _ in range(min(count, len(self._heap)))]
         for waiting in taken:
             self._now[waiting.priority] = waiting.start
-        if not self._heap:  # whoever comes next starts level: what the tenants had is forgotten
+        if not self._heap:  # all tenants start level again
             self._now.clear()
             self._next.clear()
         return taken
 
     def drain(self) -> list[QueuedItem]:
-        """Everything that waits, which thereby no longer does."""
+        """Take everything."""
         return self.take(len(self._heap))

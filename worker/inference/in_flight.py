@@ -1,4 +1,4 @@
-"""What runs at the moment and since when, so that a model that hangs is noticed."""
+"""What is running and since when, so that a model that hangs is noticed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ItemKey = tuple[int, int]  # chunk id, seq
 
 @dataclass(frozen=True, slots=True)
 class RunningWork:
-    """Something that occupies a thread: a batch in a model, a photo being decoded."""
+    """Work that occupies a thread: a batch in a model, or a photo being decoded."""
 
     what: str
     items: tuple[ItemKey, ...]
@@ -22,7 +22,7 @@ class RunningWork:
 
 
 class InFlight:
-    """A register of what runs; safe to share between threads."""
+    """A register of running work; safe to share between threads."""
 
     def __init__(self) -> None:
         self._running: dict[int, RunningWork] = {}
@@ -31,7 +31,7 @@ class InFlight:
 
     @contextmanager
     def track(self, what: str, items: Sequence[ItemKey]) -> Iterator[None]:
-        """Register a block: what it is, and for which items it runs."""
+        """Register the work of a block: what it is, and for which items."""
         number = next(self._numbers)
         with self._lock:
             self._running[number] = RunningWork(what, tuple(items), monotonic())

@@ -1,4 +1,4 @@
-"""The ways into what is loaded: a lane for each encoder, and one for each model that runs more than its encoder."""
+"""Opening lanes: one for each encoder, and one for each model that runs more than its encoder."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class EncoderOutput:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that is ready, and the way into it.
+    """A model that is ready, and its lane.
 
     Attributes:
         lane: takes `InferenceRequest`s and gives raw results; None where `predict` runs nothing and needs no batch.
@@ -133,7 +133,7 @@ def _open_model(
 
 
 def _encode(encoder: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:
-    """One run for all; it gives what any of the photos needs, and each keeps what it asked for."""
+    """One run for all photos, of every output that one of them needs; each keeps those it asked for."""
     outputs = sorted(set().union(*(request.outputs for request in requests)))
     rows = encoder.encode([request.pixels for request in requests], outputs)
     return [{name: row[name] for name in request.outputs} for request, row in zip(requests, rows, strict=True)]

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class ModelRepository:
     """Every model of the models folder that has been asked for, by NAME@VERSION.
 
-    A model stays warm until the worker stops: jobs may have been promised it.
+    A model stays warm until the worker stops: jobs may be pinned to it.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, in_flight: InFlight | None = None) -> None:
@@ -48,7 +48,7 @@ class ModelRepository:
         """Warm what is new in the models folder, then let it take over; what cannot serve changes nothing.
 
         New are other defaults, and newer versions of any model that is warm. Never raises. Batches under way and jobs
-        that were promised another version go on with that.
+        that are pinned to another version go on with that.
         """
         self._report_broken()
         self._refused = {}
@@ -74,7 +74,7 @@ class ModelRepository:
             ArtefactError: there is no such model, or it cannot serve.
         """
         wanted = wanted or self._defaults.get(task)
-        # Jobs carry the NAME@VERSION that they were promised.
+        # Jobs carry the NAME@VERSION that they are pinned to.
         found = self._warm.get(wanted or "") or self._ready(self._catalogue.resolve(task, wanted, self.names()))
         if found.model is None:
             raise ArtefactError("model_wrong_task", f"{found.loaded.manifest.id} does not do {task!r}")
@@ -117,7 +117,7 @@ class ModelRepository:
             return None
 
     def _report_broken(self) -> None:
-        """Say which folders hold no usable artefact, or something else under the id of a model that is warm."""
+        """Log which folders hold no usable artefact, or another one under the id of a model that is warm."""
         for entry in self._catalogue.entries():
             if entry.error:
                 log.error("a model is refused: %s", entry.error, extra={"code": entry.error.code})
@@ -139,7 +139,7 @@ class ModelRepository:
             return self._warm[model_id]
 
     def _load_once(self, installed: Installed, manifest: Manifest) -> ServedArtefact:
-        """Load an artefact, or say again why it could not be: a large job would have it tried for every chunk."""
+        """Load an artefact, or raise again why it could not be loaded: else every chunk of a large job would try."""
         before = self._refused.get(manifest.id)
         if before and before[0] == manifest:
             raise before[1]
@@ -180,5 +180,5 @@ class ModelRepository:
 
 
 def model_unavailable(error: ArtefactError) -> ItemError:
-    """What an item is told when this worker does not have the model that its job was promised."""
+    """The error of items whose job is pinned to a model that this worker cannot load."""
     return ItemError("model_unavailable", f"This worker cannot run the model: {error.message}", permanent=False)

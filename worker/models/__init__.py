@@ -1,1 +1,1 @@
-"""What a model of a kind does with a batch: one small class per kind."""
+"""Models: one small class for each kind, which runs batches and renders results."""

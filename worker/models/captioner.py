@@ -21,7 +21,7 @@ from worker.runtimes.runtime import Runtime
 
 
 class Captioner:
-    """A decoder in two parts: what it remembers of a photo, and one word for every beam of every photo."""
+    """A decoder in two parts: one encodes photos, the other gives the next word of every beam of every photo."""
 
     def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Loaded]) -> None:
         """Read the vocabulary.
@@ -48,8 +48,8 @@ class Captioner:
     def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
         """For each grid of the encoder the sentences of a beam search, best first; as many as there are beams at most.
 
-        All photos are encoded in one run. Those that ask for the same search are decoded together; what a photo is
-        told depends on nothing else in the batch.
+        All photos are encoded in one run. Those that ask for the same search are decoded together; a photo's
+        captions depend on nothing else in the batch.
         """
         grids = np.stack([request.input for request in requests])
         encoded = self._runtime.run({self._feature: grids}, ("encoded",))["encoded"]

@@ -1,4 +1,4 @@
-"""What the worker asks of what it loads: of models, which do a task, and of the encoders that they read."""
+"""What the worker requires of what it loads: of models, which do a task, and of the encoders that they read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InferenceRequest(Generic[Options]):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a model says of one item.
+    """A model's result for one item.
 
     Attributes:
         json: the result, as it is stored and shown.
@@ -63,7 +63,7 @@ class Loaded(Protocol):
 
 @runtime_checkable
 class Model(Loaded, Protocol):
-    """What does a task."""
+    """Something that does a task."""
 
     def predict(self, requests: Sequence[InferenceRequest[Any]]) -> Sequence[Any]:
         """Raw results: as many, in the same order. A result does not depend on its neighbours, whatever their options.

@@ -38,8 +38,8 @@ class ScoredLabels:
 class Tagger:
     """Images and labels in one space: a tower for an encoder's pooled features, another for vectors of labels.
 
-    `embed` needs the image, `score` only its embedding: who keeps that can tag the image again by another vocabulary,
-    and search by a text's `direction`, without reading it.
+    `embed` needs the image, `score` only its embedding. With that stored, an image can be tagged again by another
+    vocabulary, or searched by a text's `direction`, without reading it.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime, encoders: Mapping[str, Loaded]) -> None:

@@ -1,4 +1,4 @@
-"""The label lists of callers, each embedded once and kept while it is in use."""
+"""The label lists of callers, each embedded once and kept while it is among the last that were used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VocabularyCache:
         self._lists: OrderedDict[tuple[str, ...], Future[Vocabulary]] = OrderedDict()
 
     def get(self, labels: tuple[str, ...]) -> Vocabulary:
-        """The vocabulary of these labels; who asks while another thread embeds them waits for that."""
+        """The vocabulary of these labels; a thread that asks while another embeds them waits for that one."""
         with self._lock:
             future = self._lists.get(labels)
             mine = future is None

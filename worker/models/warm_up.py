@@ -1,4 +1,4 @@
-"""Run what was loaded on an example: the first user does not wait, and a broken graph is never served."""
+"""Run what was loaded on an example, so that the first user does not wait and a broken graph is never served."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def warm_up(loaded: Loaded, encoders: Mapping[str, Loaded]) -> None:
 
 
 def _try_model(model: Model, encoders: Mapping[str, Loaded], size: int) -> None:
-    """Have a model do its task; the runtime looks at the numbers."""
+    """Have a model do its task, and check the number of results and their JSON; CheckedRuntime checks the numbers."""
     options = read_options(model.manifest.task, {})
     requests = [InferenceRequest(value, options) for value in _examples(model, encoders, size)]
     results = model.predict(requests)

@@ -1,1 +1,1 @@
-"""The worker as a process: Celery, what it opens and closes, reloading, metrics."""
+"""The worker as a process: Celery, opening and closing, reloading, the watchdog."""

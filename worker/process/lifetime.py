@@ -1,4 +1,4 @@
-"""Everything a worker process has: built once when it starts, closed once when it stops."""
+"""Opening what a worker process needs when it starts, and closing it when it stops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.sources.registry import open_sources
 
 
 def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerContext:
-    """Load the models and start beating; after this the worker may take its first chunk.
+    """Load the models and start the heartbeat; after this the worker may claim chunks.
 
     Args:
         settings: of this process.
@@ -63,7 +63,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
 
 
 def close_worker(context: WorkerContext) -> None:
-    """Stop in the order in which the stages feed one another."""
+    """Stop the stages of the pipeline in their order, the first one first."""
     context.stopping.set()
     context.waiting.close()
     context.http.close()

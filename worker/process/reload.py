@@ -1,4 +1,4 @@
-"""Takes SIGHUP as the wish to load what is new in the models folder, and does so on a thread of its own."""
+"""SIGHUP: load what is new in the models folder, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Reloader:
     """Reloads the models of a worker when it is asked to, once for each time it is asked.
 
-    It may be asked before the worker is open: then that is made up for.
+    A request that comes before the worker is open is answered once it is.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Reloader:
         self._terminal_gone = remember_terminal()
 
     def listen(self) -> None:
-        """Take SIGHUP, from whoever has it; call from the main thread."""
+        """Handle SIGHUP, whatever handled it before; call from the main thread."""
         signal.signal(signal.SIGHUP, self._on_sighup)
 
     def start(self, context: WorkerContext) -> None:
@@ -39,7 +39,7 @@ class Reloader:
 
     def _on_sighup(self, number: int, frame: FrameType | None) -> None:
         if self._terminal_gone():
-            os.kill(os.getpid(), signal.SIGTERM)  # in order, with what is in hand given back
+            os.kill(os.getpid(), signal.SIGTERM)  # an orderly stop, which gives back what is in hand
         else:
             self._asked.put(True)
 

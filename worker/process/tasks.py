@@ -1,4 +1,4 @@
-"""What a Celery message sets going."""
+"""The Celery task: a message makes this worker look for a chunk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def register_tasks(app: Celery, context: WorkerContext) -> None:
-    """Answer the doorbell with this worker."""
+    """Register the task, which is run by this worker."""
 
     @app.task(name=RUN_BATCH)
     def answer(queue: str) -> None:
@@ -22,5 +22,5 @@ def register_tasks(app: Celery, context: WorkerContext) -> None:
             if not context.stopping.is_set():
                 run_batch(context, queue)
         except Exception:
-            # Nothing is lost: the chunk's lease lapses, or was never taken, and the scheduler rings again.
+            # Nothing is lost: the chunk's lease runs out, or was never taken, and the scheduler rings again.
             log.exception("a batch could not be run", extra={"queue": queue})

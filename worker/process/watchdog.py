@@ -1,7 +1,7 @@
-"""Ends a worker in which a model, or the decoding of a photo, does not come to an end.
+"""Ends a worker in which a model, or the decoding of a photo, hangs.
 
-A thread that hangs in native code cannot be stopped; only its process can. What is in hand goes back first, so that
-nobody waits for leases to lapse.
+A thread that hangs in native code cannot be stopped; only its process can. What is in hand is given back
+first, so that it need not wait for leases to run out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WATCH_S = 1.0
 
 
 class Watchdog:
-    """Looks every second whether something has been running for too long, and shows that it looks."""
+    """Checks every second whether something has been running for too long, and shows the supervisor that it does."""
 
     def __init__(self, context: WorkerContext, end: Callable[[int], object] = os._exit) -> None:
         """`end` is called with the exit code, when everything in hand has been given back."""
@@ -33,7 +33,7 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._stop.set()
 
     def _watch(self) -> None:

@@ -1,1 +1,1 @@
-"""Who executes an artefact's graph: OpenVINO on a CPU, TensorFlow on a GPU."""
+"""What executes an artefact's graph: OpenVINO on a CPU, TensorFlow on a GPU."""

@@ -1,4 +1,4 @@
-"""A runtime that compares what a graph gives with what its manifest promises, until its model is warm."""
+"""A runtime that checks a graph's outputs against its manifest, until its model is warm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CheckedRuntime:
         self._checking = True
 
     def stop_checking(self) -> None:
-        """The warm-up went well: from here on results are handed on as they are."""
+        """Hand results on unchecked from now on: the warm-up went well."""
         self._checking = False
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:

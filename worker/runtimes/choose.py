@@ -1,4 +1,4 @@
-"""Choose who executes an artefact, and import only that."""
+"""Choosing the runtime of an artefact; only that one is imported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def choose() -> str:
 
 
 def _gpu_device() -> bool:
-    """Whether there is an accelerator at all; without one, TensorFlow's slow import is not worth asking."""
+    """Whether there is an accelerator at all; without one, TensorFlow need not be imported to ask, which is slow."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 

@@ -20,7 +20,7 @@ from worker.runtimes.runtime import inputs_wrong
 
 @functools.cache
 def _core() -> Any:
-    """The one OpenVINO of this process, which is never let go of.
+    """The one OpenVINO core of this process, which is never released.
 
     On processors with AMX each gives the thread that made it a stack for signal handlers, and takes it away when it
     goes, whichever is in use by then: with several, the next signal (SIGTERM, SIGHUP) would kill the process.

@@ -1,1 +1,1 @@
-"""Where the bytes of an input come from: one small class per kind of reference."""
+"""Where the bytes of an input come from: one small class for each kind of reference."""

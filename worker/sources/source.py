@@ -1,4 +1,4 @@
-"""What a source is: something that turns a reference into bytes, without holding up whoever asks."""
+"""What a source is: it turns a reference into bytes, without blocking its caller."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class PooledSource:
                 raise worker_resources() from error
             if isinstance(error, ItemError):
                 raise
-            log.exception("a source failed in a way it does not know")
+            log.exception("a source failed unexpectedly")
             message = f"the input could not be read: {type(error).__name__}"  # its own words may name a path
             raise ItemError("fetch_failed", message, permanent=False) from error
 

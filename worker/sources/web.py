@@ -9,7 +9,7 @@ from core.outbound.http.client import Request, Response
 from core.states import Priority
 from worker.sources.source import SourceContext
 
-# What may go well a moment later; any other 4xx says that this URL is wrong (RFC 9110, RFC 6585, RFC 8470).
+# What may succeed a moment later; any other 4xx says that this URL is wrong (RFC 9110, RFC 6585, RFC 8470).
 _TRANSIENT = frozenset({408, 425, 429})
 _RETRIES = 2
 _HEADERS = {"Accept": "image/*,*/*;q=0.5"}

@@ -1,4 +1,4 @@
-"""Something that is costly to find out and may be a moment old."""
+"""A cache of one value that is costly to find out and may be a moment old."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Recent(Generic[T]):
-    """Remembers what `find` said for a while; safe to share between threads.
+class TtlCache(Generic[T]):
+    """Keeps what `find` returned for `max_age_s` seconds; safe to share between threads.
 
-    One caller at a time finds out anew. The others need not wait for it, as long as there is something to give them.
+    One caller at a time calls `find`. Meanwhile the others get the old value, if there is one, and wait otherwise.
 
     Args:
-        find: may raise; then nothing is remembered.
-        max_age_s: 0: nothing is remembered at all.
+        find: may raise; then nothing is kept.
+        max_age_s: 0: nothing is ever kept.
     """
 
     def __init__(self, find: Callable[[], T], max_age_s: float) -> None:
         self._find = find
         self._max_age_s = max_age_s
         self._lock = threading.Lock()
-        self._known: tuple[float, T] | None = None  # when it was begun to be found out
+        self._known: tuple[float, T] | None = None  # when `find` was called, what it returned
 
     def __call__(self) -> T:
         known = self._known
@@ -35,7 +35,7 @@ class Recent(Generic[T]):
             return known[1]
         try:
             if known is not self._known and self._known is not None and self._max_age_s > 0:
-                return self._known[1]  # somebody found out while we waited
+                return self._known[1]  # another thread called `find` while this one waited
             started = monotonic()
             value = self._find()
             self._known = (started, value)

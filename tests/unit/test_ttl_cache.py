@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.artefacts import recent
+from core.artefacts import ttl_cache
 from core.artefacts.catalogue import Catalogue
-from core.artefacts.recent import Recent
+from core.artefacts.ttl_cache import TtlCache
 from tests.support.manifests import make
 
 
@@ -25,13 +25,13 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(recent, "monotonic", made)
+    monkeypatch.setattr(ttl_cache, "monotonic", made)
     return made
 
 
 def test_it_is_found_out_once_in_its_time(clock: Clock) -> None:
     found = iter(range(100))
-    known = Recent(lambda: next(found), max_age_s=1.0)
+    known = TtlCache(lambda: next(found), max_age_s=1.0)
     assert [known(), known()] == [0, 0]
     clock.now += 0.9
     assert known() == 0
@@ -41,7 +41,7 @@ def test_it_is_found_out_once_in_its_time(clock: Clock) -> None:
 
 def test_without_an_age_it_is_found_out_each_time(clock: Clock) -> None:
     found = iter(range(100))
-    known = Recent(lambda: next(found), max_age_s=0.0)
+    known = TtlCache(lambda: next(found), max_age_s=0.0)
     assert [known(), known(), known()] == [0, 1, 2]
 
 
@@ -54,7 +54,7 @@ def test_a_failure_is_not_remembered(clock: Clock) -> None:
             raise outcome
         return outcome
 
-    known = Recent(find, max_age_s=1.0)
+    known = TtlCache(find, max_age_s=1.0)
     with pytest.raises(ValueError):
         known()
     assert known() == "mended"
@@ -71,7 +71,7 @@ def test_one_looks_and_the_others_do_not_wait(clock: Clock) -> None:
             assert go_on.wait(30)
         return len(calls)
 
-    known = Recent(find, max_age_s=1.0)
+    known = TtlCache(find, max_age_s=1.0)
     assert known() == 1
     clock.now += 2
     slow: list[int] = []
@@ -93,7 +93,7 @@ def test_the_first_ones_all_wait_for_one_look(clock: Clock) -> None:
         assert go_on.wait(30)
         return "found"
 
-    known = Recent(find, max_age_s=1.0)
+    known = TtlCache(find, max_age_s=1.0)
     threads = [threading.Thread(target=lambda: got.append(known())) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -1,20 +1,17 @@
-"""The API's heartbeat: from its event loop, which a stuck handler would stop."""
+"""The API's heartbeat, which comes from its event loop: it stops when the loop is stuck."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
+from api.http.server_loop import Message, Receive, Send
 from core.heartbeat import BEAT_S, Heartbeat
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class Beating:
+class HeartbeatApp:
     """An ASGI application with a heartbeat for as long as the server runs it."""
 
     def __init__(self, app: Asgi, heartbeat: Heartbeat) -> None:
