@@ -17,6 +17,7 @@ from db.engine import Database
 from db.workers import warm_models
 
 KEY = "tagline"
+MODELS_LISTED_S = 1.0  # for so long a model that was installed or removed may go unnoticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def make_services(settings: Settings) -> Services:
         settings=settings,
         database=Database(settings.sql_url, pool_size=settings.web_threads),
         doorbell=Doorbell(settings),
-        catalogue=Catalogue(settings.models_dir),
+        catalogue=Catalogue(settings.models_dir, max_age_s=MODELS_LISTED_S),
         uploads=open_upload_store(settings),
         waiting=LongPollLimit(settings.max_waiting),
         metrics=ApiMetrics(settings.metrics_peers),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts.manifest import MANIFEST, Manifest, load_manifest, split_wanted
+from core.artefacts.recent import Recent
 from core.errors import ArtefactError
 
 DEFAULTS = "defaults.json"
@@ -25,16 +26,24 @@ class Installed:
 class Catalogue:
     """The artefacts of a models directory; safe to share between threads.
 
-    The directory is listed at every call, so that an artefact can be installed while the service runs; an artefact
-    that was found whole is hashed again only when its manifest changes.
+    An artefact can be installed while the service runs. One that was found whole is hashed again only when its
+    manifest changes.
+
+    Args:
+        max_age_s: for so long what was found on the disk is taken for what is there; 0: look each time.
     """
 
-    def __init__(self, models_dir: Path) -> None:
+    def __init__(self, models_dir: Path, *, max_age_s: float = 0.0) -> None:
         self._dir = models_dir
         self._seen: dict[Path, tuple[tuple[int, int], Manifest]] = {}
+        self._entries = Recent(self._list, max_age_s)
+        self._defaults = Recent(self._read_defaults, max_age_s)
 
     def entries(self) -> list[Installed]:
         """Every artefact by name, newest version first; broken ones last, each with its reason. Never raises."""
+        return list(self._entries())
+
+    def _list(self) -> list[Installed]:
         try:
             folders = sorted(path for path in self._dir.iterdir() if (path / MANIFEST).is_file())
         except OSError:
@@ -49,6 +58,9 @@ class Catalogue:
         Raises:
             ArtefactError: `defaults_invalid`.
         """
+        return dict(self._defaults())
+
+    def _read_defaults(self) -> dict[str, str]:
         try:
             raw = json.loads((self._dir / DEFAULTS).read_text(encoding="utf-8"))
         except FileNotFoundError:

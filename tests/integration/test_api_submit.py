@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from api.services import MODELS_LISTED_S
+from core.artefacts import recent
 from core.broker import Doorbell
-from core.settings import Settings
+from core.settings import MODELS_DIR, Settings
 from db.claims import claim_chunk
 from db.engine import Database
 from tests.support.api import Caller
@@ -54,6 +57,39 @@ def test_many_inputs_are_bulk_unless_asked_otherwise(acme: Caller) -> None:
     assert acme.submit([URL] * 16)["priority"] == "interactive"
     assert acme.submit([URL] * 17)["priority"] == "bulk"
     assert acme.submit([URL] * 17, priority="interactive")["priority"] == "interactive"
+
+
+def test_submissions_in_a_row_do_not_look_through_the_models_each_time(
+    acme: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many artefacts on a network drive each look is hundreds of requests to it."""
+    looked: list[str] = []
+
+    def watched(name: str) -> None:
+        real = getattr(os, name)
+
+        def watch(path: Any = ".", *args: Any, **more: Any) -> Any:
+            if str(path).startswith(str(MODELS_DIR)):
+                looked.append(str(path))
+            return real(path, *args, **more)
+
+        monkeypatch.setattr(os, name, watch)
+
+    for name in ("stat", "listdir", "scandir"):
+        watched(name)
+    now = [1000.0]
+    monkeypatch.setattr(recent, "monotonic", lambda: now[0])
+    acme.submit([URL])
+    assert looked
+    looked.clear()
+    for _ in range(5):
+        acme.submit([URL])
+        acme.get("/openapi.json")
+        acme.get("/v1/models")
+    assert looked == []
+    now[0] += MODELS_LISTED_S
+    acme.submit([URL])
+    assert looked
 
 
 REFUSED: list[tuple[Any, str, str | None]] = [
