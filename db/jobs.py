@@ -14,7 +14,7 @@ from core.states import ChunkState, ItemState, JobState
 from core.tasks import QUEUES
 from db.announce import announce_finish
 from db.clock import now_ms
-from db.locks import UNFINISHED, lock_job_and_chunks
+from db.locks import UNFINISHED, lock_job, lock_job_and_chunks
 from db.tables import Chunk, Job, Result, Tenant
 from db.upload_uses import note_uses
 
@@ -186,14 +186,14 @@ def _stop_chunks(session: Session, job_id: str, which: Collection[ChunkState], s
     return sum(sizes)
 
 
-def _locked(session: Session, tenant_id: str, job_id: str, states: Collection[ChunkState]) -> Job:
-    """A tenant's job, locked with its chunks in these states.
+def _locked(session: Session, tenant_id: str, job_id: str, states: Collection[ChunkState] = ()) -> Job:
+    """A tenant's job, locked with its chunks in these states, if any.
 
     Raises:
         NotFound: `job_not_found`; also if it was removed while we waited for it.
     """
     find_job(session, tenant_id, job_id)  # first without a lock: nobody may hold up a stranger's job
-    job = lock_job_and_chunks(session, job_id, states)
+    job = lock_job_and_chunks(session, job_id, states) if states else lock_job(session, job_id)
     if job is None or job.deleted_at is not None:
         raise NotFound("job_not_found", f"There is no job {job_id}.")
     return job
@@ -221,7 +221,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
         NotFound: `job_not_found`.
         Conflict: `job_not_finished`, or `nothing_to_retry`.
     """
-    job = _locked(session, tenant_id, job_id, UNFINISHED)
+    job = _locked(session, tenant_id, job_id)
     if not JobState(job.state).finished:
         raise Conflict("job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it.")
     if job.failed == 0:

@@ -11,7 +11,7 @@ from db.clock import now_ms
 from db.jobs import stop_job
 from db.locks import lock_job_and_chunks
 from db.store import insert_rows
-from db.tables import Chunk, IdempotencyKey, Job, Result, UploadUse, Worker
+from db.tables import Chunk, Delivery, IdempotencyKey, Job, Result, UploadUse, Worker
 
 DAY_MS = 86_400_000
 PURGE_ROWS = 1_000
@@ -104,3 +104,12 @@ def purge_small(session: Session) -> None:
         )
     )
     session.execute(delete(Worker).where(Worker.seen_at < now_ms() - DAY_MS))
+
+
+def purge_deliveries(session: Session, *, retention_days: float) -> int:
+    """Remove a slice of the webhooks that go with no job, once they are as old as a job may get; returns how many."""
+    old = (Delivery.job_id.is_(None), Delivery.created_at < now_ms() - round(retention_days * DAY_MS))
+    some = select(Delivery.id).where(*old).limit(PURGE_ROWS)
+    gone = session.execute(delete(Delivery).where(Delivery.id.in_(some)))
+    removed: int = gone.rowcount  # type: ignore[attr-defined]
+    return removed

@@ -95,6 +95,11 @@ class Chores:
             self._small_due = monotonic() + HOUR_S
             with self._database.write() as session:
                 upkeep.purge_small(session)
+            self._for_a_while(self._purge_deliveries)
+
+    def _purge_deliveries(self) -> object:
+        with self._database.write() as session:
+            return upkeep.purge_deliveries(session, retention_days=self._settings.retention_days)
 
     def _for_a_while(self, slice_: Callable[[], object]) -> None:
         """Do slices until nothing is left or the turn is over; between them others get at the database."""

@@ -228,6 +228,24 @@ def test_a_delivery_that_goes_with_its_job_while_it_is_sent_is_no_error(database
         race.close()
 
 
+def test_webhooks_without_a_job_go_when_they_are_old(database: Database, tenant: str) -> None:
+    make_job(database, tenant, items=1, webhook_url="http://r.example/")
+    mine = must_claim(database)
+    with database.write() as session:
+        store_results(session, mine, successes(mine))
+        message = outbox.Message(tenant_id=tenant, url="http://r.example/", event="e", subject="x", data={})
+        old, new = outbox.enqueue(session, message), outbox.enqueue(session, message)
+        [sent, *_] = outbox.take_due(session, limit=1, per_host=9, busy={}, lease_ms=1)
+        session.execute(update(Delivery).where(Delivery.id != new).values(created_at=1))
+        outbox.record_attempt(session, sent, outbox.Attempt(500, 0.1), state=DeliveryState.FAILED)
+    with database.write() as session:
+        assert upkeep.purge_deliveries(session, retention_days=90) == 1
+        left = set(session.scalars(select(Delivery.id)))
+    assert old not in left  # the job's own stays as long as the job
+    assert new in left
+    assert len(left) == 2
+
+
 def _purge_all(session: Session) -> None:
     while upkeep.purge(session):
         pass

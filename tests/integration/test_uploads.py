@@ -265,6 +265,21 @@ def test_what_nobody_needed_for_long_goes_and_what_a_job_needs_stays(database: D
     assert _taken(database, tenant) == sum(len(name) for name in ("fresh", "queued", "finished lately", "sent again"))
 
 
+def test_the_scheduler_removes_old_uploads_and_then_their_bytes(
+    database: Database, tenant: str, store: FolderUploads
+) -> None:
+    old, new = _upload(database, store, tenant), _upload(database, store, tenant, b"another")
+    with database.write() as session:
+        _age(session, old, 8)
+    chores = UploadChores(database, store, Settings(upload_retention_days=7))
+    chores.expire()
+    _let_time_pass(database)
+    chores.remove_bytes()
+    with database.read() as session:
+        assert session.scalars(select(Upload.id)).all() == [new]
+    assert (store.has(NAME), store.has(hashlib.sha256(b"another").hexdigest())) == (False, True)
+
+
 @pytest.mark.parametrize("first", ["expire", "submit"])
 def test_expiring_races_submitting_a_job_that_names_the_upload(
     database: Database, tenant: str, race: Race, first: str
