@@ -17,6 +17,8 @@ from db.migrate import migrate
 from tests.support.postgres import fresh_database, postgres_server
 from tests.support.valkey import valkey_server
 
+pytest_plugins = ["tests.support.api_fixtures", "tests.support.up_fixtures"]
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

@@ -17,9 +17,9 @@ import pytest
 
 from cli.client.inputs import upload
 from cli.stack.orphans import marked
-from tests.e2e.conftest import KEY, Up
 from tests.support.photos import SAMPLES
 from tests.support.ports import free_port
+from tests.support.up_fixtures import KEY, Up
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import pytest
 
 from cli.stack.orphans import marked
 from core.settings import MODELS_DIR
-from tests.e2e.conftest import PROGRAMS, Up
 from tests.support.ports import listening
+from tests.support.up_fixtures import PROGRAMS, Up
 from tests.support.waiting import until
 
 STOP_S = 15.0

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from api.services import MODELS_LISTED_S
-from core.artefacts import recent
+from core.artefacts import ttl_cache
 from core.broker import Doorbell
 from core.settings import MODELS_DIR, Settings
 from db.claims import claim_chunk
@@ -78,7 +78,7 @@ def test_submissions_in_a_row_do_not_look_through_the_models_each_time(
     for name in ("stat", "listdir", "scandir"):
         watched(name)
     now = [1000.0]
-    monkeypatch.setattr(recent, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ttl_cache, "monotonic", lambda: now[0])
     acme.submit([URL])
     assert looked
     looked.clear()
