@@ -50,8 +50,7 @@ def _some_pending(tenant_id: str | InstrumentedAttribute[str], priority: int) ->
 
     One probe of the index of pending chunks for each queue, by which and by the priority it begins; without them, or
     with EXISTS, the whole backlog would be read. So it would without the order, by a planner that knows of one tenant
-    only
-    and expects to meet a chunk of any other as soon.
+    only and expects to meet a chunk of any other as soon.
     """
     probes = [
         select(Chunk.id)
