@@ -124,6 +124,12 @@ def test_no_two_files_of_a_folder_share_a_name(top: str) -> None:
     assert [name for name, count in names.items() if count > 1 and name != "__init__.py"] == []
 
 
+def test_few_files_share_a_name() -> None:
+    """Four files of one name say in a traceback or a tab nothing of where one is."""
+    names = Counter(PurePosixPath(file).name for file in FILES if file.endswith(".py") and file.startswith(PACKAGES))
+    assert [name for name, count in names.items() if count > 3 and name != "__init__.py"] == []
+
+
 def rooms() -> list[str]:
     """Every folder of code."""
     found = {str(PurePosixPath(file).parent) for file in FILES if file.endswith(".py")}
