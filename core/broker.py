@@ -107,7 +107,7 @@ class Doorbell:
 
 
 class DoorbellListener:
-    """Calls `on_ring` whenever somebody rings, and once after each time the broker could not be reached.
+    """Calls `on_ring` at every ring, and once after each time the broker could not be reached.
 
     `on_ring` runs on a thread of the listener and must be quick. Rings may be missed, so its user also polls the rows.
     """

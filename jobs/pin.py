@@ -17,7 +17,7 @@ def pin_models(
         tasks: their names.
         wanted: NAME or NAME@VERSION by task; for the others their default is meant.
         catalogue: the models there are.
-        warm: those that a live worker has warm; a job is not promised a version that nobody has run yet.
+        warm: those that a live worker has warm; a job is not pinned to a version that no worker has run yet.
 
     Raises:
         RequestError: `model_unknown` or `model_wrong_task`, with a JSON pointer below /models.

@@ -24,7 +24,7 @@ from core.storage.uploads import open_upload_store
 from db.engine import Database
 from scheduler.chores import Chores
 from scheduler.metrics import SchedulerMetrics
-from scheduler.uploads import UploadChores
+from scheduler.upload_chores import UploadChores
 from scheduler.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)

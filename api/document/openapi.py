@@ -65,18 +65,18 @@ def _operations(app: Flask) -> Iterator[Route]:
 
 def _paths(routes: list[Route]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for rule, method, endpoint, operation, anybody in routes:
+    for rule, method, endpoint, operation, open_to_all in routes:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
-        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation, anybody)
+        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation, open_to_all)
     return paths
 
 
-def _operation(rule: str, endpoint: str, operation: Operation, anybody: bool) -> dict[str, Any]:
+def _operation(rule: str, endpoint: str, operation: Operation, open_to_all: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": endpoint.replace(".", "_"),
         "summary": operation.summary,
         "tags": [operation.tag],
-        "responses": _responses(operation, anybody),
+        "responses": _responses(operation, open_to_all),
     }
     if operation.description:
         found["description"] = operation.description
@@ -86,7 +86,7 @@ def _operation(rule: str, endpoint: str, operation: Operation, anybody: bool) ->
     if operation.body:
         content = {media: {"schema": schema} for media, schema in operation.body.items()}
         found["requestBody"] = {"required": True, "content": content}
-    if anybody:
+    if open_to_all:
         found["security"] = []
     return found
 
@@ -106,9 +106,9 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {**found, "schema": parameter.schema}
 
 
-def _responses(operation: Operation, anybody: bool) -> dict[str, Any]:
+def _responses(operation: Operation, open_to_all: bool) -> dict[str, Any]:
     found = {str(status): _answer(answer) for status, answer in operation.answers.items()}
-    codes = operation.problems if anybody else ("unauthorized", *operation.problems)
+    codes = operation.problems if open_to_all else ("unauthorized", *operation.problems)
     for code in codes:
         found.setdefault(str(PROBLEMS[code].status), _problem(PROBLEMS[code].title))
     found["default"] = _problem("Any other problem.")

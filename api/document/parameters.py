@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from api.document.job_schema import SECRET
 from api.document.operations import Parameter
+from api.submission.inputs import KIND_NAMES
 from jobs.fields import MAX_NAME, NO_NUL
 
 
@@ -18,8 +19,8 @@ def _field(path: str) -> dict[str, Any]:
 JOB_SCHEMA: Final = {"$ref": "#/components/schemas/JobRequest"}
 SUBMIT_TEXT = (
     "As one JSON document, or as a stream of any length whose job is described in the query: `application/x-ndjson` or "
-    "`application/jsonl` (one input a line: a string or an object), `text/csv` (a header of id and one or more of url, "
-    "s3, upload, text; semicolons or tabs will do) or `text/plain` (one input a line). A line that cannot be read "
+    "`application/jsonl` (one input a line: a string or an object), `text/csv` (a header of id and one or more of "
+    f"{KIND_NAMES}; semicolons or tabs will do) or `text/plain` (one input a line). A line that cannot be read "
     "refuses the whole submission and is named. An input that turns out to be unreachable or no image fails alone, "
     "later. With a JSON body the query fills in what the body leaves out."
 )

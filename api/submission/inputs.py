@@ -14,6 +14,7 @@ from jobs.storable import check_text, escape
 MAX_ID, MAX_URL, MAX_TEXT, MAX_UPLOAD = 200, 8192, 100_000, 100
 KINDS: Final[dict[Medium, tuple[InputKind, ...]]] = {"image": ("url", "s3", "upload"), "text": ("text",)}
 LIMITS: Final[dict[str, int]] = {"url": MAX_URL, "s3": MAX_URL, "upload": MAX_UPLOAD, "text": MAX_TEXT}
+KIND_NAMES: Final = ", ".join(LIMITS)
 
 
 def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputItem:
@@ -23,7 +24,7 @@ def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputIte
 
     Args:
         value: a string (URL or s3:// URI for image tasks, the text for text tasks), or an object with an optional
-            "id" and exactly one of "url", "s3", "upload" and "text".
+            "id" and exactly one of the kinds (`LIMITS`).
         where: a JSON pointer or "line N", for errors.
 
     Raises:
@@ -44,11 +45,11 @@ def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str
         raise RequestError("s3_prefix_not_supported", message, where=_inside(where, "s3_prefix"))
     unknown = next((name for name in value if name != "id" and name not in LIMITS), None)
     if unknown is not None:
-        message = f"An input has no field {unknown[:50]!r}; it has id and one of url, s3, upload, text."
+        message = f"An input has no field {unknown[:50]!r}; it has id and one of {KIND_NAMES}."
         raise RequestError("input_invalid", message, where=_inside(where, unknown))
     kinds = [kind for kind in LIMITS if kind in value]
     if len(kinds) != 1:
-        raise RequestError("input_invalid", "Give exactly one of url, s3, upload and text.", where=where)
+        raise RequestError("input_invalid", f"Give exactly one of {KIND_NAMES}.", where=where)
     kind: InputKind = kinds[0]  # type: ignore[assignment]
     if kind not in KINDS[medium]:
         takes = ", ".join(KINDS[medium])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from api.submission.inputs import LIMITS, parse_input
+from api.submission.inputs import KIND_NAMES, LIMITS, parse_input
 from api.submission.strict_json import loads
 from core.errors import RequestError
 from core.inputs import InputItem
@@ -78,7 +78,7 @@ def parse_text(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
 
 
 def parse_csv(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
-    """Rows under a header of id, url, s3, upload and text, with commas, semicolons or tabs between the columns; fields
+    """Rows under a header of id and kinds of input, with commas, semicolons or tabs between the columns; fields
     may be quoted and hold line breaks.
 
     Empty fields count as absent, so that one file can hold URLs and uploads.
@@ -124,7 +124,7 @@ def _header(row: list[str]) -> list[str]:
     wrong = [name for name in names if name not in COLUMNS]
     if wrong or len(set(names)) != len(names) or set(names) <= {"id"}:
         problem = f"unknown column {wrong[0][:50]!r}" if wrong else "a column is missing or stands twice"
-        raise _invalid(1, f"{problem}; the header names id and one or more of url, s3, upload, text")
+        raise _invalid(1, f"{problem}; the header names id and one or more of {KIND_NAMES}")
     return names
 
 

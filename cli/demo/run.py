@@ -163,8 +163,8 @@ def _fill_bucket(stack: contextlib.ExitStack, folder: Path, photos: list[Path]) 
     except RuntimeError as error:
         warn(f"{error}; the demo goes on without S3")
         return {}
-    nobody = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-    environment = {**server.environment(), **nobody, "TAGLINE_S3_ENDPOINT_URL": server.endpoint_url}
+    no_profiles = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    environment = {**server.environment(), **no_profiles, "TAGLINE_S3_ENDPOINT_URL": server.endpoint_url}
     os.environ.update(environment)  # boto3 finds the server there, as every AWS tool does
     store = S3Store(load_settings(s3_endpoint_url=server.endpoint_url))
     for photo in photos:

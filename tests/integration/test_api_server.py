@@ -95,19 +95,19 @@ def test_the_answer_to_a_long_refused_body_is_read(server: Server) -> None:
     assert (status, json.loads(answer)["where"]) == (422, "line 1")
 
 
-def test_seats_are_limited_and_those_who_hang_up_free_theirs(server: Server) -> None:
+def test_long_polls_are_limited_and_those_who_hang_up_free_their_slot(server: Server) -> None:
     path = f"/v1/jobs/{server.submit('http://a/1')}"
     request = f"GET {path}/events HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
     with ExitStack() as waiting:
         for _ in range(3):
             connection = waiting.enter_context(connected(server))
             connection.sendall(request)
-            assert connection.recv(100).startswith(b"HTTP/1.1 200")  # it has its seat
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")  # it has its slot
         full = refused(server, path)
         assert full is not None
         assert full["code"] == "too_many_waiting"
         assert server.ask("GET", path)[0] == 200  # who does not wait is answered
-    until(lambda: refused(server, path) is None, what="the seats to be free")
+    until(lambda: refused(server, path) is None, what="the slots to be free")
 
 
 def refused(server: Server, path: str) -> dict[str, str] | None:

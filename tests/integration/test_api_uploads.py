@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.storage.uploads import open_upload_store
 from db.engine import Database
 from db.tables import UploadFile
-from scheduler.uploads import UploadChores
+from scheduler.upload_chores import UploadChores
 from tests.support.api import Caller
 
 

@@ -25,7 +25,7 @@ from db.tables import Job, Tenant, Upload, UploadFile, UploadUse
 from db.upload_removal import DAY_MS, delete_upload, expire_uploads
 from db.uploads import find_upload, record_upload
 from jobs.plan import JobPlan
-from scheduler.uploads import UploadChores
+from scheduler.upload_chores import UploadChores
 from tests.support.jobs import must_claim
 from tests.support.races import Race
 

@@ -29,7 +29,7 @@ class Stage(IntEnum):
 
 
 class ItemRun:
-    """An item under way, on the threads of whoever does the work of its stages.
+    """An item under way; each stage runs on the threads that do its work.
 
     Attributes:
         stage: where it is.

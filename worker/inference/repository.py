@@ -30,7 +30,7 @@ class ModelRepository:
         self._metrics = metrics
         self._in_flight = in_flight or InFlight()
         self._catalogue = Catalogue(settings.models_dir)
-        self._warm: dict[str, ServedArtefact] = {}  # replaced, never changed: whoever reads it needs no lock
+        self._warm: dict[str, ServedArtefact] = {}  # replaced, never changed, so that reading it needs no lock
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
         self._refused: dict[str, tuple[Manifest, ArtefactError]] = {}  # not tried again until the next reload
         self._lock = threading.RLock()  # loading a model may load the encoders that it reads

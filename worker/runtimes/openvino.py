@@ -110,7 +110,7 @@ def _parameters_behind(results: Iterable[Any]) -> list[Any]:
 
 
 def _name(port: Any) -> str:
-    """The name of a graph's input as whoever wrote the graph gave it."""
+    """The name that a graph's author gave an input."""
     names: set[str] = port.get_names() or {port.get_node().get_friendly_name()}
     return min(names).split(":")[0]
 

@@ -16,8 +16,8 @@ _UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/s
 class S3Source(PooledSource):
     """Reads objects with the service's own credentials, fetch_per_host at a time.
 
-    Those credentials are everybody's, so the operator can name the buckets that inputs may come from, and nobody
-    reaches other people's uploads by their place in the bucket.
+    All tenants share those credentials, so the operator can name the buckets that inputs may come from, and other
+    tenants' uploads cannot be read by their place in the bucket.
     """
 
     def __init__(self, context: SourceContext) -> None:

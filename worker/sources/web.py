@@ -48,7 +48,7 @@ class WebSource:
         return found
 
     def close(self) -> None:
-        """See Source; the client belongs to whoever made it."""
+        """See Source. The client is closed by its owner."""
 
 
 def _hand_over(answer: Future[Response], found: Future[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Clearing away uploads that nobody needs any more, and bytes that no upload names."""
+"""Removing uploads whose retention is over, and bytes that no upload names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from db import upload_files, upload_removal
 from db.engine import Database
 
 log = logging.getLogger(__name__)
-TURN_S = 5.0  # of one chore: whoever stops the scheduler must not wait long
+TURN_S = 5.0  # for one chore at a time, so that the scheduler stops soon
 
 
 class UploadChores:
-    """One method a chore; each is safe to run at any time and by several at once. They may wait for a bucket, so they
-    have a thread of their own."""
+    """One method a chore; each is safe to run at any time and by several at once.
+
+    They may wait for a bucket, so they have a thread of their own.
+    """
 
     def __init__(self, database: Database, store: UploadStore, settings: Settings) -> None:
         self._database = database
@@ -38,7 +40,7 @@ class UploadChores:
         for sha256 in unneeded:
             if monotonic() > over:
                 break
-            # A store that does not answer is found out here, not while the row is locked.
+            # Asked before the row is locked: a store that does not answer must not hold the lock.
             there = self._store.has(sha256)
             with self._database.write() as session:
                 removed += upload_files.remove_file(session, sha256, self._store.delete) and there
