@@ -26,6 +26,10 @@ BY_STATUS = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+OWN_WORDS = {
+    404: "There is nothing at this path. Ids are UUIDs as answers give them; /openapi.json lists the paths there are.",
+    405: "This path takes other methods; the Allow header names them.",
+}
 log = structlog.get_logger(__name__)
 
 
@@ -76,7 +80,7 @@ def _tagline(error: TaglineError) -> Response:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     code = BY_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
-    response = problem(code, error.description or "The request cannot be answered.")
+    response = problem(code, OWN_WORDS.get(status) or error.description or "The request cannot be answered.")
     for name, value in error.get_headers():
         if name.lower() == "allow":
             response.headers[name] = value

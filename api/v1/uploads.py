@@ -130,7 +130,7 @@ def _file() -> bytes:
     _, _, files = parse_form_data(environ, silent=True)
     try:
         found = files.get("file")
-        if len(files.getlist("file")) > 1:
+        if len(list(files.items(multi=True))) > 1:
             message = "The form has several files; send each in a request of its own."
             raise RequestError("file_twice", message, where="file")
         if found is None:

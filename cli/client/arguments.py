@@ -115,7 +115,7 @@ def read_arguments(arguments: Sequence[str]) -> Iterator[GivenInput | LeftOut]:
     for one in arguments:
         kind, path = _kind(one), Path(one)
         if kind:
-            yield {kind: _sendable(one, kind)}
+            yield {kind: _sendable(one.strip(), kind)}
         elif len(arguments) > 1 and is_system(path.name):
             yield LeftOut(path, SYSTEM_WHY)  # named by a pattern (photos/*), not by a person
         elif os.path.isdir(one):
@@ -164,4 +164,4 @@ def _sendable(reference: str, kind: str) -> str:
 
 
 def _kind(argument: str) -> str | None:
-    return next((kind for start, kind in _REMOTE.items() if argument.lower().startswith(start)), None)
+    return next((kind for start, kind in _REMOTE.items() if argument.strip().lower().startswith(start)), None)

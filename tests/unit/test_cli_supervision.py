@@ -18,7 +18,6 @@ from cli.stack.layout import Stack, lay_out, port_problem
 from cli.stack.logfiles import LogFile
 from cli.stack.orphans import MARK, marked, sweep
 from cli.stack.service import Service, ending, start_child
-from cli.stack.supervisor import Supervisor
 from cli.stack.up import locked
 from core.settings import Settings
 from tests.support.waiting import until
@@ -163,22 +162,22 @@ while True:
 """
 
 
-def test_a_process_that_hangs_without_dying_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_hangs_without_dying_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a supervisor: one that runs in this process would end the servers of the other tests as orphans."""
     monkeypatch.setattr(service_module, "HANGS_S", 1.0)
     beat = tmp_path / "beat"
     service = Service("beats", [sys.executable, "-c", BEATS, str(beat)], {}, LogFile(tmp_path / "log"), tmp_path)
     service.heartbeat = beat
-    supervisor = Supervisor(verbose=False)
-    supervisor.add(service)
+    service.start()
     try:
-        supervisor.wait_until(beat.exists)
-        first = service.process
-        assert first is not None
-        until_quiet = time.monotonic() + 2.0
-        supervisor.wait_until(lambda: time.monotonic() > until_quiet)
-        assert service.process is first, "one that beats is left alone"
+        until(beat.exists, what="the first beat")
+        quiet_until = time.monotonic() + 2.0
+        while time.monotonic() < quiet_until:
+            assert not service.hangs(), "one that beats is left alone"
+            time.sleep(0.05)
         service.signal(signal.SIGSTOP)
-        supervisor.wait_until(lambda: service.process not in (first, None))
-        assert first.poll() == -signal.SIGKILL
+        until(service.hangs, what="the hang to be noticed")
     finally:
-        supervisor.stop(((("beats",), 5.0),))
+        service.signal(signal.SIGKILL)
+        assert service.process is not None
+        service.process.wait(30)

@@ -89,7 +89,8 @@ def test_appointments_follow_one_another_at_about_the_hosts_rate(hosts: HostStat
         hosts.pause(HOST, "a", 2)
         clock.now += 2
         hosts.answered(HOST, "a")
-    hosts.pause(HOST, "a", 2)
+    for n in range(200):
+        hosts.pause(HOST, f"photo {n}", 2)
     given = [hosts.postpone(HOST) for _ in range(200)]
     assert isinstance(given[0], Postponed)
     assert (given[0].code, given[0].permanent) == ("host_paused", False)
@@ -98,6 +99,17 @@ def test_appointments_follow_one_another_at_about_the_hosts_rate(hosts: HostStat
     assert times == sorted(times)
     assert times[9] == pytest.approx(2 + 9, abs=1.5)
     assert times[-1] <= 2 + 60
+
+
+def test_coming_back_again_and_again_does_not_leave_the_host_idle(hosts: HostStates, clock: Clock) -> None:
+    """Four URLs are left; each was put off a hundred times. The host asked for two seconds, not for a minute."""
+    for _ in range(30):
+        hosts.pause(HOST, "a", 2)
+        clock.now += 2
+        hosts.answered(HOST, "a")
+    for n in range(4):
+        hosts.pause(HOST, f"photo {n}", 2)
+    assert max(hosts.postpone(HOST).retry_in_s for _ in range(400)) < 2 + 5
 
 
 def test_an_appointment_is_never_before_the_end_of_the_pause(hosts: HostStates, clock: Clock) -> None:

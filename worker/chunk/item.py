@@ -49,6 +49,7 @@ class ItemRun:
         """`finished` is called once, when the item is done, from any thread; it must be quick."""
         self.item = item
         self.stage = Stage.FETCH
+        self.fetched_since = 0.0
         self.media: dict[str, Any] | None = None
         self.raw: Mapping[str, Future[Any]] = {}
         self.error: BaseException | None = None
@@ -64,7 +65,7 @@ class ItemRun:
         if self.item.kind == "text":
             self._hand_on(self._prepare)
             return
-        started = monotonic()
+        started = self.fetched_since = monotonic()
         sources, item = self._context.sources, self.item
 
         def fetched(blob: Future[bytes]) -> None:

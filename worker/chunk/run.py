@@ -25,6 +25,7 @@ from worker.inference.dispatch import Dispatcher
 log = logging.getLogger(__name__)
 
 PARTIAL_STORE_S = 1.0  # what has finished is stored at least this often while the rest is under way
+SILENT_S = 1.0  # a fetch that takes longer leaves the window
 DRAIN_S = 6.0  # a worker that is asked to stop finishes what it can within this time
 
 
@@ -127,7 +128,7 @@ class ChunkRun:
         """Start items while the window has room, unless the worker stops; a photo leaves it once it is decoded."""
         if self._context.stopping.is_set():
             return
-        in_memory = sum(item.stage < Stage.INFER for item in self._under_way.values())
+        in_memory = sum(_in_memory(item) for item in self._under_way.values())
         while self._to_start and (in_memory < self._context.settings.chunk_window or self._to_start[0].kind == "text"):
             item = self._to_start.popleft()
             run = ItemRun(self._context, self.claim, self._dispatcher, item, self._item_done)
@@ -229,3 +230,10 @@ class ChunkRun:
         self._dispatcher.cancel()
         self._held.close()
         self.changed.set()
+
+
+def _in_memory(item: ItemRun) -> bool:
+    """Whether a photo counts in the chunk's window. One that its host has kept waiting has no bytes here yet, and must
+    not keep its neighbours from starting."""
+    silent = item.stage == Stage.FETCH and monotonic() - item.fetched_since > SILENT_S
+    return item.stage < Stage.INFER and not silent

@@ -119,6 +119,12 @@ class HostStates:
             host = self._hosts.get(place)
             return host is not None and host.dead and self._clock() < host.probe_at
 
+    def probing(self, place: Place) -> bool:
+        """Whether a probe is finding out at this moment if an unresponsive host is back."""
+        with self._lock:
+            host = self._hosts.get(place)
+            return host is not None and host.dead and host.probing_since is not None
+
     def hindrance(self, url: str) -> ItemError | None:
         """What a host-aware request would fail with at once; None: it is worth starting (or its URL is invalid)."""
         try:
@@ -141,7 +147,9 @@ class HostStates:
             # Twice as fast as it answers: who comes too early is sent away again, but no time of the host is wasted.
             # And no further ahead than it has been watched for, so that a wrong first guess does not last.
             watched_s = min(max(now - host.since, _MEASURED_S), _APPOINTMENT_MAX_S)
-            host.appointed = min(at + 0.5 / host.rate(now), opens + watched_s)
+            each_s = 0.5 / host.rate(now)
+            # Nor further than those it has turned away need: who comes back again and again must not push the end away.
+            host.appointed = min(at + each_s, opens + min(watched_s, len(host.refused) * each_s))
             return Postponed(place[0], at - now)
 
     # What has been experienced

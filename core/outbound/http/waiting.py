@@ -11,7 +11,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 
-from core.errors import ItemError
+from core.errors import ItemError, Postponed
 from core.outbound.http.admission import Admission
 from core.outbound.http.curl_errors import not_public
 from core.outbound.http.exchange import Exchange
@@ -20,6 +20,8 @@ from core.outbound.http.proxy import Proxy
 
 _KEPT = 8  # one place in so many is for interactive requests only
 _PARKED = 4  # times the transfers at a time to one host: as many may wait here for the end of its pause
+
+PROBE_ANSWER_S = 2.0  # in which a host that is back has answered its probe
 
 
 class WaitingRoom:
@@ -68,7 +70,7 @@ class WaitingRoom:
         if exchange.request.host_aware:
             pause_s = self._hosts.paused_for(exchange.place)
             if self._hosts.unresponsive(exchange.place):
-                exchange.fail(exchange.last_error or unresponsive_error(exchange.url.host))
+                exchange.fail(exchange.last_error or self._unresponsive(exchange))
                 return
             if pause_s:
                 self._park(exchange, now, pause_s)
@@ -118,6 +120,12 @@ class WaitingRoom:
         elif not allowed:
             exchange.fail(not_public(host))
         return bool(allowed)
+
+    def _unresponsive(self, exchange: Exchange) -> ItemError:
+        """What a request fails with; while a probe asks whether the host is back, it is only put off for its answer."""
+        if self._hosts.probing(exchange.place):
+            return Postponed(exchange.url.host, PROBE_ANSWER_S)
+        return unresponsive_error(exchange.url.host)
 
     def _park(self, exchange: Exchange, now: float, pause_s: float) -> None:
         place = exchange.place
