@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from api.app import close_app, create_app
+from api.services import MODELS_LISTED_S
+from core.artefacts import ttl_cache
 from core.settings import MODELS_DIR, Settings
 from db.engine import Database
 from db.workers import beat
@@ -27,8 +30,15 @@ def test_ready_needs_a_worker(acme: Caller, database: Database) -> None:
 
 
 def test_ready_needs_models(
-    acme: Caller, database: Database, database_url: str, redis_url: str, tmp_path: Path
+    acme: Caller,
+    database: Database,
+    database_url: str,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(ttl_cache, "monotonic", lambda: now[0])
     with database.write() as session:
         beat(session, "w1", [])
     models = tmp_path / "models"
@@ -41,6 +51,7 @@ def test_ready_needs_models(
     ):
         if defaults:
             (models / "defaults.json").write_text(defaults)
+            now[0] += MODELS_LISTED_S
         answer = app.test_client().get("/readyz")
         assert (answer.status_code, answer.json["checks"]["models"]) == (503, said)
         assert str(tmp_path) not in answer.text
