@@ -117,7 +117,7 @@ def test_files_are_short() -> None:
     assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("top", PACKAGES)
+@pytest.mark.parametrize("top", [*PACKAGES, "tests"])
 def test_no_two_files_of_a_folder_share_a_name(top: str) -> None:
     """Fails if an editor's list of open files would show two of the same name."""
     names = Counter(PurePosixPath(file).name for file in FILES if file.startswith(f"{top}/") and file.endswith(".py"))
