@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+_TRIES = 3
 _START_S = 30.0
 _STOP_S = 10.0
 # All in one process; each part listens twice, for HTTP and for gRPC.
@@ -97,23 +98,36 @@ def _running(folder: Path, buckets: tuple[str, ...]) -> Iterator[LocalS3]:
     config = folder / "identities.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps(_identities(access_key, secret_key)))
-    ports = _free_ports(len(_PORTS))
-    port = ports[_PORTS.index("s3.port")]
-    command = [_program(), "mini", f"-dir={folder}", f"-s3.config={config}", *_FIXED]
-    command += [f"-{name}={number}" for name, number in zip(_PORTS, ports, strict=True)]
-    command += [f"-{part}.localSocket={folder / part}.sock" for part in ("filer", "s3")]
-    if buckets:
-        command.append(f"-bucket={','.join(buckets)}")
-    # An environment of its own: credentials of the caller's must not become identities of the server's.
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env={"HOME": str(folder)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+    process, port = _start(folder, config, buckets)
     try:
-        _wait(process, port, buckets, folder / "server.log")
         yield LocalS3(f"http://127.0.0.1:{port}", access_key, secret_key, process.pid)
     finally:
         _stop(process)
+
+
+def _start(folder: Path, config: Path, buckets: tuple[str, ...]) -> tuple[subprocess.Popen[bytes], int]:
+    """A server that answers, and its port. Another process may take a free port before it does: then once more."""
+    for tries_left in range(_TRIES - 1, -1, -1):
+        ports = _free_ports(len(_PORTS))
+        port = ports[_PORTS.index("s3.port")]
+        command = [_program(), "mini", f"-dir={folder}", f"-s3.config={config}", *_FIXED]
+        command += [f"-{name}={number}" for name, number in zip(_PORTS, ports, strict=True)]
+        command += [f"-{part}.localSocket={folder / part}.sock" for part in ("filer", "s3")]
+        if buckets:
+            command.append(f"-bucket={','.join(buckets)}")
+        # An environment of its own: credentials of the caller's must not become identities of the server's.
+        with (folder / "server.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=folder, env={"HOME": str(folder)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            _wait(process, port, buckets, folder / "server.log")
+            return process, port
+        except BaseException as error:
+            _stop(process)
+            if not tries_left or not isinstance(error, RuntimeError):
+                raise
+    raise AssertionError("unreachable")
 
 
 def _program() -> str:
