@@ -20,6 +20,12 @@ from tests.support.valkey import valkey_server
 pytest_plugins = ["tests.support.api_fixtures", "tests.support.up_fixtures"]
 
 
+@pytest.fixture(autouse=True)
+def spared_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor inside this process would end the tests' own servers as orphans: they are its children, too."""
+    monkeypatch.setattr("cli.stack.supervisor.end_adopted", lambda known: None)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     with postgres_server() as url:
