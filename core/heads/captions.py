@@ -32,8 +32,8 @@ class CaptionSettings(BaseModel):
         entry: numbers that the cache keeps of a word.
         beam_size: beams that its card's numbers are of; what the task has unless a job asks for another number.
         length_penalty: what was best on the validation split.
-        labels: the file of the labels that the graph names, a line each: the label, a tab, and the words that say it,
-            with spaces between; none if it is never raised. None where the graph names no labels.
+        labels: the file of the labels that the graph names, a line each with tabs between: its group, the label, and
+            the words that say it, with spaces between (none: it is never raised). None where the graph names no labels.
         repeats: the file of the words that may come more than once in a sentence; None if all may.
         boost: how much a sure label raises its words, in nats; see `core.heads.word_bias`.
         boost_least, boost_full, boost_most: the least score of a label that is raised, the one from which it is raised
@@ -126,10 +126,10 @@ def read_wording(folder: Path, settings: CaptionSettings) -> Wording:
     sayings: list[list[int]] = []
     if settings.labels is not None:
         for line in (folder / settings.labels).read_text(encoding="utf-8").splitlines():
-            _, tab, said = line.partition("\t")
-            if not tab:
-                raise ValueError(f"{settings.labels}: a line has no tab")
-            sayings.append([ids[word] for word in said.split() if word in ids])
+            columns = line.split("\t")
+            if len(columns) != 3:
+                raise ValueError(f"{settings.labels}: a line has not three columns")
+            sayings.append([ids[word] for word in columns[2].split() if word in ids])
     rules = BiasRules(
         once, sayings_of(sayings), settings.boost, settings.boost_least, settings.boost_full, settings.boost_most
     )

@@ -191,9 +191,12 @@ def test_a_caption_is_the_same_whatever_the_batch_and_whoever_computes_it(
     together = told(live_parts(decoder), feeds)
     assert len(set(together)) > 3
     assert all(len(said.split()) < LENGTH for said in together)
+    written = {"grid": grids}
     for run, given in (
-        (live_parts(decoder), feeds), (graph_parts(graph), {"grid": grids}), (OpenVinoRuntime(graph).run, {"grid": grids}),
-    ):  # fmt: skip
+        (live_parts(decoder), feeds),
+        (graph_parts(graph), written),
+        (OpenVinoRuntime(graph).run, written),
+    ):
         alone = [told(run, {name: value[at : at + 1] for name, value in given.items()})[0] for at in range(len(grids))]
         assert alone == together
         assert told(run, {name: value[::-1] for name, value in given.items()}) == together[::-1]
@@ -218,7 +221,8 @@ def test_nothing_but_keras_is_needed(decoder: Decoder, feeds: dict[str, NDArray[
 NETWORKS = (
     "common/captions/decoder.py", "common/learning_rates.py", "common/moving_average.py", "common/texts/text_layers.py",
     "encoder/efficientnet_lite.py", "encoder/encoder_nets.py", "encoder/encoder_run.py", "captioner/caption_run.py",
-    "captioner/caption_sampling.py", "captioner/sequence_run.py", "tagger/tag_nets.py", "tagger/label_tower.py", "tagger/class_space.py",
+    "captioner/caption_sampling.py", "captioner/sequence_run.py", "tagger/tag_nets.py",
+    "tagger/label_tower.py", "tagger/class_space.py",
     "tagger/feature_transform.py", "sentiment/sentiment_nets.py", "language/language_nets.py", "spam/spam_nets.py",
 )  # fmt: skip
 

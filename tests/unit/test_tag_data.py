@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.common.captions.content_words import is_content_word, photos_with, protocol_words
 from training.common.datasets.captioned_photos import Photo
 from training.common.datasets.labelled_photos import LabelledPhoto
 from training.common.intervals import with_interval
 from training.common.labels.label_targets import LabelGroup, LabelTargets
-from training.common.captions.content_words import is_content_word, photos_with, protocol_words
 from training.tagger.class_labels import read_class_labels
 from training.tagger.held_out_words import HeldOutFilter, held_out_labels, same_family, stem
 from training.tagger.reduced_rank_ridge import reduced_rank_ridge

@@ -81,7 +81,7 @@ def test_a_label_without_words_takes_no_place() -> None:
 def test_a_caption_says_what_is_surely_there(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """A decoder that prefers red by a little says dog when the label is sure; its score stays a chance."""
     (tmp_path / "words.txt").write_text("\n".join(WORDS))
-    (tmp_path / "labels.txt").write_text("dog\tdog dogs hound\nred\t\n")
+    (tmp_path / "labels.txt").write_text("things\tdog\tdog dogs hound\nwords\tred\t\n")
     (tmp_path / "repeats.txt").write_text("a\n")
     settings = CaptionSettings(
         words="words.txt", labels="labels.txt", repeats="repeats.txt", most_words=3, entry=1, boost=2.0
@@ -97,7 +97,9 @@ def test_a_caption_says_what_is_surely_there(tmp_path) -> None:  # type: ignore[
         return {"log_probabilities": scores, "entry": np.zeros((*shape, 1), np.float32)}
 
     def told(score: float, rules: Wording) -> list[str]:
-        encoded = Encoded(np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), np.int32), np.full((1, 1), score, np.float32))
+        encoded = Encoded(
+            np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), np.int32), np.full((1, 1), score, np.float32)
+        )
         found = captions_of(run, encoded, rules, settings, Search(2, 3, length_penalty=0.0))
         assert 0 < found[0][0].score <= 1
         return found[0][0].text.split()

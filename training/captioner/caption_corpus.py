@@ -6,9 +6,11 @@ Each is a source of examples: which photo, which labels with which scores it hea
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ SAID = 0.35  # share of the words of a caption without photo that are told befor
 LIKELY = 0.1  # chance of a label that counts when captions are sought
 
 Floats = NDArray[np.float32]
+Captions = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,14 @@ class Source:
     scores: Floats
     tokens: Ids
     targets: Ids
-    references: tuple[tuple[tuple[str, ...], ...], ...]
+    references: tuple[Captions, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Example:
     """Something with captions, for `caption_ids`."""
 
-    captions: tuple[tuple[str, ...], ...]
+    captions: Captions
 
 
 def corpus_words(photos: Sequence[LabelledPhoto], texts: Sequence[LabelledText], least: int, most: int) -> list[str]:
@@ -80,17 +83,29 @@ def captioned_sources(photos: Sequence[LabelledPhoto], words: Sequence[str], pos
     ]
 
 
-def found_source(
+def found_captions(
     photos: Sequence[LabelledPhoto],
-    finder: CaptionFinder,
+    texts: Sequence[LabelledText],
     scores: Floats,
     labels: CaptionLabels,
-    words: Sequence[str],
-    positions: int,
     seed: int,
-) -> Source | None:
-    """Photos with labels and few captions, with captions that were found for them; None if there are none."""
-    random, rows, found = np.random.default_rng(seed), [], []
+    kept: Path,
+) -> dict[int, Captions]:
+    """Captions for photos with labels and few captions of their own, by the photos' places.
+
+    Args:
+        photos: the training photos.
+        texts: where captions are looked for.
+        scores: how likely each label is, [photos, labels].
+        labels: which these are.
+        seed: decides between images that are as like.
+        kept: a file that is read if it is there, and written if not: it takes minutes to find them.
+    """
+    if kept.exists():
+        read = json.loads(kept.read_text(encoding="utf-8"))
+        return {int(at): tuple(map(tuple, captions)) for at, captions in read.items()}
+    random, found = np.random.default_rng(seed), {}
+    finder = CaptionFinder(texts, labels.things)
     for at, photo in enumerate(photos):
         if not photo.labels or len(photo.captions) >= MOST_CAPTIONS:
             continue
@@ -99,9 +114,15 @@ def found_source(
         }
         captions = finder.find(photo, chances, random)
         if captions:
-            rows.append(at)
-            found.append(captions)
-    return _of_photos(np.array(rows, np.intp), found, words, positions) if rows else None
+            found[at] = captions
+    kept.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def found_source(found: dict[int, Captions], words: Sequence[str], positions: int) -> Source | None:
+    """The photos for which captions were found; None if there are none."""
+    rows = np.array(sorted(found), np.intp)
+    return _of_photos(rows, [found[at] for at in rows], words, positions) if len(rows) else None
 
 
 def text_source(
@@ -148,9 +169,7 @@ def text_source(
     return Source(np.full(len(kept), -1), ids, values, tokens, targets, tuple(text.captions for text in kept))
 
 
-def _of_photos(
-    rows: NDArray[np.intp], captions: Sequence[tuple[tuple[str, ...], ...]], words: Sequence[str], positions: int
-) -> Source:
+def _of_photos(rows: NDArray[np.intp], captions: Sequence[Captions], words: Sequence[str], positions: int) -> Source:
     tokens, targets = caption_ids([_Example(own) for own in captions], words, MOST_CAPTIONS, positions)
     nothing = np.zeros((0, 0))
     return Source(rows, nothing.astype(np.int32), nothing.astype(np.float32), tokens, targets, tuple(captions))

@@ -40,7 +40,14 @@ class CaptionInputs:
     """
 
     def __init__(
-        self, sets: list[PhotoSet], encoder: Path, start: WrittenDecoder | None, work: Path, views: int, components: int
+        self,
+        sets: list[PhotoSet],
+        encoder: Path,
+        start: WrittenDecoder | None,
+        work: Path,
+        views: int,
+        components: int,
+        keep: bool,
     ) -> None:
         """Compute or read what is needed.
 
@@ -51,6 +58,7 @@ class CaptionInputs:
             work: the run's folder; the encoder's outputs are kept beside it, for other runs too.
             views: see `training.common.photos.augment`.
             components: of what `start` does not read of the grid, see `grid_projection`.
+            keep: whether labels and heads are those of `start`; few photos would teach poor ones.
         """
         self._sets, self.views, self._folder = sets, views, encoder
         self._encoded = EncodedPhotos(encoder, work.parent / "encoded")
@@ -61,8 +69,9 @@ class CaptionInputs:
             [self._encoded.cells(self._paths(s, "train"), self.projection, v) for s in sets] for v in range(views)
         ]
         self._starts = np.cumsum([0, *(len(part) for part in self._cells[0])])
-        self.labels: CaptionLabels = caption_labels_of(self.photos)
-        fitted = self._fitted(work / "heads.pickle")
+        known = start.labels() if start and keep else None
+        self.labels: CaptionLabels = known[0] if known else caption_labels_of(self.photos)
+        fitted = self._known(known[1]) if known else self._fitted(work / "heads.pickle")
         self.heads: LabelHeads = fitted.heads
         every = [np.concatenate([view, self._classes("train", at)], axis=1) for at, view in enumerate(fitted.views)]
         self.scores: Floats = every[0]
@@ -130,6 +139,10 @@ class CaptionInputs:
         chosen = FittedHeads(heads, tuple(view[:, columns] for view in fitted.views))
         kept.write_bytes(pickle.dumps(chosen))
         return chosen
+
+    def _known(self, heads: LabelHeads) -> FittedHeads:
+        """Heads of another training, which has not seen these photos."""
+        return FittedHeads(heads, tuple(heads(self._means("train", view)) for view in range(self.views)))
 
     def _projection(self, start: WrittenDecoder | None, kept: Path, components: int) -> Floats:
         if kept.exists():

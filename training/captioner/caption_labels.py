@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,18 @@ class CaptionLabels:
     def every(self) -> tuple[str, ...]:
         """All labels, in the order of their places."""
         return (*self.things, *self.words, *self.classes)
+
+    def written(self, sayings: Sequence[Sequence[str]]) -> str:
+        """The labels as `CaptionSettings.labels` describes them, with the words that say each."""
+        groups = [name for (start, end, _), name in zip(self.spans(), PLACES, strict=True) for _ in range(start, end)]
+        rows = zip(groups, self.every, sayings, strict=True)
+        return "".join(f"{group}\t{label}\t{' '.join(said)}\n" for group, label, said in rows)
+
+    @classmethod
+    def read(cls, path: Path) -> CaptionLabels:
+        """What `written` has written."""
+        rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+        return cls(*(tuple(label for group, label, _ in rows if group == name) for name in PLACES))
 
     def spans(self) -> list[tuple[int, int, LabelPlaces]]:
         """Where each group begins and ends among all labels, and its places."""

@@ -40,8 +40,8 @@ def package_captioner(run: CaptionRun, experiment: Experiment[Any], folder: Path
     inputs = run.inputs
     write_decoder(folder / "graph.pb", run.decoder, inputs.before_the_decoder())
     (folder / WORDS).write_text("\n".join(run.words) + "\n", encoding="utf-8")
-    sayings = zip(inputs.labels.every, label_sayings(inputs.labels, run.words), strict=True)
-    (folder / LABELS).write_text("".join(f"{label}\t{' '.join(said)}\n" for label, said in sayings), encoding="utf-8")
+    said = label_sayings(inputs.labels, run.words)
+    (folder / LABELS).write_text(inputs.labels.written(said), encoding="utf-8")
     again = sorted({word for word in run.words[4:] if word in function_words()} | set(TWICE))
     (folder / REPEATS).write_text("\n".join(again) + "\n", encoding="utf-8")
     settings = best_search(folder, run)

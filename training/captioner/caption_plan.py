@@ -33,6 +33,7 @@ class CaptionPlan(Plan):
     Attributes:
         encoder: the artefact that it stands on.
         start: the artefact of a captioner that it goes on from; None to start from nothing.
+        keep: whether it keeps the words, the labels and the label heads of `start`, and learns new words beside them.
         net: the decoder.
         views: of each photo, see `training.common.photos.augment`.
         components: see `training.common.photos.grid_projection`.
@@ -50,6 +51,7 @@ class CaptionPlan(Plan):
     task: Literal["caption"] = "caption"
     encoder: str
     start: str | None
+    keep: bool = False
     net: DecoderNet
     views: int = Field(ge=1)
     components: int = Field(ge=0)
@@ -74,5 +76,13 @@ class CaptionPlan(Plan):
         """A decoder of one narrow layer, a few steps, short sentences."""
         net = self.net.model_copy(update={"layers": 1, "dim": 32, "heads": 2, "hidden": 32})
         mix = self.mix.model_copy(update={"flickr": 4, "others": 4, "found": 2, "texts": 2})
-        fewer = {"start": None, "views": 2, "components": 16, "least_count": 2, "most_words": 8, "steps": 2}
+        fewer = {
+            "start": None,
+            "keep": False,
+            "views": 2,
+            "components": 16,
+            "least_count": 2,
+            "most_words": 8,
+            "steps": 2,
+        }
         return self.model_copy(update={"net": net, "mix": mix, "warm_up": 2, "average": 0.5, **fewer})

@@ -8,19 +8,24 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
-from training.captioner.caption_corpus import Source, captioned_sources, corpus_words, found_source, text_source
+from training.captioner.caption_corpus import (
+    Source,
+    captioned_sources,
+    corpus_words,
+    found_captions,
+    found_source,
+    text_source,
+)
 from training.captioner.caption_inputs import CaptionInputs, Feeds, measured_on
 from training.captioner.caption_labels import TOTAL, label_word_ids
 from training.captioner.caption_plan import CaptionPlan
-from training.captioner.found_captions import CaptionFinder
 from training.captioner.written_decoder import read_decoder, start_from
 from training.common.captions.caption_losses import sentence_loss
 from training.common.captions.caption_search import training_scores
 from training.common.captions.decoder import Decoder
-from training.common.datasets.labelled_photos import LabelledPhoto
-from training.common.datasets.photo_sets import labelled_texts, photo_sets
+from training.common.datasets.labelled_photos import LabelledPhoto, LabelledText
+from training.common.datasets.photo_sets import PhotoSet, labelled_texts, photo_sets
 from training.common.datasets.splits import REFERENCES
 from training.common.experiment import Experiment
 from training.common.find_artefact import artefact_folder
@@ -55,11 +60,12 @@ class CaptionRun:
         sets = photo_sets(data)
         start = read_decoder(artefact_folder(plan.start, work)) if plan.start else None
         encoder = artefact_folder(plan.encoder, work)
-        self.inputs = inputs = CaptionInputs(sets, encoder, start, work, plan.views, plan.components)
+        self.inputs = inputs = CaptionInputs(sets, encoder, start, work, plan.views, plan.components, plan.keep)
         texts = labelled_texts(data, sets)
-        self.words = tuple(corpus_words(inputs.photos, texts, plan.least_count, plan.most_known))
-        self._finder = CaptionFinder(texts, inputs.labels.things)
-        self.sources = self._sources(texts)
+        kept = start.words if start and plan.keep else ()
+        words = corpus_words(inputs.photos, texts, plan.least_count, plan.most_known)
+        self.words = tuple(dict.fromkeys([*kept, *words]))
+        self.sources = self._sources(texts, work / "found.json")
         self.validation = self._validation_of(sets)
         keras.utils.set_random_seed(experiment.seed)
         sayings = label_word_ids(inputs.labels.every, self.words)
@@ -86,11 +92,12 @@ class CaptionRun:
             found.update({f"{name}_{metric}": value for metric, value in scores.items()})
         return found
 
-    def _sources(self, texts: list) -> list[tuple[Source, int, float]]:  # type: ignore[type-arg]
+    def _sources(self, texts: list[LabelledText], kept: Path) -> list[tuple[Source, int, float]]:
         inputs, mix, positions = self.inputs, self.plan.mix, self.plan.most_words + 1
         seed = self.experiment.seed
         own = captioned_sources(inputs.photos, self.words, positions)
-        found = found_source(inputs.photos, self._finder, inputs.scores, inputs.labels, self.words, positions, seed)
+        captions = found_captions(inputs.photos, texts, inputs.scores, inputs.labels, seed, kept) if mix.found else {}
+        found = found_source(captions, self.words, positions)
         without = text_source(texts, inputs.photos, inputs.scores, inputs.labels, self.words, positions, seed)
         flickr = [(source, count, 1.0) for source, count in zip(own, self._counts(len(own)), strict=True)]
         more = [(found, mix.found, mix.found_weight), (without, mix.texts, mix.text_weight)]
@@ -101,7 +108,7 @@ class CaptionRun:
         mix = self.plan.mix
         return [mix.flickr, mix.others] if sources == 2 else [mix.flickr + mix.others]
 
-    def _validation_of(self, sets: list) -> dict[str, tuple[list[LabelledPhoto], Feeds]]:  # type: ignore[type-arg]
+    def _validation_of(self, sets: list[PhotoSet]) -> dict[str, tuple[list[LabelledPhoto], Feeds]]:
         found = {}
         for each in sets:
             photos = each.of_split("val").photos
@@ -182,8 +189,3 @@ class CaptionNetwork(keras.layers.Layer):  # type: ignore[misc]
             inputs["cells"], inputs["label_ids"], inputs["label_scores"], inputs["seen"], training
         )
         return self.decoder(memory, inputs["tokens"], training=training)
-
-
-def photos_of(source: Source) -> NDArray[np.intp]:
-    """The places of a source's photos."""
-    return source.photos

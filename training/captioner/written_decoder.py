@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import load_manifest
 from core.heads.captions import CaptionSettings, read_words
+from training.captioner.caption_labels import CaptionLabels
+from training.captioner.label_heads import LabelHeads
 from training.common.captions.decoder import Decoder
-from training.common.written_weights import written_weights
+from training.common.written_weights import written_constant, written_weights
 
 Floats = NDArray[np.float32]
 # What the layer before the memory was called in artefacts before 2.0.0.
@@ -33,6 +35,16 @@ class WrittenDecoder:
     words: tuple[str, ...]
     weights: dict[str, Floats]
     folder: Path
+
+    def labels(self) -> tuple[CaptionLabels, LabelHeads] | None:
+        """The labels that it hears, and its heads; None if it hears none."""
+        manifest = load_manifest(self.folder)
+        settings = CaptionSettings.model_validate(manifest.settings)
+        if settings.labels is None:
+            return None
+        labels, graph = CaptionLabels.read(self.folder / settings.labels), self.folder / manifest.graph
+        count, features = len(labels.things) + len(labels.words), int(manifest.inputs["grid"].shape[-1] or 0)
+        return labels, LabelHeads(written_constant(graph, features, count), written_constant(graph, count))
 
     def grid_kernel(self) -> Floats:
         """What it makes of a cell, [features, dim]."""

@@ -28,6 +28,22 @@ def written_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     }
 
 
+def written_constant(path: Path, *shape: int) -> NDArray[np.float32]:
+    """The first constant of a shape in a graph.
+
+    Raises:
+        KeyError: there is none.
+    """
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(path.read_bytes())
+    for node in graph.node:
+        if node.op == "Const":
+            tensor = node.attr["value"].tensor
+            if tuple(int(axis.size) for axis in tensor.tensor_shape.dim) == shape:
+                return np.asarray(tf.make_ndarray(tensor), np.float32)
+    raise KeyError(f"{path} has no constant of the shape {shape}")
+
+
 def assign_written(model: Any, weights: dict[str, NDArray[np.float32]], prefix: str) -> None:
     """Give a functional network of convolutions the weights that a graph was written with.
 

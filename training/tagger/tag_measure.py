@@ -46,8 +46,12 @@ def measure_tagger(folder: Path, data: Path) -> list[Metric]:
 def measure_unseen(folder: Path, data: Path) -> list[Metric]:
     """How forty labels are ranked that were kept from training, on photos that were kept from it too."""
     labels = list(held_out_labels())
-    photos = next(each for each in photo_sets(data) if each.name == EVERYDAY)
+    photos = next((each for each in photo_sets(data) if each.name == EVERYDAY), None)
+    if photos is None:
+        return []
     kept = [photo for photo in photos.photos if set(labels) & set(photo.labels)]
+    if not kept:
+        return []
     truth = has_labels(kept, labels)
     tagger = OfflineTagger(folder)
     scores = tagger.own(labels).scores(tagger.embed([photos.images / photo.name for photo in kept]))
