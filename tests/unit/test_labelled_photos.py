@@ -111,6 +111,8 @@ def test_an_absent_label_is_false_only_where_the_list_is_complete() -> None:
     assert weights[:2, daisy].tolist() == [1, 1]
     assert values[2:, daisy] == pytest.approx(found.rates[daisy])  # unknown: as likely as at large
     assert weights[2:, daisy] == pytest.approx(UNKNOWN)
+    assert values[:2, [cup, dog]].tolist() == [[0, found.rates[dog]]] * 2  # a cup is a thing, and not on a whole list
+    assert weights[:2, cup].tolist() == [1, 1]
     assert values[2, cup] == 1
     assert values[3, cup] == pytest.approx(found.rates[cup])  # left out by a collection that knows it
     assert weights[2:4, cup] == pytest.approx(LEFT_OUT)

@@ -1,9 +1,10 @@
 """How true each label is of each photo, and how much is known of that, over collections that label different things.
 
-A label is true of a photo that has it, and as true as the share of captions that say it. A collection that does not
-list everything says nothing by leaving a label out: the label is as likely there as it is at large, which is believed
-half in a collection that has the label on other photos, and hardly in one that does not know it. So photos of another
-kind hold a label's direction back, and never call it false.
+A label is true of a photo that has it, and as true as the share of captions that say it. Where a list is complete,
+every thing that is not on it is false: whatever some collection gives as a label, and people. A collection that does
+not list everything says nothing by leaving a label out: the label is as likely there as it is at large, which is
+believed half in a collection that has the label on other photos, and hardly in one that does not know it. So photos of
+another kind hold a label's direction back, and never call it false.
 """
 
 from __future__ import annotations
@@ -21,6 +22,25 @@ CAPTIONS = 5  # so many make what they say fully known
 LEFT_OUT = 0.5  # how far an absent label is believed to be as likely as in its collection
 UNKNOWN = 0.05  # the same for a collection that does not know the label
 ELSEWHERE = 0.3  # how many of the photos that nothing is known of are counted as without it, to say how likely it is
+# What captions call people, and no collection gives as a label.
+PEOPLE = frozenset(
+    (
+        "people",
+        "man",
+        "men",
+        "woman",
+        "women",
+        "boy",
+        "boys",
+        "girl",
+        "girls",
+        "child",
+        "children",
+        "baby",
+        "toddler",
+        "kid",
+    )
+)
 
 Floats = NDArray[np.float32]
 
@@ -71,16 +91,17 @@ def label_targets(
     """
     columns = {label: at for at, label in enumerate(labels)}
     values = _values(photos, columns, is_said)
-    patterns: dict[tuple[bool, frozenset[str]], list[int]] = {}
+    patterns: dict[tuple[bool, bool, frozenset[str]], list[int]] = {}
     known_by = _collections(photos)
     for label, column in columns.items():
         where = frozenset(source for source, known in known_by.items() if label in known)
-        patterns.setdefault((is_said(label), where), []).append(column)
+        is_thing = bool(where) or label in PEOPLE
+        patterns.setdefault((is_said(label), is_thing, where), []).append(column)
     groups, rates = [], np.zeros(len(labels), np.float32)
     captions = np.array([min(len(p.captions), CAPTIONS) / CAPTIONS for p in photos], np.float32)
-    for (said, where), found in patterns.items():
+    for (said, is_thing, where), found in patterns.items():
         listed = np.array([p.source in where for p in photos])
-        whole = np.array([p.source in where and p.complete for p in photos])
+        whole = np.array([is_thing and p.complete for p in photos])
         weights = np.maximum(captions if said else 0.0, np.where(whole, 1.0, np.where(listed, LEFT_OUT, 0.0)))
         chosen = np.array(found)
         rates[chosen] = weights @ values[:, chosen] / np.maximum(weights, ELSEWHERE).sum()
