@@ -25,7 +25,7 @@ pytest.importorskip("tensorflow")
 from cli.demo.servers import photo_server
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import load_manifest, read_labels
-from core.heads.captions import CaptionSettings, read_words
+from core.heads.captions import CaptionSettings, read_wording
 from core.settings import Settings
 from core.tasks import CaptionOptions, ClassifyOptions, TagOptions
 from db import keys
@@ -99,8 +99,8 @@ class Offline:
             settings = CaptionSettings.model_validate(load_manifest(folder).settings)
             assert settings.beam_size == CaptionOptions().beam_size, "the card's numbers are of what is served"
             assert settings.most_words <= CaptionOptions().max_words
-            words = read_words(folder / settings.words)
-            self.captions = best_captions(graph_parts(folder / "graph.pb"), seen["grid"], words, settings)
+            wording, run = read_wording(folder, settings), graph_parts(folder / "graph.pb")
+            self.captions = best_captions(run, {"grid": seen["grid"]}, wording, settings)
 
 
 @pytest.fixture(scope="module")

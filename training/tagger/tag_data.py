@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.common.captions.content_words import Captioned, content_pairs, is_content_word, photos_with
 from training.common.datasets.labelled_photos import LabelledPhoto
+from training.common.labels.kinds import with_kinds
 from training.tagger.held_out_words import HeldOutFilter
 
 Counts = NDArray[np.uint8]
@@ -35,7 +36,7 @@ def caption_labels(train: Sequence[Captioned], held_out: HeldOutFilter, words: i
 
 def given_labels(train: Sequence[LabelledPhoto], held_out: HeldOutFilter, least: int) -> list[str]:
     """The labels that people gave to so many photos at least, the commonest first."""
-    counts = Counter(label for photo in train for label in photo.labels)
+    counts = Counter(label for photo in train for label in with_kinds(set(photo.labels)))
     return [label for label, count in counts.most_common() if count >= least and held_out.allows(label)]
 
 

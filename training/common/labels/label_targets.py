@@ -1,10 +1,10 @@
 """How true each label is of each photo, and how much is known of that, over collections that label different things.
 
-A label is true of a photo that has it, and as true as the share of captions that say it. Where a list is complete,
-every thing that is not on it is false: whatever some collection gives as a label, and people. A collection that does
-not list everything says nothing by leaving a label out: the label is as likely there as it is at large, which is
-believed half in a collection that has the label on other photos, and hardly in one that does not know it. So photos of
-another kind hold a label's direction back, and never call it false.
+A label is true of a photo that has it or a kind of it, and as true as the share of captions that say one. Where a list
+is complete, every thing that is not on it is false: whatever some collection gives as a label, and people. A collection
+that does not list everything says nothing by leaving a label out: the label is as likely there as it is at large, which
+is believed half in a collection that has the label on other photos, and hardly in one that does not know it. So photos
+of another kind hold a label's direction back, and never call it false.
 """
 
 from __future__ import annotations
@@ -17,30 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.datasets.labelled_photos import LabelledPhoto
+from training.common.labels.kinds import with_kinds
 
 CAPTIONS = 5  # so many make what they say fully known
 LEFT_OUT = 0.5  # how far an absent label is believed to be as likely as in its collection
 UNKNOWN = 0.05  # the same for a collection that does not know the label
 ELSEWHERE = 0.3  # how many of the photos that nothing is known of are counted as without it, to say how likely it is
 # What captions call people, and no collection gives as a label.
-PEOPLE = frozenset(
-    (
-        "people",
-        "man",
-        "men",
-        "woman",
-        "women",
-        "boy",
-        "boys",
-        "girl",
-        "girls",
-        "child",
-        "children",
-        "baby",
-        "toddler",
-        "kid",
-    )
-)
+PEOPLE = frozenset({
+    "people", "man", "men", "woman", "women", "boy", "boys", "girl", "girls", "child", "children", "baby", "toddler",
+})  # fmt: skip
 
 Floats = NDArray[np.float32]
 
@@ -115,9 +101,9 @@ def label_targets(
 
 
 def said(photo: LabelledPhoto) -> Iterable[set[str]]:
-    """The words, and the pairs of words side by side, of each caption of a photo."""
+    """The words, and the pairs of words side by side, of each caption of a photo, and what these are kinds of."""
     for caption in photo.captions:
-        yield {*caption, *(f"{a} {b}" for a, b in pairwise(caption))}
+        yield with_kinds({*caption, *(f"{a} {b}" for a, b in pairwise(caption))})
 
 
 def _values(photos: Sequence[LabelledPhoto], columns: dict[str, int], is_said: Callable[[str], bool]) -> Floats:
@@ -127,7 +113,7 @@ def _values(photos: Sequence[LabelledPhoto], columns: dict[str, int], is_said: C
             for label in words & columns.keys():
                 if is_said(label):
                     row[columns[label]] += 1 / len(photo.captions)
-        for label in photo.labels:
+        for label in with_kinds(set(photo.labels)):
             if label in columns:
                 row[columns[label]] = 1
     return values
@@ -137,5 +123,5 @@ def _collections(photos: Iterable[LabelledPhoto]) -> dict[str, set[str]]:
     """The labels that each collection has on some photo."""
     found: dict[str, set[str]] = {}
     for photo in photos:
-        found.setdefault(photo.source, set()).update(photo.labels)
+        found.setdefault(photo.source, set()).update(with_kinds(set(photo.labels)))
     return found
