@@ -80,6 +80,14 @@ def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
 
 
 @dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server says of the bytes it sent, for asking whether they are still the same (RFC 9110, section 8.8)."""
+
+    etag: str | None = None
+    modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """What became of one item.
 
@@ -89,6 +97,9 @@ class ItemResult:
         error: why it failed; None unless it did.
         cancelled: it was given up before it ran.
         embeddings: by task, float16 [size], of models that give one; they are no part of what a caller sees.
+        reused: the outputs are those of the ledger; no model has seen the input.
+        unmodified: its source says that the bytes are the ones known; then there are no outputs.
+        validators: what its server said of the bytes.
     """
 
     item: InputItem
@@ -97,6 +108,9 @@ class ItemResult:
     error: ItemError | None = None
     cancelled: bool = False
     embeddings: Mapping[str, NDArray[np.float16]] = field(default_factory=dict, compare=False)
+    reused: bool = False
+    unmodified: bool = False
+    validators: Validators | None = None
 
     @property
     def state(self) -> ItemState:

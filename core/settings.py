@@ -117,6 +117,15 @@ class Settings(_FromEnvironment):
     job_ttl_hours: float = Field(168.0, gt=0, description="A job not finished by then expires.")
     retention_days: float = Field(90.0, gt=0, description="Finished jobs and their results are kept this long.")
 
+    # Photo libraries
+    libraries_max: int = Field(100, ge=0, description="Libraries that one tenant may have.")
+    library_max_photos: int = Field(2_000_000, ge=1, description="Most photos in one library.")
+    library_forget_days: float = Field(
+        30.0, ge=0, description="A photo that its source no longer lists is forgotten after so many days."
+    )
+    library_runs_days: float = Field(90.0, gt=0, description="Runs and what they changed are kept this long.")
+    ledger_days: float = Field(90.0, gt=0, description="Outputs that no photo of a library shows are kept this long.")
+
     # Uploads
     upload_retention_days: float = Field(
         90.0, gt=0, description="An upload that was not sent again and that no job needed for this long is removed."
