@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from api.submission.inputs import KIND_NAMES, LIMITS, parse_input
+from api.submission.inputs import KIND_NAMES, LIMITS, CheckPath, no_files, parse_input
 from api.submission.strict_json import loads
 from core.errors import RequestError
 from core.inputs import InputItem
@@ -19,7 +19,7 @@ _ENDS = re.compile(rb"\r\n|\n|\r(?!\Z)")
 DELIMITERS = ",;\t"  # spreadsheets write semicolons where the decimal sign is a comma
 MAX_LINE = 1_000_000  # bytes; a text of 100,000 characters, fully escaped, is 600,000
 COLUMNS = ("id", *LIMITS)
-Parser = Callable[[Iterable[bytes], Medium], Iterator[InputItem]]
+Parser = Callable[[Iterable[bytes], Medium, CheckPath], Iterator[InputItem]]
 
 
 def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -53,7 +53,7 @@ def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest.removesuffix(b"\r")
 
 
-def parse_ndjson(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
+def parse_ndjson(blocks: Iterable[bytes], medium: Medium, check_path: CheckPath = no_files) -> Iterator[InputItem]:
     """One JSON value a line; blank lines are ignored."""
     seq = 0
     for number, line in enumerate(split_lines(blocks), 1):
@@ -63,21 +63,21 @@ def parse_ndjson(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]
             value = loads(line)
         except ValueError as error:
             raise _invalid(number, str(error).replace("line 1, ", "")) from None
-        yield parse_input(value, seq, medium, f"line {number}")
+        yield parse_input(value, seq, medium, f"line {number}", check_path)
         seq += 1
 
 
-def parse_text(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
+def parse_text(blocks: Iterable[bytes], medium: Medium, check_path: CheckPath = no_files) -> Iterator[InputItem]:
     """One input a line, as it stands but for spaces around it; blank lines are ignored."""
     seq = 0
     for number, line in enumerate(split_lines(blocks), 1):
         value = _decode(line, number).strip()
         if value:
-            yield parse_input(value, seq, medium, f"line {number}")
+            yield parse_input(value, seq, medium, f"line {number}", check_path)
             seq += 1
 
 
-def parse_csv(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
+def parse_csv(blocks: Iterable[bytes], medium: Medium, check_path: CheckPath = no_files) -> Iterator[InputItem]:
     """Rows under a header of id and kinds of input, with commas, semicolons or tabs between the columns; fields
     may be quoted and hold line breaks.
 
@@ -99,7 +99,7 @@ def parse_csv(blocks: Iterable[bytes], medium: Medium) -> Iterator[InputItem]:
         if row and not header:
             header = _header(row)
         elif row:
-            yield parse_input(_fields(header, row, started), seq, medium, f"line {started}")
+            yield parse_input(_fields(header, row, started), seq, medium, f"line {started}", check_path)
             seq += 1
         started = reader.line_num + 1
 

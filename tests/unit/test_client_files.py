@@ -160,6 +160,14 @@ def test_names_given_one_by_one_are_sent_too(api: FlakyApi, tagline: Tagline, tm
     assert len(inputs) == len(NAMES) + 2
 
 
+def test_photos_of_the_server_are_named_by_file_urls(api: FlakyApi, tagline: Tagline) -> None:
+    """Fails if they are looked for here, or their URL is taken for the path as it stands."""
+    done = tagline("submit", "file:///srv/photos/caf%C3%A9 100%25.jpg", "FILE:///srv/b.jpg", "--tasks", "classify")
+    assert done.exit_code == 0, done.output
+    inputs = json.loads(api.asked("POST /v1/jobs")[0].body)["inputs"]
+    assert inputs == [{"file": "/srv/photos/café 100%.jpg"}, {"file": "/srv/b.jpg"}]
+
+
 def test_two_long_names_with_one_end_have_two_ids() -> None:
     first, second = (item_id(start + "/x" * 150 + ".jpg") for start in ("one", "two"))
     assert first != second
