@@ -19,10 +19,10 @@ from api.submission.key_lock import BEFORE_STORING_S, KeyLock
 from api.submission.lines import PARSERS
 from api.submission.query_fields import fields_of_query
 from api.submission.spool import Spool
-from api.submission.strict_json import loads_body
 from core.errors import Conflict, NotFound, RequestError
 from core.folders.roots import FolderRoots
 from core.inputs import InputItem, cut_chunks
+from core.strict_json import loads_body
 from db import idempotency
 from db.jobs import job_version
 from db.keys import Caller

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from cli.client.files import SYSTEM_WHY, LeftOut, is_system, photos_below, why_unreadable
+from cli.client.files import SYSTEM_WHY, LeftOut, photos_below, why_unreadable
 from cli.terminal import Failure
+from core.images.file_names import is_system
 
 LISTS = {
     ".txt": "text/plain",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from core.shortage import OUR_ERRNOS
 T = TypeVar("T")
 _TRIES = 5  # where somebody changes links while we look
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK = 1024 * 1024
 
@@ -58,7 +58,7 @@ def opened_file(roots: FolderRoots, path: str) -> Iterator[int]:
 @contextmanager
 def opened_folder(roots: FolderRoots, path: str) -> Iterator[int]:
     """A descriptor of a folder, for reading its names; raises as `read_file`."""
-    descriptor = _entered(roots, path, lambda place: _walk(place.root, place.names, _FOLDER))
+    descriptor = _entered(roots, path, lambda place: _walk(place.root, place.names, FOLDER))
     try:
         yield descriptor
     finally:
@@ -146,12 +146,28 @@ def _parent(place: Place) -> tuple[int, str]:
 def _walk(root: str, names: tuple[str, ...], last: int) -> int:
     """A descriptor of the folder below a root that these names lead to, opened with the flags `last`."""
     try:
-        here = os.open(root, _STEP if names else last)
+        top = os.open(root, _STEP)
     except OSError as error:
         if error.errno in OUR_ERRNOS:
             raise
         message = f"the folder cannot be opened on this worker ({error.strerror}); is its disk mounted?"
         raise ItemError("folder_unavailable", message, permanent=False) from error
+    try:
+        return step_down(top, names, last)
+    finally:
+        os.close(top)
+
+
+def step_down(folder: int, names: Sequence[str | bytes], last: int = FOLDER) -> int:
+    """A descriptor of the folder that these names lead to from an open one, following no link.
+
+    Args:
+        last: the flags that it is opened with.
+
+    Raises:
+        OSError: a step is not possible; ELOOP for a link.
+    """
+    here = os.open(".", _STEP if names else last, dir_fd=folder)
     for number, name in enumerate(names, 1):
         try:
             there = _step(here, name, last if number == len(names) else _STEP)
@@ -161,7 +177,7 @@ def _walk(root: str, names: tuple[str, ...], last: int) -> int:
     return here
 
 
-def _step(here: int, name: str, flags: int) -> int:
+def _step(here: int, name: str | bytes, flags: int) -> int:
     try:
         return os.open(name, flags, dir_fd=here)
     except NotADirectoryError:  # what Linux says of a link, too, where only a folder will do

@@ -15,9 +15,9 @@ import pytest
 
 import cli.client.submit  # noqa: F401  # before nobody needs it, who may not read it
 from cli.client.arguments import item_id
-from cli.client.files import PHOTOS
 from core.errors import ItemError
 from core.images import decode
+from core.images.file_names import PHOTOS
 from tests.support.cli_runner import Tagline, quick_tagline
 from tests.support.flaky_api import (
     JOB_ID,
