@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-InputKind = Literal["url", "s3", "upload", "text"]
+InputKind = Literal["url", "s3", "upload", "file", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class InputItem:
         seq: its place in the submission, from 0.
         id: the caller's own id, or its seq as text.
         kind: how `ref` is to be read.
-        ref: URL, s3:// URI, upload id, or the text itself.
+        ref: URL, s3:// URI, upload id, path of a file on the worker, or the text itself.
     """
 
     seq: int

@@ -58,6 +58,10 @@ class Settings(_FromEnvironment):
         (), description="Buckets whose owner lets the reader pay, and whose charges you accept, comma separated."
     )
 
+    folders: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Folders on the workers that file inputs may come from, absolute paths, comma separated."
+    )
+
     # Who may do what
     api_key: str = Field("", description="First API key; empty: one is made and printed once.")
     webhook_secret: str = Field("", description="whsec_... that signs webhooks; empty: one is made per tenant.")
@@ -153,7 +157,9 @@ class Settings(_FromEnvironment):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")
 
-    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", "s3_requester_pays", mode="before")
+    @field_validator(
+        *("allow_hosts", "cors_origins", "folders", "metrics_peers", "s3_buckets", "s3_requester_pays"), mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -168,6 +174,7 @@ class Settings(_FromEnvironment):
     _redis_url = field_validator("redis_url")(checks.redis_url)
     _uploads_url = field_validator("uploads_url")(checks.unless_empty(checks.uploads_url))
     _buckets = field_validator("s3_buckets", "s3_requester_pays")(checks.buckets)
+    _folders = field_validator("folders")(checks.folders)
     _places = field_validator("allow_hosts", "metrics_peers")(checks.places)
     _origins = field_validator("cors_origins")(checks.origins)
     _proxy = field_validator("fetch_proxy")(checks.unless_empty(checks.proxy))

@@ -47,6 +47,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "interactive_too_large": Problem(422, "An interactive job has too many inputs"),
     "input_invalid": Problem(422, "An input is wrong"),
     "input_kind_mismatch": Problem(422, "An input does not fit the tasks"),
+    "folder_not_allowed": Problem(422, "Photos may not be read from there"),
     "s3_prefix_not_supported": Problem(422, "S3 prefixes are not supported yet"),
     "unknown_task": Problem(422, "There is no such task"),
     "tasks_mixed": Problem(422, "Image and text tasks do not go together"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.submission.strict_json import loads
 from core.errors import RequestError
+from core.strict_json import loads
 
 _JSON = ("options", "models", "metadata")
 

@@ -275,6 +275,23 @@ def test_s3_uris() -> None:
     assert parse_s3_uri("s3://photos/2024/", prefix=True) == ("photos", "2024/")
 
 
+# Files
+
+
+def test_files(open_: Open, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "ä b.jpg").write_bytes(b"photo")
+    (photos / "large.jpg").write_bytes(b"x" * (MAX_BYTES + 1))
+    (photos / "out.jpg").symlink_to("/etc/passwd")
+    sources = open_(folders=(str(photos),))
+    assert sources.fetch("file", f"{photos}/ä b.jpg", "acme").result(LIMIT_S) == b"photo"
+    assert failure(sources.fetch("file", f"{photos}/large.jpg", "acme")) == ("fetch_too_large", True)
+    assert failure(sources.fetch("file", f"{photos}/out.jpg", "acme")) == ("folder_not_allowed", True)
+    assert failure(sources.fetch("file", f"{photos}/none.jpg", "acme")) == ("file_not_found", True)
+    assert failure(open_().fetch("file", f"{photos}/ä b.jpg", "acme")) == ("folder_not_allowed", True)
+
+
 # Uploads
 
 

@@ -19,6 +19,7 @@ SOURCES = {
     "url": "worker.sources.web.WebSource",
     "s3": "worker.sources.s3.S3Source",
     "upload": "worker.sources.upload.UploadSource",
+    "file": "worker.sources.files.FileSource",
 }
 
 
