@@ -97,7 +97,8 @@ class ItemResult:
         error: why it failed; None unless it did.
         cancelled: it was given up before it ran.
         embeddings: by task, float16 [size], of models that give one; they are no part of what a caller sees.
-        reused: the outputs are those of the ledger; no model has seen the input.
+        reused: its bytes are known; no model has seen this input.
+        kept: the outputs lie in the ledger already.
         unmodified: its source says that the bytes are the ones known; then there are no outputs.
         validators: what its server said of the bytes.
     """
@@ -109,6 +110,7 @@ class ItemResult:
     cancelled: bool = False
     embeddings: Mapping[str, NDArray[np.float16]] = field(default_factory=dict, compare=False)
     reused: bool = False
+    kept: bool = False
     unmodified: bool = False
     validators: Validators | None = None
 

@@ -154,3 +154,10 @@ def _numbers(decoded: Iterable[Decoded]) -> Iterable[int]:
 
 def _largest(decoded: Sequence[Decoded]) -> tuple[int, int]:
     return max(((one.width, one.height) for one in decoded), default=(0, 0))
+
+
+def describe_options(session: Session, spec: int) -> dict[str, dict[str, Any]]:
+    """By task, the options of a spec, the tasks in order."""
+    recipes = recipes_of(session, [spec])[spec]
+    rows = session.execute(select(Recipe.task, Recipe.options).where(Recipe.id.in_(recipes)).order_by(Recipe.task))
+    return {row.task: dict(row.options) for row in rows}

@@ -42,9 +42,18 @@ def find_library(session: Session, tenant_id: str, library_id: str, *, lock: boo
     return library
 
 
-def library_numbered(session: Session, number: int) -> Library | None:
-    """A library by its number, whoever owns it; None if it is gone."""
-    return session.get(Library, number, populate_existing=True)
+def library_numbered(session: Session, number: int, *, lock: bool = False) -> Library | None:
+    """A library by its number, whoever owns it; None if it is gone, or locked by somebody else."""
+    query = select(Library).where(Library.number == number)
+    if lock:
+        query = query.with_for_update(skip_locked=True)
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def due_libraries(session: Session, limit: int = 100) -> Sequence[int]:
+    """The numbers of libraries whose schedule wants a run now."""
+    due = (Library.next_due_at <= now_ms(), Library.deleted_at.is_(None))
+    return session.scalars(select(Library.number).where(*due).order_by(Library.next_due_at).limit(limit)).all()
 
 
 def list_libraries(session: Session, tenant_id: str, *, limit: int, before: str | None = None) -> Sequence[Library]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ARRAY, BigInteger, Text, bindparam, cast, delete, func, select
 from sqlalchemy.orm import Session
@@ -19,26 +20,43 @@ from db.upsert import insert_into
 COLUMNS = ("key", "etag", "size", "mtime", "locator")
 
 
+class Listed(Protocol):
+    """A photo as its source lists it: `libraries.listing.entry.Entry`."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def etag(self) -> str | None: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def mtime(self) -> int | None: ...
+    @property
+    def locator(self) -> Mapping[str, str] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class ListedPhoto:
-    """A photo as its source lists it.
+class ListingProgress:
+    """What a run lists, and how far it has come.
 
     Attributes:
-        key: its path or key below the source.
-        etag, size, mtime: what the source says of its bytes; None where it says nothing. mtime in microseconds.
-        locator: the input to read it by, {"url": ...}; None if it follows from the source and the key.
+        position: where to go on; "" at the beginning.
     """
 
-    key: str
-    etag: str | None = None
-    size: int | None = None
-    mtime: int | None = None
-    locator: dict[str, str] | None = None
+    source: dict[str, Any]
+    position: str
+    skipped: int
 
 
-def begin_listing(session: Session, claim: RunClaim) -> None:
-    """Note that a run lists its source now, from the beginning; what a worker before listed has been cleared away."""
+def begin_listing(session: Session, claim: RunClaim) -> ListingProgress:
+    """Note that a run lists its source now; goes on where a worker before has stopped.
+
+    Raises:
+        LeaseLost: the run is no longer ours.
+    """
     hold(session, claim, state=RunState.LISTING, started_at=func.coalesce(LibraryRun.started_at, now_ms()))
+    run = session.get_one(LibraryRun, claim.number, populate_existing=True)
+    return ListingProgress(run.source or {}, run.cursor or "", run.skipped)
 
 
 def clear_listing(session: Session, run: int, most: int = 5_000) -> int:
@@ -48,13 +66,19 @@ def clear_listing(session: Session, run: int, most: int = 5_000) -> int:
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
-def write_listing(session: Session, claim: RunClaim, photos: Sequence[ListedPhoto], *, lease_ms: int) -> None:
+def write_listing(
+    session: Session, claim: RunClaim, photos: Sequence[Listed], *, position: str, skipped: int, lease_ms: int
+) -> None:
     """Write a slice; of photos that are listed twice the first counts. It also renews the lease.
+
+    Args:
+        position: where a listing would go on after them.
+        skipped: what the source holds besides, from its beginning on.
 
     Raises:
         LeaseLost: the run is no longer ours; nothing was written.
     """
-    hold(session, claim, lease_until=now_ms() + lease_ms)
+    hold(session, claim, lease_until=now_ms() + lease_ms, cursor=position, skipped=skipped)
     if not photos:
         return
     if session.get_bind().dialect.name == "sqlite":
@@ -64,19 +88,22 @@ def write_listing(session: Session, claim: RunClaim, photos: Sequence[ListedPhot
         _write_arrays(session, claim.number, photos)
 
 
-def _row(run: int, photo: ListedPhoto) -> dict[str, Any]:
+def _row(run: int, photo: Listed) -> dict[str, Any]:
     return {
         "run": run, "key": photo.key, "etag": photo.etag, "size": photo.size, "mtime": photo.mtime,
-        "locator": photo.locator,
+        "locator": _own_locator(photo),
     }  # fmt: skip
 
 
-def _write_arrays(session: Session, run: int, photos: Sequence[ListedPhoto]) -> None:
-    """One statement with an array a column: several times faster than a row at a time."""
-    import json
+def _own_locator(photo: Listed) -> dict[str, str] | None:
+    """The locator, unless it is the URL that the key is: then it need not stand there twice."""
+    return dict(photo.locator) if photo.locator and dict(photo.locator) != {"url": photo.key} else None
 
+
+def _write_arrays(session: Session, run: int, photos: Sequence[Listed]) -> None:
+    """One statement with an array a column: several times faster than a row at a time."""
     texts, numbers = ARRAY(Text()), ARRAY(BigInteger())
-    locators = [json.dumps(photo.locator) if photo.locator else None for photo in photos]
+    locators = [json.dumps(locator) if (locator := _own_locator(photo)) else None for photo in photos]
     columns = func.unnest(
         cast(bindparam("keys", [photo.key for photo in photos]), texts),
         cast(bindparam("etags", [photo.etag for photo in photos]), texts),
@@ -92,7 +119,7 @@ def _write_arrays(session: Session, run: int, photos: Sequence[ListedPhoto]) -> 
     session.execute(new)
 
 
-def end_listing(session: Session, claim: RunClaim, *, skipped: int) -> LibraryRun:
+def end_listing(session: Session, claim: RunClaim) -> LibraryRun:
     """Note that the source has been listed whole; what follows is a scheduler's.
 
     A source that lists fewer than half of the photos that were there at the last completed run ends the run instead,
@@ -102,7 +129,7 @@ def end_listing(session: Session, claim: RunClaim, *, skipped: int) -> LibraryRu
     run = run_numbered(session, claim.number)
     assert run is not None
     listed = select(func.count()).select_from(LibraryListing).where(LibraryListing.run == claim.number)
-    run.listed, run.skipped = session.scalars(listed).one(), skipped
+    run.listed = session.scalars(listed).one()
     present = session.scalars(select(Library.present).where(Library.number == claim.library)).one_or_none() or 0
     if run.listed * 2 < present and not run.force:
         message = (

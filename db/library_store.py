@@ -105,7 +105,7 @@ def write_outputs(
         recipes, models: by task.
         replace: what stands there already is replaced.
     """
-    ran = [result for result in results if result.outputs and result.media and not result.reused]
+    ran = [result for result in results if result.outputs and result.media and not result.kept]
     numbers = number_labels(
         session, [entry for result in ran for output in (result.outputs or {}).values() for entry in entries(output)]
     )

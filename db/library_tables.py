@@ -151,6 +151,7 @@ class LibraryRun(Base):
     state: Mapped[str] = mapped_column(String(16))
     stage: Mapped[str] = mapped_column(String(16))
     spec: Mapped[int | None] = mapped_column(Integer)
+    source: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)  # as it was when the run began
     models: Mapped[dict[str, Any]]
     listed: Mapped[int] = mapped_column(server_default="0")
     skipped: Mapped[int] = mapped_column(server_default="0")

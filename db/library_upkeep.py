@@ -86,7 +86,8 @@ def clear_library(session: Session) -> int:
 def clear_manifests(session: Session) -> int:
     """Remove a slice of manifests that were replaced, or never came whole; returns the number of rows."""
     current = exists().where(Library.number == LibraryManifest.library, Library.manifest <= LibraryManifest.edition)
-    stale = select(LibraryManifest.library, LibraryManifest.edition).where(~current).limit(1)
+    listed = exists().where(LibraryRun.library == LibraryManifest.library, LibraryRun.state.in_(UNFINISHED))
+    stale = select(LibraryManifest.library, LibraryManifest.edition).where(~current, ~listed).limit(1)
     found = session.execute(stale).first()
     if found is None:
         return 0

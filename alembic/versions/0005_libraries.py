@@ -225,6 +225,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('stage', sa.String(length=16), nullable=False),
     sa.Column('spec', sa.Integer(), nullable=True),
+    sa.Column('source', JSON, nullable=True),
     sa.Column('models', JSON, nullable=False),
     sa.Column('listed', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('skipped', sa.BigInteger(), server_default='0', nullable=False),

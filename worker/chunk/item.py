@@ -15,7 +15,9 @@ from core.images.decode import decode_image
 from core.inputs import InputItem
 from core.states import Priority
 from db.claims import Claim
+from db.ledger import KnownOutputs
 from worker.chunk.context import WorkerContext
+from worker.chunk.known_bytes import KnownBytes
 from worker.inference.dispatch import Dispatcher
 
 
@@ -35,6 +37,8 @@ class ItemRun:
         stage: where it is.
         media: sha256, bytes, width and height, as far as they are known.
         raw: by task, the future of its raw result; of an item that is done all of them are.
+        outputs: by task, where the ledger had them and nothing was run; empty in a dry run that knows none.
+        reused: no model has seen this item, for its bytes are known.
         error: why it got no further; then `raw` is empty.
     """
 
@@ -45,6 +49,7 @@ class ItemRun:
         dispatcher: Dispatcher,
         item: InputItem,
         finished: Callable[[ItemRun], None],
+        known: KnownBytes | None = None,
     ) -> None:
         """`finished` is called once, when the item is done, from any thread; it must be quick."""
         self.item = item
@@ -52,11 +57,14 @@ class ItemRun:
         self.fetched_since = 0.0
         self.media: dict[str, Any] | None = None
         self.raw: Mapping[str, Future[Any]] = {}
+        self.outputs: dict[str, dict[str, Any]] | None = None
+        self.reused = False
         self.error: BaseException | None = None
         self._context = context
         self._claim = claim
         self._dispatcher = dispatcher
         self._finished = finished
+        self._known = known
         self._lock = threading.Lock()
         self._open = 0  # raw results that are still to come
 
@@ -64,6 +72,13 @@ class ItemRun:
         """Set the item on its way. Never raises."""
         if self.item.kind == "text":
             self._hand_on(self._prepare)
+            return
+        before = self._known.before_reading(self.item) if self._known else None
+        if before is not None:
+            sha256, outputs = before
+            self.media = {"sha256": sha256.hex()}
+            self._take(outputs)
+            self._finish()
             return
         started = self.fetched_since = monotonic()
         sources, item = self._context.sources, self.item
@@ -100,14 +115,42 @@ class ItemRun:
     def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]]:
         """A photo as each model takes it, queued for each of them."""
         data = blob.result()
-        self.media = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        digest = hashlib.sha256(data)
+        self.media = {"sha256": digest.hexdigest(), "bytes": len(data)}
+        known = self._known
+        if known is not None and self._is_known(known, digest.digest()):
+            return {}
         with self._context.metrics.timed("decode"):
             most = self._context.settings.image_max_pixels
             images = {spec: decode_image(data, spec, most) for spec in self._dispatcher.image_specs}
         self.media |= next(iter(images.values())).media
-        return self._dispatcher.infer_image({spec: image.pixels for spec, image in images.items()}, self.item.seq)
+        shared = known.share(digest.digest()) if known else None
+        if shared is not None:
+            self.reused = True
+            return shared
+        raw = self._dispatcher.infer_image({spec: image.pixels for spec, image in images.items()}, self.item.seq)
+        if known is not None:
+            known.note(digest.digest(), raw)
+        return raw
+
+    def _is_known(self, known: KnownBytes, sha256: bytes) -> bool:
+        """Whether these bytes need no model: the ledger has their outputs, or nobody shall run them."""
+        found = known.find(sha256)
+        if found is not None:
+            self._take(found)
+        elif not known.run_models:
+            self.outputs = {}
+        return self.outputs is not None
+
+    def _take(self, found: KnownOutputs) -> None:
+        self.outputs, self.reused = found.outputs, True
+        if self.media is not None and found.width:
+            self.media |= {"width": found.width, "height": found.height}
 
     def _infer(self, raw: Mapping[str, Future[Any]]) -> None:
+        if self.outputs is not None:
+            self._finish()
+            return
         self.raw = raw
         self._open = len(raw)
         self.stage = Stage.INFER
