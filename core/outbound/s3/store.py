@@ -7,7 +7,8 @@ bytes, at a fraction of boto3's CPU time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import obstore
@@ -23,6 +24,20 @@ from core.settings import Settings
 T = TypeVar("T")
 # obstore tidies keys up like paths, so that it would read another object, or none: boto3 takes them as they are.
 _UNTIDY = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in a listing.
+
+    Attributes:
+        mtime: when it was written, in microseconds since 1970-01-01 UTC.
+    """
+
+    key: str
+    size: int
+    etag: str
+    mtime: int
 
 
 class S3Store:
@@ -100,16 +115,30 @@ class S3Store:
         Raises:
             S3Error: as for `get`, while iterating.
         """
+        for page in self.pages(bucket, prefix):
+            yield from (one.key for one in page if not one.key.endswith("/"))
+
+    def pages(self, bucket: str, prefix: str, after: str = "") -> Iterator[Sequence[StoredObject]]:
+        """What lies under keys that begin with `prefix`, as S3 tells it: up to 1,000 at a time.
+
+        By boto3: obstore tidies keys up like paths, so that some would be missing and others stand for two.
+
+        Args:
+            after: only what comes behind this key in the server's order: of bytes at AWS, of folders at some others.
+
+        Raises:
+            S3Error: as for `get`, while iterating.
+        """
         asked: Any = {"Bucket": bucket, "Prefix": prefix, **self._access.payer(bucket)}
+        if after:
+            asked["StartAfter"] = after
 
         def ask() -> Any:
             return self._access.client(bucket).list_objects_v2(**asked)
 
         while True:
             page = self._asking(bucket, f"s3://{bucket}/{prefix}", ask)
-            for entry in page.get("Contents", ()):
-                if not entry["Key"].endswith("/"):
-                    yield entry["Key"]
+            yield [_stored(entry) for entry in page.get("Contents", ())]
             if not page.get("NextContinuationToken"):
                 return
             asked["ContinuationToken"] = page["NextContinuationToken"]
@@ -144,6 +173,11 @@ class S3Store:
         except ClientError as error:
             return reason_of(error).region
         return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
+
+
+def _stored(entry: Any) -> StoredObject:
+    changed = entry["LastModified"].timestamp()
+    return StoredObject(entry["Key"], entry["Size"], entry.get("ETag", ""), round(changed * 1_000_000))
 
 
 def _check_size(size: int, max_bytes: int, name: str) -> None:
