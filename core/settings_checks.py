@@ -36,7 +36,7 @@ _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?(?:\[[0-9A-Fa-f:]+\]|[^\s/@:]+):[0-
 # By the end of a setting's name: a day, ten years and a hundred; what fits the database; of other things, as many.
 _CEILINGS = (
     *(("_s", 86_400), ("_hours", 87_600), ("_days", 36_500)),
-    *(("_bytes", 2**31), ("_pixels", 2**31), ("_inputs", 2**31)),
+    *(("_bytes", 2**31), ("_pixels", 2**31), ("_inputs", 2**31), ("_photos", 2**31)),
 )
 _MOST = 100_000
 _WORKER = re.compile(r"[A-Za-z0-9._-]{1,200}")

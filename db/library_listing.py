@@ -110,7 +110,7 @@ def _write_arrays(session: Session, run: int, photos: Sequence[Listed]) -> None:
         cast(bindparam("sizes", [photo.size for photo in photos]), numbers),
         cast(bindparam("mtimes", [photo.mtime for photo in photos]), numbers),
         cast(bindparam("locators", locators), texts),
-    ).table_valued(*COLUMNS)
+    ).table_valued(*COLUMNS).render_derived()
     rows = select(
         cast(run, BigInteger), columns.c.key, columns.c.etag, columns.c.size, columns.c.mtime,
         cast(columns.c.locator, LibraryListing.locator.type),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.artefacts.catalogue import Catalogue
 from core.errors import ItemError, RequestError
+from core.folders.roots import FolderRoots
 from core.outbound.s3.uri import parse_s3_uri
 from core.outbound.url_policy import check_url
 from core.settings import Settings
+from core.tasks import TASKS
 from jobs.fields import JobFields, read_fields
 from jobs.storable import check_storable
 from jobs.validate import plan_job
@@ -32,8 +35,6 @@ def check_work(given: Mapping[str, Any], catalogue: Catalogue, warm: Sequence[st
 
 def filled_options(tasks: Sequence[str], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The options of each task with their defaults; they were checked when the library was made."""
-    from core.tasks import TASKS
-
     return {task: TASKS[task].parse_options(options.get(task) or {}, f"/options/{task}") for task in tasks}
 
 
@@ -73,7 +74,11 @@ def _checked(kind: str, value: str, settings: Settings) -> str:
 
 
 def _folder(path: str, settings: Settings) -> str:
-    raise NotImplementedError  # with the guard of folders
+    """A folder below the roots; that it is there is asked only where its root is: the API may be another machine."""
+    place = FolderRoots.of(settings).locate(path)
+    if os.path.isdir(place.root) and not os.path.isdir(place.path):
+        raise ItemError("folder_not_found", "there is no such folder")
+    return path
 
 
 def check_schedule(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
