@@ -36,11 +36,16 @@ def give_new_key(
     Args:
         replaced: what stood under that key, and never had any output.
     """
-    gone = (LibraryChange.run == run.number, LibraryChange.kind == "gone", LibraryChange.photo == photo.id)
-    session.execute(delete(LibraryChange).where(*gone))
+    not_gone(session, run, photo)
     if replaced is not None:
         session.delete(replaced)
         session.flush()
     photo.key, photo.locator, photo.missing_since = change.key, change.locator, None
     change.photo = photo.id
     session.flush()
+
+
+def not_gone(session: Session, run: LibraryRun, photo: LibraryPhoto) -> None:
+    """Take back that a run found a photo gone."""
+    gone = (LibraryChange.run == run.number, LibraryChange.kind == "gone", LibraryChange.photo == photo.id)
+    session.execute(delete(LibraryChange).where(*gone))

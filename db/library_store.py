@@ -17,7 +17,7 @@ from core.states import RunState
 from db.clock import now_ms
 from db.labels import number_labels
 from db.ledger import describe_recipes, embedding_recipe, recipes_of, write_entries
-from db.library_moves import find_moved, give_new_key
+from db.library_moves import find_moved, give_new_key, not_gone
 from db.library_tables import Library, LibraryChange, LibraryPhoto, LibraryRun
 from db.output_code import encode, entries, pack_numbers
 from db.photo_labels import label_diff
@@ -173,6 +173,7 @@ def _find_moved(session: Session, run: LibraryRun, item: _Item) -> None:
     item.change.before_sha256, item.change.before_spec = moved.shown or moved.sha256, moved.spec
     if run.dry_run:
         item.change.photo = moved.id
+        not_gone(session, run, moved)
     else:
         give_new_key(session, run, moved, item.change, replaced=item.photo)
     item.photo = moved
