@@ -78,7 +78,7 @@ def write_listing(
     Raises:
         LeaseLost: the run is no longer ours; nothing was written.
     """
-    hold(session, claim, lease_until=now_ms() + lease_ms, cursor=position, skipped=skipped)
+    hold(session, claim, lease_until=now_ms() + lease_ms, cursor=position, skipped=skipped, attempts=1)
     if not photos:
         return
     if session.get_bind().dialect.name == "sqlite":

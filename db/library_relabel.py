@@ -127,7 +127,7 @@ def store_relabelled(
     Raises:
         LeaseLost: the run is no longer ours; nothing was stored.
     """
-    hold(session, claim)
+    hold(session, claim, attempts=1)
     if left:
         session.execute(update(LibraryChange).where(LibraryChange.id.in_(left)).values(state="left"))
     if not done:

@@ -21,6 +21,7 @@ from worker.libraries.stage_lease import StageLease, Stopping
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0  # since rings may be lost
+MOST_ATTEMPTS = 20  # without getting any further: a machine may be killed several times in a night
 STAGES: dict[RunStage, Callable[[WorkerContext, StageLease], None]] = {
     RunStage.LIST: list_source,
     RunStage.RELABEL: relabel,
@@ -75,7 +76,7 @@ def run_stage(context: WorkerContext) -> bool:
         claim = claim_stage(session, worker=context.leases.worker, lease_ms=round(lease_s * 1000), stages=list(STAGES))
     if claim is None:
         return False
-    if claim.attempts > context.settings.max_attempts:
+    if claim.attempts > MOST_ATTEMPTS:
         _give_up(context, claim)
         return True
     try:
