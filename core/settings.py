@@ -62,6 +62,10 @@ class Settings(_FromEnvironment):
         (), description="Folders on the workers that file inputs may come from, absolute paths, comma separated."
     )
 
+    sidecar_names: Literal["IMG_1.jpg.xmp", "IMG_1.xmp"] = Field(
+        "IMG_1.jpg.xmp", description="What the sidecar of IMG_1.jpg is called."
+    )
+
     # Who may do what
     api_key: str = Field("", description="First API key; empty: one is made and printed once.")
     webhook_secret: str = Field("", description="whsec_... that signs webhooks; empty: one is made per tenant.")

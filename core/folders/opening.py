@@ -126,6 +126,11 @@ def explained(do: Callable[[], T]) -> T:
         raise _meaning(error) from error
 
 
+def file_etag(found: os.stat_result) -> str:
+    """Size and time of a file as one text: of equal ones the bytes are equal, as far as the system knows."""
+    return f"{found.st_size:x}-{found.st_mtime_ns:x}"
+
+
 def _entered(roots: FolderRoots, path: str, enter: Callable[[Place], T]) -> T:
     """What `enter` makes of the place that a path leads to; looked up anew when links change under its hands."""
     for _ in range(_TRIES - 1):

@@ -37,11 +37,13 @@ class Page:
 
     Attributes:
         skipped: what else was met: no photos, or twice the same.
+        sidecars: of what was skipped, the XMP files; their etags say whether they are as they were.
         position: where to go on after this page; printable, and meaningful to the same kind of listing alone.
     """
 
     entries: list[Entry] = field(default_factory=list)
     skipped: int = 0
+    sidecars: list[Entry] = field(default_factory=list)
     position: str = ""
 
 

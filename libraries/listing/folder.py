@@ -17,11 +17,11 @@ from typing import Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from core.errors import ItemError
-from core.folders.opening import opened_folder, opened_parent, step_down
+from core.folders.opening import file_etag, opened_folder, opened_parent, step_down
 from core.folders.roots import FolderRoots
 from core.shortage import is_shortage, worker_resources
 from libraries.listing.entry import PAGE, Entry, Page, SourceFailed
-from libraries.listing.photo_keys import enters, storable, takes
+from libraries.listing.photo_keys import enters, is_sidecar_key, storable, takes
 
 _PASS = 50_000  # names of one folder that are kept at a time
 _DEEPEST = 200  # folders within folders; whoever has more has a loop of mounts
@@ -83,17 +83,17 @@ class FolderListing:
         page = Page(position=quote_from_bytes(after))
         for path, entry in self._walk(opened, after):
             page.position = quote_from_bytes(path)
-            if entry is None:
-                page.skipped += 1
-            else:
-                page.entries.append(entry)
+            photo = entry is not None and not is_sidecar_key(entry.key)
+            page.skipped += not photo
+            if entry is not None:
+                (page.entries if photo else page.sidecars).append(entry)
             if len(page.entries) + page.skipped >= self._page:
                 yield page
                 page = Page(position=page.position)
         yield page
 
     def _walk(self, opened: _OneFolder, after: bytes) -> Iterator[tuple[bytes, Entry | None]]:
-        """Paths in order, with the photo that is there; None if it is skipped."""
+        """Paths in order, with the photo or the sidecar that is there; None if it is neither."""
         levels = _resumed(after)
         while levels:
             here = levels[-1]
@@ -109,9 +109,9 @@ class FolderListing:
                 yield here.path + name, None if name.endswith(b"/") else self._entry(opened, here.path, name)
 
     def _entry(self, opened: _OneFolder, folder: bytes, name: bytes) -> Entry | None:
-        """The photo of this name; None if it is none."""
+        """The photo or the sidecar of this name; None if it is neither."""
         key = os.fsdecode(folder + name)
-        if not (takes(os.fsdecode(name)) and storable(key)):
+        if not ((takes(os.fsdecode(name)) and storable(key)) or is_sidecar_key(key)):
             return None
         descriptor = opened.at(folder)
         try:
@@ -122,7 +122,7 @@ class FolderListing:
             found = self._behind(key)
         if found is None or not stat.S_ISREG(found.st_mode):
             return None
-        return Entry(key, found.st_size, found.st_mtime_ns // 1000, f"{found.st_size:x}-{found.st_mtime_ns:x}")
+        return Entry(key, found.st_size, found.st_mtime_ns // 1000, file_etag(found))
 
     def _behind(self, key: str) -> os.stat_result | None:
         """What a link leads to, if that lies below the roots."""

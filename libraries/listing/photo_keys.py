@@ -23,6 +23,12 @@ def takes_key(key: str) -> bool:
     return takes(name) and all(map(enters, folders)) and storable(key)
 
 
+def is_sidecar_key(key: str) -> bool:
+    """Whether an object of this key, below a source, is a sidecar of a photo there."""
+    *folders, name = key.split("/")
+    return name.lower().endswith(".xmp") and not is_hidden(name) and all(map(enters, folders)) and storable(key)
+
+
 def storable(key: str) -> bool:
     """Whether a database can hold a key: UTF-8 without NUL, and not too long for an index."""
     try:

@@ -9,7 +9,7 @@ from core.outbound.s3.store import S3Store
 from core.outbound.s3.uri import check_bucket, parse_s3_uri
 from core.settings import Settings
 from libraries.listing.entry import Entry, Page, SourceFailed
-from libraries.listing.photo_keys import takes_key
+from libraries.listing.photo_keys import is_sidecar_key, takes_key
 
 
 class S3PrefixListing:
@@ -49,7 +49,9 @@ class S3PrefixListing:
                 key = one.key[start:]
                 if takes_key(key):
                     page.entries.append(Entry(key, one.size, one.mtime, one.etag))
-                else:
-                    page.skipped += 1
+                    continue
+                page.skipped += 1
+                if is_sidecar_key(key):
+                    page.sidecars.append(Entry(key, one.size, one.mtime, one.etag))
             after = page.position
             yield page

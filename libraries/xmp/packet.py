@@ -26,7 +26,14 @@ _CODECS = {  # what is not among the first three is no XMP, but is written
 
 
 class SidecarError(TaglineError):
-    """A sidecar cannot be read or written. Nothing of it was changed."""
+    """A sidecar cannot be read or written. Nothing of it was changed.
+
+    `permanent` says whether trying again is pointless while it stands there as it is.
+    """
+
+    def __init__(self, code: str, message: str, *, permanent: bool = True) -> None:
+        super().__init__(code, message)
+        self.permanent = permanent
 
 
 @dataclass(frozen=True, slots=True)

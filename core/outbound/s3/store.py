@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from core.errors import ItemError
 from core.outbound.s3.access import Access
 from core.outbound.s3.codings import decode
-from core.outbound.s3.meanings import S3Error, is_elsewhere, refusal
+from core.outbound.s3.meanings import S3Error, changed, is_elsewhere, knows_no_condition, refusal
 from core.outbound.s3.reasons import ERRORS, Reason, reason_of
 from core.settings import Settings
 
@@ -99,6 +99,69 @@ class S3Store:
                 obstore.put(self._access.objects(bucket), key, data)
 
         self._asking(bucket, f"s3://{bucket}/{key}", write)
+
+    def get_small(self, bucket: str, key: str, max_bytes: int) -> tuple[bytes, str]:
+        """An object's bytes as they are stored, and their ETag.
+
+        Raises:
+            S3Error: as for `get`.
+            ItemError: `fetch_too_large`.
+        """
+        name = f"s3://{bucket}/{key}"
+
+        def read() -> tuple[bytes, str]:
+            answer = self._access.client(bucket).get_object(Bucket=bucket, Key=key, **self._access.payer(bucket))
+            with answer["Body"] as body:
+                _check_size(answer["ContentLength"], max_bytes, name)
+                return body.read(), answer["ETag"]
+
+        return self._asking(bucket, name, read)
+
+    def put_small(self, bucket: str, key: str, data: bytes, media_type: str, over: str | None) -> str:
+        """Write an object if the one that is there has an ETag, or if there is none; returns the new ETag.
+
+        Args:
+            over: that ETag; None: there must be none. A server that knows no such condition is asked beforehand, and
+                what another writes in between is lost; one that passes over conditions in silence cannot be told apart.
+
+        Raises:
+            S3Error: as for `get`; `s3_changed` if something else is there.
+        """
+        name = f"s3://{bucket}/{key}"
+        given: Any = {"Bucket": bucket, "Key": key, "Body": data, "ContentType": media_type}
+        given |= self._access.payer(bucket)
+        condition: Any = {"IfNoneMatch": "*"} if over is None else {"IfMatch": over}
+
+        def write(**more: Any) -> str:
+            return self._access.client(bucket).put_object(**given, **more)["ETag"]
+
+        try:
+            return self._asking(bucket, name, lambda: write(**condition))
+        except S3Error as error:
+            if over is not None and error.shown == "NoSuchKey":  # what was to be written over is gone
+                raise changed(name) from error
+            if not knows_no_condition(error):
+                raise
+        if self.etag(bucket, key) != over:
+            raise changed(name)
+        return self._asking(bucket, name, write)
+
+    def etag(self, bucket: str, key: str) -> str | None:
+        """The ETag of an object; None: there is none.
+
+        Raises:
+            S3Error: as for `get`.
+        """
+
+        def look() -> str:
+            return self._access.client(bucket).head_object(Bucket=bucket, Key=key, **self._access.payer(bucket))["ETag"]
+
+        try:
+            return self._asking(bucket, f"s3://{bucket}/{key}", look)
+        except S3Error as error:
+            if error.code == "s3_not_found" and error.shown != "NoSuchBucket":
+                return None
+            raise
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove an object; if there is none, nothing happens.
