@@ -17,7 +17,7 @@ from core.states import Priority
 from db.claims import Claim
 from db.ledger import KnownOutputs
 from worker.chunk.context import WorkerContext
-from worker.chunk.known_bytes import KnownBytes
+from worker.chunk.known_bytes import KnownBytes, Running
 from worker.inference.dispatch import Dispatcher
 
 
@@ -90,15 +90,15 @@ class ItemRun:
         priority = Priority(self._claim.priority)
         sources.fetch(item.kind, item.ref, self._claim.tenant_id, priority).add_done_callback(fetched)
 
-    def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
-        """Do the next stage on one of the threads for decoding."""
+    def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
+        """Do the next stage on one of the threads for decoding; None: somebody else goes on with the item."""
         self.stage = Stage.DECODE
         try:
             self._context.decoders.submit(self._claim.priority, lambda: self._guarded(work, *arguments))
         except RuntimeError:  # the worker is shutting down
             self._fail(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
 
-    def _guarded(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
+    def _guarded(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
         try:
             with self._context.in_flight.track("decode", [(self._claim.chunk_id, self.item.seq)]):
                 self._dispatcher.check()
@@ -106,32 +106,54 @@ class ItemRun:
         except BaseException as error:
             self._fail(error)
         else:
-            self._infer(raw)
+            if raw is not None:
+                self._infer(raw)
 
     def _prepare(self) -> Mapping[str, Future[Any]]:
         """A text, queued for each model."""
         return self._dispatcher.infer_text(self.item.ref, self.item.seq)
 
-    def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]]:
-        """A photo as each model takes it, queued for each of them."""
+    def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]] | None:
+        """A photo as each model takes it, queued for each of them; unless its bytes are known."""
         data = blob.result()
         digest = hashlib.sha256(data)
         self.media = {"sha256": digest.hexdigest(), "bytes": len(data)}
         known = self._known
-        if known is not None and self._is_known(known, digest.digest()):
+        if known is None:
+            return self._run(data).raw
+        if self._is_known(known, digest.digest()):
             return {}
+        place, mine = known.enter(digest.digest()) or (Future(), True)
+        if not mine:
+            place.add_done_callback(self._share)
+            return None
+        try:
+            running = self._run(data)
+        except BaseException as error:
+            place.set_exception(error)
+            raise
+        place.set_result(running)
+        return running.raw
+
+    def _run(self, data: bytes) -> Running:
         with self._context.metrics.timed("decode"):
             most = self._context.settings.image_max_pixels
             images = {spec: decode_image(data, spec, most) for spec in self._dispatcher.image_specs}
-        self.media |= next(iter(images.values())).media
-        shared = known.share(digest.digest()) if known else None
-        if shared is not None:
-            self.reused = True
-            return shared
-        raw = self._dispatcher.infer_image({spec: image.pixels for spec, image in images.items()}, self.item.seq)
-        if known is not None:
-            known.note(digest.digest(), raw)
-        return raw
+        media = next(iter(images.values())).media
+        self.media = {**(self.media or {}), **media}
+        pixels = {spec: image.pixels for spec, image in images.items()}
+        return Running(self._dispatcher.infer_image(pixels, self.item.seq), media)
+
+    def _share(self, place: Future[Running]) -> None:
+        """Take what another photo of the same bytes gets."""
+        try:
+            running = place.result()
+        except BaseException as error:
+            self._fail(error)
+            return
+        self.reused = True
+        self.media = {**(self.media or {}), **running.media}
+        self._infer(running.raw)
 
     def _is_known(self, known: KnownBytes, sha256: bytes) -> bool:
         """Whether these bytes need no model: the ledger has their outputs, or nobody shall run them."""

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from core.inputs import InputItem, Validators
@@ -17,38 +18,46 @@ from db.engine import Database
 from db.ledger import KnownOutputs
 from db.library_chunks import LedgerUse, look_up
 
-Raw = Mapping[str, Future[Any]]
 Bytes = tuple[bytes, tuple[int, ...]]  # SHA-256, recipes
-KEPT = 256  # raw results of photos that were run last, until the ledger surely has them
+KEPT = 256  # of photos that were run last, until the ledger surely has them
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A photo that a model is given: by task the future of its raw result, and what is known of the photo."""
+
+    raw: Mapping[str, Future[Any]]
+    media: Mapping[str, Any]
 
 
 class UnderWay:
-    """Raw results of the photos that this worker runs or has run just now, by their bytes and recipes."""
+    """The photos that this worker runs or has run just now, by their bytes and recipes."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
         self._lock = threading.Lock()
-        self._raw: OrderedDict[Bytes, Raw] = OrderedDict()
+        self._places: OrderedDict[Bytes, Future[Running]] = OrderedDict()
 
-    def find(self, key: Bytes) -> Raw | None:
-        """What a photo of these bytes gets; None if nobody runs one, or its run was given up."""
+    def enter(self, key: Bytes) -> tuple[Future[Running], bool]:
+        """The place of these bytes, and whether it is the caller's to fill: nobody else is at it. Whoever gets it must
+        put in a result or an exception, whatever happens."""
         with self._lock:
-            raw = self._raw.get(key)
-        if raw is None or any(_failed(future) for future in raw.values()):
-            return None
-        return raw
-
-    def put(self, key: Bytes, raw: Raw) -> None:
-        """Remember what a photo will get."""
-        with self._lock:
-            self._raw[key] = raw
-            self._raw.move_to_end(key)
-            while len(self._raw) > self._kept:
-                self._raw.popitem(last=False)
+            place = self._places.get(key)
+            if place is not None and not _failed(place):
+                return place, False
+            self._places[key] = place = Future()
+            self._places.move_to_end(key)
+            while len(self._places) > self._kept:
+                self._places.popitem(last=False)
+            return place, True
 
 
-def _failed(future: Future[Any]) -> bool:
-    return future.cancelled() or (future.done() and future.exception() is not None)
+def _failed(place: Future[Running]) -> bool:
+    if not place.done():
+        return False
+    if place.exception() is not None:
+        return True
+    return any(raw.done() and (raw.cancelled() or raw.exception() is not None) for raw in place.result().raw.values())
 
 
 class KnownBytes:
@@ -87,11 +96,6 @@ class KnownBytes:
         with self._database.read() as session:
             return look_up(session, self._use, [sha256]).get(sha256)
 
-    def share(self, sha256: bytes) -> Raw | None:
-        """What another photo of the same bytes gets, which this worker runs."""
-        return self._under_way.find((sha256, self._recipes)) if self._use.look else None
-
-    def note(self, sha256: bytes, raw: Raw) -> None:
-        """Remember what a photo of these bytes will get."""
-        if self._use.look:
-            self._under_way.put((sha256, self._recipes), raw)
+    def enter(self, sha256: bytes) -> tuple[Future[Running], bool] | None:
+        """See UnderWay.enter; None where every photo is to be run for itself."""
+        return self._under_way.enter((sha256, self._recipes)) if self._use.look else None
