@@ -28,6 +28,12 @@ def job_schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     return {"JobRequest": _any_of(schemas), "JobFields": {"type": "object", "properties": fields}}
 
 
+def medium_fields(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
+    """The schema of each field of a job on one medium."""
+    fields: dict[str, Any] = _for_medium(medium, catalogue)["properties"]
+    return fields
+
+
 def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
     different = [schema for at, schema in enumerate(schemas) if schema not in schemas[:at]]
     return different[0] if len(different) == 1 else {"anyOf": different}
