@@ -89,7 +89,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "idempotency_key_invalid": Problem(422, "The Idempotency-Key cannot be used"),
     "idempotency_key_reused": Problem(422, "The Idempotency-Key belongs to another submission"),
     "idempotency_key_in_use": Problem(409, "That submission is still running"),
-    "idempotency_key_spent": Problem(409, "The job of this Idempotency-Key was removed"),
+    "idempotency_key_spent": Problem(409, "What was made under this Idempotency-Key was removed"),
     "job_finished": Problem(409, "The job has finished"),
     "job_not_finished": Problem(409, "The job has not finished"),
     "nothing_to_retry": Problem(409, "Nothing failed"),

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,11 @@ from tests.support.api import Caller
 from tests.support.artefacts import set_defaults, write_captioner, write_encoder
 from tests.support.libraries import STEPS, Library, library, write_photo
 from tests.support.tagger import write_tagger, write_text_encoder
+from worker.libraries.directions import answer_questions
 
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 NOBODY = "00000000-0000-0000-0000-000000000000"
+PHOTO_FIELDS = {"id", "key", "state", "sha256", "width", "height", "labels", "caption", "run_id", "updated_at"}
 RUN_COUNTS = {
     "listed", "skipped", "new", "changed", "moved", "unchanged", "gone", "stale", "retried", "ran", "reused",
     "succeeded", "failed",
@@ -134,7 +137,9 @@ def test_two_nights_with_a_correction_between_them(mine: Mine, photos: Path) -> 
     )  # fmt: skip
     before = mine.photos()
     photo = before["2.png"]
-    assert {"id", "key", "state", "sha256", "width", "height", "labels", "caption", "run_id", "updated_at"} <= set(photo)
+    assert {"id", "key", "state", "sha256", "width", "height", "labels", "caption", "run_id", "updated_at"} <= set(
+        photo
+    )
     assert photo["sha256"] == hashlib.sha256((photos / "2.png").read_bytes()).hexdigest()
     assert (photo["width"], photo["height"], photo["run_id"]) == (16, 16, first["id"])
     wrong = photo["labels"][0]["label"]
@@ -249,8 +254,25 @@ def test_a_stranger_finds_nothing(mine: Mine, stranger: Caller) -> None:
 
 def test_search_pages_by_score(mine: Mine) -> None:
     mine.run()
-    unready = mine.caller.get(f"{mine.path}/search?q=dog")
-    assert (unready.status_code, unready.json["code"]) == (503, "no_live_worker")
+    done = threading.Event()
+
+    def answer_questions_soon() -> None:
+        while not done.wait(0.02):
+            answer_questions(mine.inside.worker)
+
+    answering = threading.Thread(target=answer_questions_soon)
+    answering.start()
+    try:
+        first = mine.caller.get(f"{mine.path}/search?q=red+dog&limit=4")
+        assert first.status_code == 200, first.text
+        rest = mine.caller.get(f"{mine.path}/search?q=red+dog&limit=4&cursor={first.json['next_cursor']}").json
+    finally:
+        done.set()
+        answering.join()
+    found = first.json["data"] + rest["data"]
+    assert (len(first.json["data"]), rest["next_cursor"]) == (4, None)
+    assert {photo["key"] for photo in found} == set(mine.photos())
+    assert [photo["score"] for photo in found] == sorted((photo["score"] for photo in found), reverse=True)
     assert mine.caller.get(f"{mine.path}/search").json["code"] == "parameter_invalid"
     mine.create(tasks=["caption"])
     answer = mine.caller.get(f"{mine.path}/search?q=dog")
