@@ -20,9 +20,11 @@ class ScheduleFields(Request):
     """When a library is run by itself."""
 
     cron: str = Field(max_length=100, description="Five fields, as crontab(5) has them.")
-    timezone: str | None = Field(None, max_length=100, description="IANA name, like Europe/Berlin; UTC unless given.")
+    timezone: str | None = Field(
+        None, min_length=1, max_length=100, description="IANA name, like Europe/Berlin; UTC unless given."
+    )
     window: str | None = Field(
-        None, max_length=11, description="HH:MM-HH:MM in that zone: outside of it a scheduled run pauses."
+        None, min_length=1, max_length=11, description="HH:MM-HH:MM in that zone: outside of it a scheduled run pauses."
     )
 
 
