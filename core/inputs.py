@@ -80,6 +80,14 @@ def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
 
 
 @dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server says of the bytes it sent, for asking whether they are still the same (RFC 9110, section 8.8)."""
+
+    etag: str | None = None
+    modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """What became of one item.
 
