@@ -31,13 +31,13 @@ class StoredObject:
     """An object in a listing.
 
     Attributes:
-        mtime: when it was written, in microseconds since 1970-01-01 UTC.
+        mtime: when it was written, in microseconds since 1970-01-01 UTC. None, as of the others: S3 does not say.
     """
 
     key: str
-    size: int
-    etag: str
-    mtime: int
+    size: int | None
+    etag: str | None
+    mtime: int | None
 
 
 class S3Store:
@@ -239,8 +239,9 @@ class S3Store:
 
 
 def _stored(entry: Any) -> StoredObject:
-    changed = entry["LastModified"].timestamp()
-    return StoredObject(entry["Key"], entry["Size"], entry.get("ETag", ""), round(changed * 1_000_000))
+    changed = entry.get("LastModified")  # of other servers' answers, only the key is sure
+    mtime = None if changed is None else round(changed.timestamp() * 1_000_000)
+    return StoredObject(entry["Key"], entry.get("Size"), entry.get("ETag"), mtime)
 
 
 def _check_size(size: int, max_bytes: int, name: str) -> None:
