@@ -11,7 +11,15 @@ from core.errors import LeaseLost
 from core.settings import Settings
 from core.states import RunStage, RunState
 from db.library_ends import end_run
-from db.library_runs import RunClaim, claim_stage, hold, release_stage, renew_stage, run_numbered
+from db.library_runs import (
+    RunClaim,
+    claim_stage,
+    hold,
+    release_stage,
+    renew_stage,
+    run_numbered,
+    stage_waits,
+)
 from worker.chunk.context import WorkerContext
 from worker.libraries.directions import answer_questions
 from worker.libraries.list_source import list_source
@@ -76,6 +84,10 @@ def run_stage(context: WorkerContext) -> bool:
     if context.stopping.is_set():
         return False
     lease_s = context.settings.lease_s
+    with context.database.read() as session:  # reading costs less than the lock that a claim takes
+        waits = stage_waits(session, list(STAGES))
+    if not waits:
+        return False
     with context.database.write() as session:
         claim = claim_stage(session, worker=context.leases.worker, lease_ms=round(lease_s * 1000), stages=list(STAGES))
     if claim is None:
