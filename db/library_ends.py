@@ -13,6 +13,7 @@ from db import outbox
 from db.clock import now_ms
 from db.library_runs import enter_stage
 from db.library_tables import Library, LibraryChange, LibraryRun
+from db.messages import storable
 
 LISTED = ("new", "changed", "moved", "stale", "retried")
 EVENTS = {
@@ -67,7 +68,7 @@ def end_run(
     run.counts = count_run(session, run)
     enter_stage(run, RunStage.CLOSE, state)
     run.finished_at = session.execute(select(now_ms())).scalar_one()
-    run.error_code, run.error_message = code, message[:1000] if message else None
+    run.error_code, run.error_message = code, storable(message) if message else None
     run.labels = labels or {"added": [], "removed": []}
     run.receipt = receipt
     session.flush()

@@ -14,7 +14,7 @@ from core.states import RunStage, RunState
 from db.clock import now_ms
 from db.library_ends import end_run
 from db.library_runs import RunClaim, enter_stage, hold, run_numbered
-from db.library_tables import Library, LibraryListing, LibraryRun
+from db.library_tables import Library, LibraryListing, LibraryRun, LibrarySidecarListing
 from db.upsert import insert_into
 
 COLUMNS = ("key", "etag", "size", "mtime", "locator")
@@ -41,11 +41,13 @@ class ListingProgress:
 
     Attributes:
         position: where to go on; "" at the beginning.
+        sidecars: they matter, too, for the library writes some.
     """
 
     source: dict[str, Any]
     position: str
     skipped: int
+    sidecars: bool
 
 
 def begin_listing(session: Session, claim: RunClaim) -> ListingProgress:
@@ -56,18 +58,29 @@ def begin_listing(session: Session, claim: RunClaim) -> ListingProgress:
     """
     hold(session, claim, state=RunState.LISTING, started_at=func.coalesce(LibraryRun.started_at, now_ms()))
     run = session.get_one(LibraryRun, claim.number, populate_existing=True)
-    return ListingProgress(run.source or {}, run.cursor or "", run.skipped)
+    writes = session.get_one(Library, claim.library).write != "none" and not run.dry_run
+    return ListingProgress(run.source or {}, run.cursor or "", run.skipped, writes)
 
 
 def clear_listing(session: Session, run: int, most: int = 5_000) -> int:
     """Remove a slice of what a run's source listed; returns the number of rows."""
-    keys = select(LibraryListing.key).where(LibraryListing.run == run).limit(most)
-    gone = session.execute(delete(LibraryListing).where(LibraryListing.run == run, LibraryListing.key.in_(keys)))
-    return int(gone.rowcount)  # type: ignore[attr-defined]
+    removed = 0
+    for table in (LibraryListing, LibrarySidecarListing):
+        keys = select(table.key).where(table.run == run).limit(most)
+        gone = session.execute(delete(table).where(table.run == run, table.key.in_(keys)))
+        removed += int(gone.rowcount)  # type: ignore[attr-defined]
+    return removed
 
 
 def write_listing(
-    session: Session, claim: RunClaim, photos: Sequence[Listed], *, position: str, skipped: int, lease_ms: int
+    session: Session,
+    claim: RunClaim,
+    photos: Sequence[Listed],
+    sidecars: Sequence[Listed] = (),
+    *,
+    position: str,
+    skipped: int,
+    lease_ms: int,
 ) -> None:
     """Write a slice; of photos that are listed twice the first counts. It also renews the lease.
 
@@ -79,6 +92,9 @@ def write_listing(
         LeaseLost: the run is no longer ours; nothing was written.
     """
     hold(session, claim, lease_until=now_ms() + lease_ms, cursor=position, skipped=skipped, attempts=1)
+    if sidecars:
+        found = [{"run": claim.number, "key": one.key, "etag": one.etag} for one in sidecars]
+        session.execute(insert_into(session, LibrarySidecarListing).on_conflict_do_nothing(), found)
     if not photos:
         return
     if session.get_bind().dialect.name == "sqlite":
@@ -104,13 +120,17 @@ def _write_arrays(session: Session, run: int, photos: Sequence[Listed]) -> None:
     """One statement with an array a column: several times faster than a row at a time."""
     texts, numbers = ARRAY(Text()), ARRAY(BigInteger())
     locators = [json.dumps(locator) if (locator := _own_locator(photo)) else None for photo in photos]
-    columns = func.unnest(
-        cast(bindparam("keys", [photo.key for photo in photos]), texts),
-        cast(bindparam("etags", [photo.etag for photo in photos]), texts),
-        cast(bindparam("sizes", [photo.size for photo in photos]), numbers),
-        cast(bindparam("mtimes", [photo.mtime for photo in photos]), numbers),
-        cast(bindparam("locators", locators), texts),
-    ).table_valued(*COLUMNS).render_derived()
+    columns = (
+        func.unnest(
+            cast(bindparam("keys", [photo.key for photo in photos]), texts),
+            cast(bindparam("etags", [photo.etag for photo in photos]), texts),
+            cast(bindparam("sizes", [photo.size for photo in photos]), numbers),
+            cast(bindparam("mtimes", [photo.mtime for photo in photos]), numbers),
+            cast(bindparam("locators", locators), texts),
+        )
+        .table_valued(*COLUMNS)
+        .render_derived()
+    )
     rows = select(
         cast(run, BigInteger), columns.c.key, columns.c.etag, columns.c.size, columns.c.mtime,
         cast(columns.c.locator, LibraryListing.locator.type),

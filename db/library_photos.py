@@ -58,6 +58,12 @@ def view_photos(session: Session, photos: Sequence[LibraryPhoto]) -> list[dict[s
     return [view for _, view in _views(session, photos, PhotoFilter())]
 
 
+def numbered_photos(session: Session, library: Library, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Photos by their numbers, as clients see them; without those that are gone."""
+    query = select(LibraryPhoto).where(LibraryPhoto.library == library.number, LibraryPhoto.id.in_(numbers))
+    return view_photos(session, session.scalars(query).all())
+
+
 def page_photos(
     session: Session, library: Library, wanted: PhotoFilter, *, limit: int, after: int = 0
 ) -> list[dict[str, Any]]:

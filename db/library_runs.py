@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -122,33 +122,36 @@ def take_run(session: Session, number: int) -> LibraryRun | None:
     return session.scalars(locked).one_or_none()
 
 
+def stage_waits(session: Session, stages: Collection[RunStage]) -> bool:
+    """Whether a stage of some run waits for a worker."""
+    return session.scalars(_waiting(stages)).first() is not None
+
+
 def claim_stage(session: Session, *, worker: str, lease_ms: int, stages: Collection[RunStage]) -> RunClaim | None:
     """Lease the stage of a run that waits for a worker, or whose worker has fallen silent; None if there is none."""
-    now = now_ms()
-    waiting = (
-        select(LibraryRun.number)
-        .where(
-            LibraryRun.stage != RunStage.DONE,
-            LibraryRun.state.in_(UNFINISHED),
-            LibraryRun.state != RunState.PAUSED,
-            LibraryRun.stage.in_(stages),
-            or_(LibraryRun.lease_until.is_(None), LibraryRun.lease_until < now),
-        )
-        .order_by(LibraryRun.number)
-        .limit(1)
-    )
-    number = session.scalars(waiting.with_for_update(skip_locked=True)).one_or_none()
+    number = session.scalars(_waiting(stages).with_for_update(skip_locked=True)).one_or_none()
     if number is None:
         return None
     run = session.scalars(
         update(LibraryRun)
         .where(LibraryRun.number == number)
-        .values(token=LibraryRun.token + 1, attempts=LibraryRun.attempts + 1, worker=worker,
-                lease_until=now_ms() + lease_ms)
+        .values(
+            token=LibraryRun.token + 1,
+            attempts=LibraryRun.attempts + 1,
+            worker=worker,
+            lease_until=now_ms() + lease_ms,
+        )
         .returning(LibraryRun)
         .execution_options(synchronize_session=False, populate_existing=True)
-    ).one()  # fmt: skip
+    ).one()
     return RunClaim(run.number, run.token, run.library, run.tenant_id, RunStage(run.stage), run.attempts)
+
+
+def _waiting(stages: Collection[RunStage]) -> Select[int]:
+    free = or_(LibraryRun.lease_until.is_(None), LibraryRun.lease_until < now_ms())
+    working = (LibraryRun.state.in_(UNFINISHED), LibraryRun.state != RunState.PAUSED)
+    waiting = select(LibraryRun.number).where(LibraryRun.stage != RunStage.DONE, LibraryRun.stage.in_(stages))
+    return waiting.where(*working, free).order_by(LibraryRun.number).limit(1)
 
 
 def hold(session: Session, claim: RunClaim, **values: Any) -> None:

@@ -19,6 +19,7 @@ from db.labels import number_labels
 from db.ledger import describe_recipes, embedding_recipe, recipes_of, write_entries
 from db.library_moves import find_moved, give_new_key, not_gone
 from db.library_tables import Library, LibraryChange, LibraryPhoto, LibraryRun
+from db.messages import storable
 from db.output_code import encode, entries, pack_numbers
 from db.photo_labels import label_diff
 from db.photo_outputs import Made, OutputReader, Told, read_outputs, told_of
@@ -61,6 +62,9 @@ def store_photos(session: Session, run_number: int, results: Sequence[ItemResult
     reader = _read(session, run, kept)
     for item in kept:
         _finish(session, run, library, item, reader, now)
+    session.flush()  # photos that are new have their numbers now
+    for item in kept:
+        item.change.photo = item.photo.id if item.photo is not None else item.change.photo
     session.flush()
 
 
@@ -198,17 +202,15 @@ def _finish(session: Session, run: LibraryRun, library: Library, item: _Item, re
         _note_success(run, item, reader)
     else:
         change.outcome = "failed"
-        change.error_code, change.error_message = result.error.code, result.error.message[:1000].replace("\0", "")
+        change.error_code, change.error_message = result.error.code, storable(result.error.message)
     if run.dry_run:
         return
-    photo = item.photo or _new_photo(session, run, item, now)
+    photo = item.photo = item.photo or _new_photo(session, run, item, now)
     photo.run, photo.updated_at, photo.missing_since = run.number, now, None
     if result.error is None:
         _update_succeeded(run, library, item, photo)
     else:
         _update_failed(item, photo, now)
-    session.flush()
-    change.photo = photo.id
 
 
 def _note_success(run: LibraryRun, item: _Item, reader: OutputReader) -> None:

@@ -60,6 +60,7 @@ class Library(Base):
     present: Mapped[int | None]  # photos that were there at the last completed run
     manifest: Mapped[int] = mapped_column(server_default="0")  # the streamed manifest that counts
     changed: Mapped[int] = mapped_column(server_default="0")  # grows with what searches see
+    saving_until: Mapped[int | None]  # a worker writes its sidecars outside of a run
     created_at: Mapped[int]
     updated_at: Mapped[int]
     deleted_at: Mapped[int | None]
@@ -123,14 +124,18 @@ class LibraryEdit(Base):
 
 
 class LibrarySidecar(Base):
-    """What we last wrote beside a photo: the base of the three-way comparison, and how to see that it changed."""
+    """What stood beside a photo when we last wrote there: the base of the three-way comparison, and how to see that it
+    changed. Labels are those of models; people's are whatever else stood there."""
 
     __tablename__ = "library_sidecars"
     photo: Mapped[int] = mapped_column(ForeignKey("library_photos.id", ondelete="CASCADE"), primary_key=True)
     place: Mapped[str]
     stamp: Mapped[str | None]  # etag, or size and time, of the sidecar as we left it
     labels: Mapped[list[Any]]
+    people: Mapped[list[Any]]
+    paths: Mapped[list[Any]]
     caption: Mapped[str | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))  # why it could not be written
     written_at: Mapped[int]
 
 
@@ -189,6 +194,15 @@ class LibraryListing(Base):
     mtime: Mapped[int | None]
     etag: Mapped[str | None]
     locator: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)
+
+
+class LibrarySidecarListing(Base):
+    """The sidecars that a run's source lists, and what it says of their bytes."""
+
+    __tablename__ = "library_sidecar_listing"
+    run: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    etag: Mapped[str | None]
 
 
 class LibraryManifest(Base):

@@ -60,9 +60,9 @@ def shown_labels(
 
 
 def shown_caption(outputs: Iterable[Decoded], caption: str | None) -> ShownCaption | None:
-    """A person's caption, or else the model's."""
+    """A person's caption, or else the model's; none, if a person wants none ("")."""
     if caption is not None:
-        return ShownCaption(caption, None)
+        return ShownCaption(caption, None) if caption else None
     for output in outputs:
         text = output.rest.get("text")
         if isinstance(text, str):

@@ -18,9 +18,8 @@ from db.clock import now_ms
 from db.jobs import finish_if_done
 from db.ledger import find_recipes
 from db.library_store import store_photos, write_outputs
+from db.messages import storable
 from db.tables import Chunk, Job, Result
-
-MESSAGE_CHARS = 1000
 
 
 def store_results(session: Session, claim: Claim, results: Sequence[ItemResult]) -> None:
@@ -116,13 +115,7 @@ def _row(job_id: str, result: ItemResult, now: int) -> dict[str, Any]:
         "outputs": result.outputs,
         "media": result.media,
         "error_code": error.code if error else None,
-        "error_message": _storable(error.message) if error else None,
+        "error_message": storable(error.message) if error else None,
         "error_permanent": error.permanent if error else None,
         "finished_at": now,
     }
-
-
-def _storable(message: str) -> str:
-    """A message that may quote a library or a stranger's bytes, fit for PostgreSQL: no NUL, no surrogates, not long."""
-    clean = message[:MESSAGE_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return clean.encode("utf-8", "replace").decode("utf-8")

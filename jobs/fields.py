@@ -59,6 +59,9 @@ class JobFields(Request):
     webhook: WebhookRequest | None = None
     priority: PriorityName | None = Field(None, description="Default: interactive up to 16 inputs, bulk above.")
     name: str | None = Field(None, max_length=MAX_NAME, json_schema_extra={"pattern": NO_NUL})
+    reuse: bool = Field(
+        False, description="Photos whose bytes the ledger knows are not run again, and new outputs go there."
+    )
     metadata: Object = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
 
 

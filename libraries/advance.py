@@ -15,12 +15,12 @@ from core.settings import Settings
 from core.states import RunStage, RunState
 from db.clock import current_ms
 from db.engine import Database, Session
-from db.libraries import touch_library
+from db.libraries import library_numbered, touch_library
 from db.library_changes import summarize
 from db.library_compare import compare_slice, gone_slice
 from db.library_ends import end_run
 from db.library_orders import drop_job, jobs_of_run
-from db.library_runs import enter_stage, run_numbered, runs_to_advance, take_run
+from db.library_runs import OF_WORKERS, enter_stage, run_numbered, runs_to_advance, take_run
 from db.library_tables import Library, LibraryRun
 from libraries.order_jobs import order_some
 from libraries.pin_run import pin_run
@@ -84,15 +84,16 @@ class Advancer:
             if run is None or run.stage != stage:
                 return False
             step(session, run)
+            for_workers = run.stage in OF_WORKERS
+        if for_workers:
+            self.doorbell.wake()
         return True
 
     def _pin(self, number: int) -> bool:
         def pin(session: Session, run: LibraryRun) -> None:
             pin_run(session, session.get_one(Library, run.library), run, self.catalogue)
 
-        done = self._locked(number, RunStage.PIN, pin)
-        self.doorbell.wake()
-        return done
+        return self._locked(number, RunStage.PIN, pin)
 
     def _pause(self, number: int, *, paused: bool) -> bool:
         """Stop at the end of the window, or go on in the next. What waits in jobs is due again: they are given up, with
@@ -136,15 +137,17 @@ class Advancer:
             if run is None:
                 return False
             labels, receipt = summarize(session, run)
-
-        def close(session: Session, run: LibraryRun) -> None:
-            end_run(session, run, RunState.COMPLETED, labels=labels, receipt=receipt)
-            if not run.dry_run:
-                session.get_one(Library, run.library).present = run.listed
-                touch_library(session, run.library)
-            log.info("a run is over", extra={"run": run.id, "counts": run.counts})
-
-        return self._locked(number, RunStage.CLOSE, close)
+        with self.database.write() as session:
+            library = library_numbered(session, run.library, lock=True)  # before its run, as everybody does
+            locked = take_run(session, number) if library is not None else None
+            if library is None or locked is None or locked.stage != RunStage.CLOSE:
+                return False
+            end_run(session, locked, RunState.COMPLETED, labels=labels, receipt=receipt)
+            if not locked.dry_run:
+                library.present = locked.listed
+                touch_library(session, library.number)
+            log.info("a run is over", extra={"run": locked.id, "counts": locked.counts})
+        return True
 
 
 def _after_photos(session: Session, run: LibraryRun) -> None:

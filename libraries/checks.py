@@ -65,7 +65,10 @@ def _checked(kind: str, value: str, settings: Settings) -> str:
     if kind == "folder":
         return _folder(value, settings)
     if kind == "manifest_url":
-        check_url(value)
+        try:
+            check_url(value)
+        except ItemError as error:
+            raise ItemError("manifest_url_invalid", error.message) from error
         return value
     bucket, _ = parse_s3_uri(value, prefix=True)
     if settings.s3_buckets and bucket not in settings.s3_buckets:

@@ -8,7 +8,7 @@ from core.errors import RequestError
 from db import library_edits
 from db.engine import Session
 from db.labels import fold
-from db.libraries import find_library, touch_library
+from db.libraries import find_library
 from db.library_label_counts import count_labels
 from db.library_photos import PhotoFilter, find_photo, page_photos, view_photos
 from db.library_tables import LibraryPhoto
@@ -72,7 +72,6 @@ def edit_caption(session: Session, tenant_id: str, library_id: str, photo_id: st
 
 def _stands_now(session: Session, photo: LibraryPhoto) -> View:
     [view] = view_photos(session, [photo])
-    touch_library(session, photo.library)
     return view
 
 

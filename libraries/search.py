@@ -20,9 +20,9 @@ from db.engine import Database, Session
 from db.ledger import embedding_recipe
 from db.libraries import find_library
 from db.library_embeddings import last_models, read_embeddings
-from db.library_photos import view_photos
+from db.library_photos import numbered_photos
 from db.library_runs import unfinished_run
-from db.library_tables import Library, LibraryPhoto
+from db.library_tables import Library
 from db.text_directions import ask_direction, find_direction
 from db.workers import count_alive
 from jobs.storable import check_text
@@ -152,6 +152,5 @@ def rank_photos(
 
 
 def _views(session: Session, library: Library, found: list[tuple[int, float]]) -> list[dict[str, Any]]:
-    there = {photo.id: photo for number, _ in found if (photo := session.get(LibraryPhoto, number)) is not None}
-    views = dict(zip(there, view_photos(session, list(there.values())), strict=True))
+    views = {int(view["id"]): view for view in numbered_photos(session, library, [number for number, _ in found])}
     return [{**views[number], "score": score} for number, score in found if number in views]

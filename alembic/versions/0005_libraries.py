@@ -126,6 +126,12 @@ def upgrade() -> None:
     op.create_index('ix_library_photos_shown', 'library_photos', ['shown'], **where('shown IS NOT NULL'))
     op.create_index('ix_library_photos_unsaved', 'library_photos', ['library', 'id'], **where('unsaved'))
     op.create_index('ux_library_photos_key', 'library_photos', ['library', 'key'], unique=True)
+    op.create_table('library_sidecar_listing',
+    sa.Column('run', sa.BigInteger(), nullable=False),
+    sa.Column('key', KEY, nullable=False),
+    sa.Column('etag', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('run', 'key')
+    )
     op.create_table('text_directions',
     sa.Column('id', BIG_ID, nullable=False),
     sa.Column('model', sa.String(length=200), nullable=False),
@@ -159,6 +165,7 @@ def upgrade() -> None:
     sa.Column('present', sa.BigInteger(), nullable=True),
     sa.Column('manifest', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('changed', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('saving_until', sa.BigInteger(), nullable=True),
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.Column('updated_at', sa.BigInteger(), nullable=False),
     sa.Column('deleted_at', sa.BigInteger(), nullable=True),
@@ -187,7 +194,10 @@ def upgrade() -> None:
     sa.Column('place', sa.Text(), nullable=False),
     sa.Column('stamp', sa.Text(), nullable=True),
     sa.Column('labels', JSON, nullable=False),
+    sa.Column('people', JSON, nullable=False),
+    sa.Column('paths', JSON, nullable=False),
     sa.Column('caption', sa.Text(), nullable=True),
+    sa.Column('error_code', sa.String(length=64), nullable=True),
     sa.Column('written_at', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['photo'], ['library_photos.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('photo')
@@ -273,6 +283,7 @@ def downgrade() -> None:
     op.drop_table('library_edits')
     op.drop_table('libraries')
     op.drop_table('text_directions')
+    op.drop_table('library_sidecar_listing')
     op.drop_table('library_photos')
     op.drop_table('library_manifest')
     op.drop_table('library_listing')

@@ -59,6 +59,7 @@ def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
             "webhook": {"anyOf": [_webhook(), {"type": "null"}]},
             "priority": {"enum": ["interactive", "bulk", None], "description": "Default: by the number of inputs."},
             "name": {"type": ["string", "null"], "maxLength": MAX_NAME, "pattern": NO_NUL},
+            "reuse": {"type": "boolean", "description": "Photos whose bytes are known are not run again."},
             "metadata": {"type": "object", "description": "Yours, given back; up to 16 KB of JSON, without NUL."},
         },
     }  # fmt: skip

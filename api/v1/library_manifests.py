@@ -12,15 +12,13 @@ from api.http.answers import answer
 from api.http.auth import caller
 from api.services import base_url, services
 from api.submission.body import Body, refuse_coded_body
-from api.v1.library_views import View, shown_library
-from api.v1.views import iso
+from api.v1.library_views import shown_library
 from core.errors import RequestError
-from db.clock import current_ms
-from db.libraries import change_library, find_library
-from db.library_manifests import accept_manifest, new_edition, write_manifest
+from db.libraries import find_library
 from libraries.listing.entry import PAGE, Entry
 from libraries.listing.manifest import MEDIA_TYPES, read_manifest
 from libraries.listing.manifest_url import SortedManifest
+from libraries.manifests import receive_manifest
 
 blueprint = Blueprint("library_manifests", __name__)
 
@@ -36,20 +34,18 @@ blueprint = Blueprint("library_manifests", __name__)
         "object a line). A line that cannot be read refuses all of it and is named, and the list before stays. Of two "
         "photos with one key the first counts.",
         body={media: {"type": "string"} for media in MEDIA_TYPES},
-        problems=("library_not_found", "line_invalid", "unsupported_media_type", "request_timeout", "length_required",
+        problems=("library_not_found", "source_is_another", "line_invalid", "unsupported_media_type", "request_timeout", "length_required",
                   "body_incomplete"),
     )
 )  # fmt: skip
 def replace(library_id: str) -> Response:
     media_type = _media_type()
-    tenant_id = caller().tenant_id
-    with services().database.write() as session:
-        library = find_library(session, tenant_id, library_id)
-        _refuse_writing(library.write)
-        number, edition = library.number, new_edition(session)
+    with services().database.read() as session:
+        find_library(session, caller().tenant_id, library_id)
     with SortedManifest(_read(media_type)) as photos:
-        stored = _store(number, edition, photos)
-    return answer(_accept(tenant_id, library_id, edition, stored))
+        entries = (entry for page in photos.pages("", PAGE) for entry in page.entries)
+        library = receive_manifest(services().database, caller().tenant_id, library_id, entries, services().settings)
+    return answer(shown_library(library, base_url()))
 
 
 def _read(media_type: str) -> Iterator[Entry]:
@@ -64,28 +60,6 @@ def _read(media_type: str) -> Iterator[Entry]:
         raise RequestError("inputs_empty", "The list names no photo; nothing was accepted.")
 
 
-def _store(number: int, edition: int, photos: SortedManifest) -> int:
-    """Write the lines in slices, under an edition that does not count yet; returns how many."""
-    stored = 0
-    for page in photos.pages("", PAGE):
-        with services().database.write() as session:
-            write_manifest(session, number, edition, page.entries)
-        stored += len(page.entries)
-    return stored
-
-
-def _accept(tenant_id: str, library_id: str, edition: int, stored: int) -> View:
-    with services().database.write() as session:
-        library = find_library(session, tenant_id, library_id, lock=True)
-        _refuse_writing(library.write)
-        later = edition < library.manifest
-        accept_manifest(session, library, edition)
-        if not later:
-            sent = {"photos": stored, "sent_at": iso(current_ms(session))}
-            change_library(session, library, {"source": {"manifest": sent}})
-        return shown_library(library, base_url())
-
-
 def _media_type() -> str:
     if request.mimetype not in MEDIA_TYPES:
         given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
@@ -93,11 +67,3 @@ def _media_type() -> str:
         raise RequestError("unsupported_media_type", message, where="Content-Type")
     refuse_coded_body()
     return request.mimetype
-
-
-def _refuse_writing(write: str) -> None:
-    if write != "none":
-        message = (
-            "This library writes sidecars, which lie beside the photos of a folder or an S3 prefix; a list's have "
-        )
-        raise RequestError("write_impossible", message + "no such place. Set write to none first.", where="write")

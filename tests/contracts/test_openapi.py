@@ -85,5 +85,5 @@ def test_every_problem_code_is_known_and_documented() -> None:
     for folder in ("api", "db", "jobs", "libraries"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
-            raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict)\(\s*"(\w+)"', text))
+            raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict|Unready)\(\s*"(\w+)"', text))
     assert raised - set(PROBLEMS) == set()

@@ -41,7 +41,10 @@ def mine(
     database: Database, database_url: str, redis_url: str, models: Path, tenant: str, photos: Path, tmp_path: Path
 ) -> Iterator[Library]:
     settings = Settings(
-        database_url=database_url, redis_url=redis_url, models_dir=models, data_dir=tmp_path / "data",
+        database_url=database_url,
+        redis_url=redis_url,
+        models_dir=models,
+        data_dir=tmp_path / "data",
         folders=(str(photos.parent),),
     )
     with library(settings, database, tenant) as opened:

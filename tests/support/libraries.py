@@ -30,7 +30,7 @@ from worker.libraries.stages import run_stage
 from worker.metrics import Metrics
 from worker.process.lifetime import close_worker, open_worker
 
-STEPS = 200  # a run that takes more goes round in circles
+STEPS = 25  # a run that takes more goes round in circles
 
 
 def write_photo(path: Path, seed: int) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from core.errors import ItemError
 from core.images.decode import decode_image
-from core.inputs import InputItem
+from core.inputs import InputItem, Validators
 from core.states import Priority
 from db.claims import Claim
 from db.ledger import KnownOutputs
 from worker.chunk.context import WorkerContext
 from worker.chunk.known_bytes import KnownBytes, Running
 from worker.inference.dispatch import Dispatcher
+from worker.sources.source import Fetched
 
 
 class Stage(IntEnum):
@@ -39,6 +40,8 @@ class ItemRun:
         raw: by task, the future of its raw result; of an item that is done all of them are.
         outputs: by task, where the ledger had them and nothing was run; empty in a dry run that knows none.
         reused: no model has seen this item, for its bytes are known.
+        unmodified: its server says that the bytes are those known; then there are no outputs.
+        validators: what its server says of the bytes.
         error: why it got no further; then `raw` is empty.
     """
 
@@ -59,6 +62,8 @@ class ItemRun:
         self.raw: Mapping[str, Future[Any]] = {}
         self.outputs: dict[str, dict[str, Any]] | None = None
         self.reused = False
+        self.unmodified = False
+        self.validators: Validators | None = None
         self.error: BaseException | None = None
         self._context = context
         self._claim = claim
@@ -83,12 +88,16 @@ class ItemRun:
         started = self.fetched_since = monotonic()
         sources, item = self._context.sources, self.item
 
-        def fetched(blob: Future[bytes]) -> None:
+        def fetched(blob: Future[Any]) -> None:
             self._context.metrics.stage.labels("fetch").observe(monotonic() - started)
-            self._hand_on(self._decode, blob)
+            self._hand_on(self._read, blob)
 
-        priority = Priority(self._claim.priority)
-        sources.fetch(item.kind, item.ref, self._claim.tenant_id, priority).add_done_callback(fetched)
+        whose, priority = self._claim.tenant_id, Priority(self._claim.priority)
+        if self._known is None:
+            sources.fetch(item.kind, item.ref, whose, priority).add_done_callback(fetched)
+        else:
+            known = self._known.validators(item)
+            sources.fetch_changed(item.kind, item.ref, whose, known, priority).add_done_callback(fetched)
 
     def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
         """Do the next stage on one of the threads for decoding; None: somebody else goes on with the item."""
@@ -113,9 +122,19 @@ class ItemRun:
         """A text, queued for each model."""
         return self._dispatcher.infer_text(self.item.ref, self.item.seq)
 
-    def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]] | None:
+    def _read(self, blob: Future[bytes] | Future[Fetched]) -> Mapping[str, Future[Any]] | None:
+        """What was fetched, decoded; nothing where its server says that its bytes are those known."""
+        found = blob.result()
+        if not isinstance(found, Fetched):
+            return self._decode(found)
+        self.validators = found.validators
+        if found.data is not None:
+            return self._decode(found.data)
+        self.unmodified, self.outputs = True, {}
+        return {}
+
+    def _decode(self, data: bytes) -> Mapping[str, Future[Any]] | None:
         """A photo as each model takes it, queued for each of them; unless its bytes are known."""
-        data = blob.result()
         digest = hashlib.sha256(data)
         self.media = {"sha256": digest.hexdigest(), "bytes": len(data)}
         known = self._known

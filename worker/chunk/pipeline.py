@@ -80,7 +80,8 @@ def _known_bytes(context: WorkerContext, claim: Claim) -> KnownBytes | None:
     """What a chunk need not run; None if it is to be run whatever is known."""
     if not claim.reuse and claim.library_run is None:
         return None
-    with context.database.write() as session:  # recipes that are new get their numbers
+    # A run's recipes have their numbers; those of a job may be new.
+    with context.database.read() if claim.library_run is not None else context.database.write() as session:
         use = ledger_use(session, claim)
     return KnownBytes(context.database, use, context.under_way, claim.items) if use else None
 

@@ -172,11 +172,16 @@ class ChunkRun:
             if run.error is not None:
                 raise run.error
             if run.outputs is not None:
-                return ItemResult(item, run.outputs, run.media, reused=run.reused, kept=True)
+                return ItemResult(
+                    item, run.outputs, run.media, reused=run.reused, kept=True, unmodified=run.unmodified,
+                    validators=run.validators,
+                )  # fmt: skip
             outputs = {task: self._dispatcher.render(task, future.result()) for task, future in run.raw.items()}
             embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
             shown = {task: found.json for task, found in outputs.items()}
-            return ItemResult(item, shown, run.media, embeddings=embeddings, reused=run.reused)
+            return ItemResult(
+                item, shown, run.media, embeddings=embeddings, reused=run.reused, validators=run.validators
+            )
         except Postponed:
             raise
         except ItemError as error:

@@ -50,17 +50,19 @@ def list_source(context: WorkerContext, lease: StageLease) -> None:
 
 def _list(context: WorkerContext, lease: StageLease, progress: ListingProgress) -> None:
     listed: list[Entry] = []
+    sidecars: list[Entry] = []
     skipped, position = progress.skipped, progress.position
     write_at = monotonic() + WRITE_S
     seen = 0
 
     def write() -> None:
         with context.database.write() as session:
-            write_listing(session, lease.claim, listed, position=position, skipped=skipped, lease_ms=lease.ms)
+            write_listing(session, lease.claim, listed, sidecars, position=position, skipped=skipped, lease_ms=lease.ms)
 
     for page in _listing(context, lease.claim.library, progress).pages(progress.position):
         lease.check()
         listed += page.entries
+        sidecars += page.sidecars if progress.sidecars else ()
         skipped += page.skipped
         seen += len(page.entries)
         if seen > context.settings.library_max_photos:
@@ -69,7 +71,7 @@ def _list(context: WorkerContext, lease: StageLease, progress: ListingProgress) 
         position = page.position
         if len(listed) >= SLICE or monotonic() >= write_at:
             write()
-            listed = []
+            listed, sidecars = [], []
             write_at = monotonic() + WRITE_S
     write()
 

@@ -11,20 +11,31 @@ from core.errors import LeaseLost
 from core.settings import Settings
 from core.states import RunStage, RunState
 from db.library_ends import end_run
-from db.library_runs import RunClaim, claim_stage, hold, release_stage, run_numbered
+from db.library_runs import (
+    RunClaim,
+    claim_stage,
+    hold,
+    release_stage,
+    renew_stage,
+    run_numbered,
+    stage_waits,
+)
 from worker.chunk.context import WorkerContext
 from worker.libraries.directions import answer_questions
 from worker.libraries.list_source import list_source
 from worker.libraries.relabel import relabel
+from worker.libraries.save_sidecars import save_of_run, save_unsaved
 from worker.libraries.stage_lease import StageLease, Stopping
 
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0  # since rings may be lost
+PAUSE_MS = 3_000  # before a stage that failed is tried again
 MOST_ATTEMPTS = 20  # without getting any further: a machine may be killed several times in a night
 STAGES: dict[RunStage, Callable[[WorkerContext, StageLease], None]] = {
     RunStage.LIST: list_source,
     RunStage.RELABEL: relabel,
+    RunStage.SIDECARS: save_of_run,
 }
 
 
@@ -36,6 +47,7 @@ class LibraryStages:
         self._stop = threading.Event()
         self._wakes = [
             self._begin("libraries", lambda: run_stage(context)),
+            self._begin("sidecars", lambda: save_unsaved(context)),
             self._begin("searches", lambda: answer_questions(context)),
         ]
         self._listener = DoorbellListener(settings, self._ring)
@@ -72,6 +84,10 @@ def run_stage(context: WorkerContext) -> bool:
     if context.stopping.is_set():
         return False
     lease_s = context.settings.lease_s
+    with context.database.read() as session:  # reading costs less than the lock that a claim takes
+        waits = stage_waits(session, list(STAGES))
+    if not waits:
+        return False
     with context.database.write() as session:
         claim = claim_stage(session, worker=context.leases.worker, lease_ms=round(lease_s * 1000), stages=list(STAGES))
     if claim is None:
@@ -88,8 +104,9 @@ def run_stage(context: WorkerContext) -> bool:
     except LeaseLost:
         log.warning("lost a run's stage; another worker goes on with it, or the run has ended")
     except Exception:
-        # Nothing is lost: the lease runs out, and the stage goes on where it was.
-        log.exception("a run's stage failed", extra={"stage": claim.stage})
+        log.exception("a run's stage failed; it goes on where it was", extra={"stage": claim.stage})
+        with context.database.write() as session:
+            renew_stage(session, claim, lease_ms=PAUSE_MS)
     return True
 
 
