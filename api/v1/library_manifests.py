@@ -1,4 +1,4 @@
-"""The list of a library's photos, sent to us: read to its last line before any of it is stored."""
+"""The list of a library's photos, sent to us: read and checked to its last line before any of it is stored."""
 
 from __future__ import annotations
 
@@ -34,14 +34,19 @@ blueprint = Blueprint("library_manifests", __name__)
         "object a line). A line that cannot be read refuses all of it and is named, and the list before stays. Of two "
         "photos with one key the first counts.",
         body={media: {"type": "string"} for media in MEDIA_TYPES},
-        problems=("library_not_found", "source_is_another", "line_invalid", "unsupported_media_type", "request_timeout", "length_required",
+        problems=("library_not_found", "source_is_another", "line_invalid",
+                  "unsupported_media_type", "request_timeout", "length_required",
                   "body_incomplete"),
     )
 )  # fmt: skip
 def replace(library_id: str) -> Response:
     media_type = _media_type()
     with services().database.read() as session:
-        find_library(session, caller().tenant_id, library_id)
+        if find_library(session, caller().tenant_id, library_id).write != "none":
+            message = (
+                "This library writes sidecars, and the photos of a list have no place for them; set write to none."
+            )
+            raise RequestError("write_impossible", message, where="write")
     with SortedManifest(_read(media_type)) as photos:
         entries = (entry for page in photos.pages("", PAGE) for entry in page.entries)
         library = receive_manifest(services().database, caller().tenant_id, library_id, entries, services().settings)
