@@ -43,9 +43,7 @@ def replace(library_id: str) -> Response:
     media_type = _media_type()
     with services().database.read() as session:
         if find_library(session, caller().tenant_id, library_id).write != "none":
-            message = (
-                "This library writes sidecars, and photos of a list have no place for them; set write to none."
-            )
+            message = "This library writes sidecars, and photos of a list have no place for them; set write to none."
             raise RequestError("write_impossible", message, where="write")
     with SortedManifest(_read(media_type)) as photos:
         entries = (entry for page in photos.pages("", PAGE) for entry in page.entries)

@@ -24,9 +24,9 @@ from cli.terminal import Failure, clean, note, say, say_json
 _BLOCK = 1024 * 1024
 _ELSEWHERE = {
     **dict.fromkeys(("run", "runs", "cancel", "undo", "changes"), "cli.client.library_run_commands"),
-    **dict.fromkeys(("photos", "search"), "cli.client.library_photo_commands"),
+    **dict.fromkeys(("photos", "search", "correct"), "cli.client.library_photo_commands"),
 }
-_ORDER = ("create", "list", "show", "run", "runs", "cancel", "changes", "photos", "search", "undo", "delete")
+_ORDER = ("create", "list", "show", "run", "runs", "cancel", "changes", "photos", "search", "correct", "undo", "delete")
 
 
 class _Group(click.Group):
