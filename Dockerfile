@@ -13,6 +13,7 @@ WORKDIR /app
 COPY core core
 COPY db db
 COPY jobs jobs
+COPY libraries libraries
 COPY cli cli
 USER tagline
 ENTRYPOINT ["python", "-m", "cli.main"]
@@ -25,6 +26,7 @@ EXPOSE 8000
 CMD ["api", "--host", "0.0.0.0"]
 
 FROM base AS scheduler
+COPY models models
 COPY scheduler scheduler
 CMD ["scheduler"]
 

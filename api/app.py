@@ -15,11 +15,25 @@ from api.http.cors import allow_origins
 from api.http.errors import register_errors
 from api.probes import health, scrape
 from api.services import KEY, make_services, services
-from api.v1 import catalogue, deliveries, events, jobs, results, uploads
+from api.v1 import (
+    catalogue,
+    deliveries,
+    events,
+    jobs,
+    libraries,
+    library_changes,
+    library_manifests,
+    library_photos,
+    library_runs,
+    library_search,
+    results,
+    uploads,
+)
 from core.ids import new_id
 from core.settings import Settings
 
-MODULES = (jobs, results, events, uploads, catalogue, deliveries, health, scrape, docs)
+LIBRARIES = (libraries, library_manifests, library_runs, library_changes, library_photos, library_search)
+MODULES = (jobs, results, events, uploads, *LIBRARIES, catalogue, deliveries, health, scrape, docs)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger(__name__)
 
@@ -70,7 +84,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else "unknown"
-    method = request.method if request.method in ("GET", "HEAD", "POST", "DELETE") else "other"
+    method = request.method if request.method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") else "other"
     metrics = services().metrics
     metrics.requests.labels(method, route, str(response.status_code)).inc()
     metrics.seconds.labels(method, route).observe(seconds)

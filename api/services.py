@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.storage.uploads import UploadStore, open_upload_store
 from db.engine import Database
 from db.workers import warm_models
+from libraries.search import LibrarySearch
 
 KEY = "tagline"
 MODELS_LISTED_S = 1.0  # for so long a model that was installed or removed may go unnoticed
@@ -31,6 +32,7 @@ class Services:
     uploads: UploadStore
     long_polls: LongPollLimit
     metrics: ApiMetrics
+    search: LibrarySearch
 
     def warm_models(self) -> tuple[str, ...]:
         """NAME@VERSION of the models that live workers have warm, their defaults first."""
@@ -40,14 +42,16 @@ class Services:
 
 def make_services(settings: Settings) -> Services:
     """Open the database and the broker's pools; nothing is connected yet."""
+    database, doorbell = Database(settings.sql_url, pool_size=settings.web_threads), Doorbell(settings)
     return Services(
         settings=settings,
-        database=Database(settings.sql_url, pool_size=settings.web_threads),
-        doorbell=Doorbell(settings),
+        database=database,
+        doorbell=doorbell,
         catalogue=Catalogue(settings.models_dir, max_age_s=MODELS_LISTED_S),
         uploads=open_upload_store(settings),
         long_polls=LongPollLimit(settings.max_waiting),
         metrics=ApiMetrics(settings.metrics_peers),
+        search=LibrarySearch(database, doorbell),
     )
 
 

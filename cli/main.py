@@ -17,6 +17,7 @@ COMMANDS = {
     "status": ("cli.client.job_commands", "status"),
     "results": ("cli.client.results", "results"),
     "cancel": ("cli.client.job_commands", "cancel"),
+    "library": ("cli.client.library_commands", "library"),
     "demo": ("cli.demo.run", "demo"),
     "keys": ("cli.keys", "keys"),
     "migrate": ("cli.serve", "migrate"),

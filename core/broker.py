@@ -86,6 +86,14 @@ class Doorbell:
             return False
         return True
 
+    def wake(self) -> bool:
+        """Make the threads that take no Celery messages look at the rows now; False if the broker does not answer."""
+        try:
+            self._redis.publish(RING_CHANNEL, "")
+        except (RedisError, OSError):
+            return False
+        return True
+
     def length(self, queue: str) -> int:
         """The number of messages that wait on a queue.
 

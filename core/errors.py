@@ -82,3 +82,7 @@ class LeaseLost(TaglineError):
 
     def __init__(self, chunk_id: int) -> None:
         super().__init__("lease_lost", f"chunk {chunk_id} is no longer ours; its result is dropped")
+
+
+class Unready(TaglineError):
+    """The request is right, and cannot be answered now; the same one may be later."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-InputKind = Literal["url", "s3", "upload", "text"]
+InputKind = Literal["url", "s3", "upload", "file", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class InputItem:
         seq: its place in the submission, from 0.
         id: the caller's own id, or its seq as text.
         kind: how `ref` is to be read.
-        ref: URL, s3:// URI, upload id, or the text itself.
+        ref: URL, s3:// URI, upload id, path of a file on the worker, or the text itself.
     """
 
     seq: int
@@ -80,6 +80,14 @@ def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
 
 
 @dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server says of the bytes it sent, for asking whether they are still the same (RFC 9110, section 8.8)."""
+
+    etag: str | None = None
+    modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """What became of one item.
 
@@ -89,6 +97,10 @@ class ItemResult:
         error: why it failed; None unless it did.
         cancelled: it was given up before it ran.
         embeddings: by task, float16 [size], of models that give one; they are no part of what a caller sees.
+        reused: its bytes are known; no model has seen this input.
+        kept: the outputs lie in the ledger already.
+        unmodified: its source says that the bytes are the ones known; then there are no outputs.
+        validators: what its server said of the bytes.
     """
 
     item: InputItem
@@ -97,6 +109,10 @@ class ItemResult:
     error: ItemError | None = None
     cancelled: bool = False
     embeddings: Mapping[str, NDArray[np.float16]] = field(default_factory=dict, compare=False)
+    reused: bool = False
+    kept: bool = False
+    unmodified: bool = False
+    validators: Validators | None = None
 
     @property
     def state(self) -> ItemState:

@@ -58,6 +58,14 @@ class Settings(_FromEnvironment):
         (), description="Buckets whose owner lets the reader pay, and whose charges you accept, comma separated."
     )
 
+    folders: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Folders on the workers that file inputs may come from, absolute paths, comma separated."
+    )
+
+    sidecar_names: Literal["IMG_1.jpg.xmp", "IMG_1.xmp"] = Field(
+        "IMG_1.jpg.xmp", description="What the sidecar of IMG_1.jpg is called."
+    )
+
     # Who may do what
     api_key: str = Field("", description="First API key; empty: one is made and printed once.")
     webhook_secret: str = Field("", description="whsec_... that signs webhooks; empty: one is made per tenant.")
@@ -117,6 +125,15 @@ class Settings(_FromEnvironment):
     job_ttl_hours: float = Field(168.0, gt=0, description="A job not finished by then expires.")
     retention_days: float = Field(90.0, gt=0, description="Finished jobs and their results are kept this long.")
 
+    # Photo libraries
+    libraries_max: int = Field(100, ge=0, description="Libraries that one tenant may have.")
+    library_max_photos: int = Field(2_000_000, ge=1, description="Most photos in one library.")
+    library_forget_days: float = Field(
+        30.0, ge=0, description="A photo that its source no longer lists is forgotten after so many days."
+    )
+    library_runs_days: float = Field(90.0, gt=0, description="Runs and what they changed are kept this long.")
+    ledger_days: float = Field(90.0, gt=0, description="Outputs that no photo of a library shows are kept this long.")
+
     # Uploads
     upload_retention_days: float = Field(
         90.0, gt=0, description="An upload that was not sent again and that no job needed for this long is removed."
@@ -144,7 +161,9 @@ class Settings(_FromEnvironment):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line each.")
 
-    @field_validator("allow_hosts", "cors_origins", "metrics_peers", "s3_buckets", "s3_requester_pays", mode="before")
+    @field_validator(
+        *("allow_hosts", "cors_origins", "folders", "metrics_peers", "s3_buckets", "s3_requester_pays"), mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -159,6 +178,7 @@ class Settings(_FromEnvironment):
     _redis_url = field_validator("redis_url")(checks.redis_url)
     _uploads_url = field_validator("uploads_url")(checks.unless_empty(checks.uploads_url))
     _buckets = field_validator("s3_buckets", "s3_requester_pays")(checks.buckets)
+    _folders = field_validator("folders")(checks.folders)
     _places = field_validator("allow_hosts", "metrics_peers")(checks.places)
     _origins = field_validator("cors_origins")(checks.origins)
     _proxy = field_validator("fetch_proxy")(checks.unless_empty(checks.proxy))

@@ -6,6 +6,7 @@ that may hold a password.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -35,7 +36,7 @@ _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?(?:\[[0-9A-Fa-f:]+\]|[^\s/@:]+):[0-
 # By the end of a setting's name: a day, ten years and a hundred; what fits the database; of other things, as many.
 _CEILINGS = (
     *(("_s", 86_400), ("_hours", 87_600), ("_days", 36_500)),
-    *(("_bytes", 2**31), ("_pixels", 2**31), ("_inputs", 2**31)),
+    *(("_bytes", 2**31), ("_pixels", 2**31), ("_inputs", 2**31), ("_photos", 2**31)),
 )
 _MOST = 100_000
 _WORKER = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -107,6 +108,17 @@ def buckets(values: tuple[str, ...]) -> tuple[str, ...]:
         if not is_bucket_name(value):
             raise ValueError(f"{shorten(value)} is no bucket's name; write names alone, like photos,archive")
     return values
+
+
+def folders(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Absolute paths of folders; whether they exist is seen when they are read: a disk may be mounted later."""
+    found = tuple(os.path.normpath(value) for value in values)
+    for value, path in zip(values, found, strict=True):
+        if not value.startswith("/") or ".." in value.split("/") or not value.isprintable():
+            raise ValueError(f"{shorten(value)} is no absolute path; write folders like /srv/photos,/mnt/nas/pictures")
+        if path in ("/", "//"):
+            raise ValueError("/ would open the whole machine; write the folders that photos lie in, like /srv/photos")
+    return tuple("/" + path.lstrip("/") for path in found)
 
 
 def places(values: tuple[str, ...]) -> tuple[str, ...]:

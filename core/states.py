@@ -43,3 +43,43 @@ class Priority(IntEnum):
 
     INTERACTIVE = 0
     BULK = 1
+
+
+class RunState(StrEnum):
+    """Of a library's run."""
+
+    QUEUED = "queued"
+    LISTING = "listing"
+    RUNNING = "running"
+    PAUSED = "paused"  # its window is over; it goes on when the next one opens
+    COMPLETED = "completed"  # whatever became of single photos
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SOURCE_FAILED = "source_failed"
+    SOURCE_SHRUNK = "source_shrunk"
+
+    @property
+    def finished(self) -> bool:
+        return self not in (RunState.QUEUED, RunState.LISTING, RunState.RUNNING, RunState.PAUSED)
+
+
+class RunStage(StrEnum):
+    """What is to be done next about a library's run; never shown."""
+
+    PIN = "pin"  # the models; by a scheduler
+    LIST = "list"  # the source; by a worker
+    COMPARE = "compare"  # with what is known; by a scheduler
+    GONE = "gone"  # find what is no longer there; by a scheduler
+    ORDER = "order"  # jobs, until everything due is done; by a scheduler
+    RELABEL = "relabel"  # from embeddings; by a worker
+    SIDECARS = "sidecars"  # write them; by a worker
+    CLOSE = "close"  # count, receipt, webhook; or clear away what a run that has ended left behind; by a scheduler
+    DONE = "done"
+
+
+class PhotoState(StrEnum):
+    """Of a photo of a library."""
+
+    PRESENT = "present"
+    FAILED = "failed"  # there, and could not be run
+    MISSING = "missing"  # its source no longer lists it

@@ -37,6 +37,8 @@ class Claim:
     options: dict[str, dict[str, Any]]
     models: dict[str, str]
     items: list[InputItem]
+    reuse: bool = False  # outputs of the ledger will do, and new ones go there
+    library_run: int | None = None  # the number of the run that it is part of
 
 
 def claim_chunk(
@@ -108,7 +110,8 @@ def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: s
 
 
 def _claimed(session: Session, chunk: Chunk) -> Claim:
-    job = session.execute(select(Job.tasks, Job.options, Job.models, Job.state).where(Job.id == chunk.job_id)).one()
+    wanted = (Job.tasks, Job.options, Job.models, Job.state, Job.reuse, Job.library_run)
+    job = session.execute(select(*wanted).where(Job.id == chunk.job_id)).one()
     if job.state == JobState.QUEUED:
         session.execute(
             update(Job)
@@ -127,6 +130,8 @@ def _claimed(session: Session, chunk: Chunk) -> Claim:
         options=job.options,
         models=job.models,
         items=unpack_items(chunk.inputs),
+        reuse=job.reuse,
+        library_run=job.library_run,
     )
 
 

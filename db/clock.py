@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, select
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -28,3 +29,8 @@ def _generic(element: now_ms, compiler: Any, **kw: Any) -> str:
 def _sqlite(element: now_ms, compiler: Any, **kw: Any) -> str:
     # unixepoch('subsec') needs SQLite 3.42; Debian 12 has 3.40.
     return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
+
+
+def current_ms(session: Session) -> int:
+    """The time now by the database's clock, milliseconds since 1970-01-01 UTC."""
+    return session.execute(select(now_ms())).scalar_one()

@@ -113,15 +113,18 @@ def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], no
     return total
 
 
+def _visible(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
+    """The jobs that a tenant has: neither deleted, nor part of a library's run."""
+    return (Job.tenant_id == tenant_id, Job.deleted_at.is_(None), Job.library_run.is_(None))
+
+
 def find_job(session: Session, tenant_id: str, job_id: str) -> Job:
     """A tenant's job.
 
     Raises:
         NotFound: `job_not_found`, also for somebody else's job.
     """
-    job = session.execute(
-        select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
-    ).scalar_one_or_none()
+    job = session.execute(select(Job).where(*_visible(tenant_id), Job.id == job_id)).scalar_one_or_none()
     if job is None:
         raise NotFound("job_not_found", f"There is no job {job_id}.")
     return job
@@ -129,7 +132,7 @@ def find_job(session: Session, tenant_id: str, job_id: str) -> Job:
 
 def job_version(session: Session, tenant_id: str, job_id: str) -> int:
     """The job's version, read cheaply by those who wait for it to change."""
-    where = (Job.id == job_id, Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    where = (*_visible(tenant_id), Job.id == job_id)
     version = session.execute(select(Job.version).where(*where)).scalar_one_or_none()
     if version is None:
         raise NotFound("job_not_found", f"There is no job {job_id}.")
@@ -140,7 +143,7 @@ def list_jobs(
     session: Session, tenant_id: str, *, limit: int, before: str | None = None, state: str | None = None
 ) -> list[Job]:
     """A tenant's jobs, newest first, at most `limit`, older than the job id `before`."""
-    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    query = select(Job).where(*_visible(tenant_id))
     if before is not None:
         query = query.where(Job.id < before)
     if state is not None:
@@ -171,11 +174,11 @@ def stop_job(session: Session, job: Job, state: JobState) -> None:
     The job must be locked with its chunks. The cancelled items become rows afterwards, a slice at a time; see
     `db.upkeep.write_cancelled`.
     """
-    job.cancelled += _stop_chunks(session, job.id, UNFINISHED, ChunkState.CANCELLED)
+    job.cancelled += stop_chunks(session, job.id, UNFINISHED, ChunkState.CANCELLED)
     close_job(session, job, state)
 
 
-def _stop_chunks(session: Session, job_id: str, which: Collection[ChunkState], state: ChunkState) -> int:
+def stop_chunks(session: Session, job_id: str, which: Collection[ChunkState], state: ChunkState) -> int:
     """Take a job's chunks from whoever has them; returns the number of items."""
     sizes = session.scalars(
         update(Chunk)
@@ -252,7 +255,7 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
     """
     job = _locked(session, tenant_id, job_id, UNWRITTEN)
     now = session.execute(select(now_ms())).scalar_one()
-    _stop_chunks(session, job.id, UNWRITTEN, ChunkState.DONE)
+    stop_chunks(session, job.id, UNWRITTEN, ChunkState.DONE)
     if not JobState(job.state).finished:
         job.cancelled = job.total - job.succeeded - job.failed
         job.state, job.finished_at = JobState.CANCELLED, now

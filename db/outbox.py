@@ -165,10 +165,19 @@ def list_deliveries(session: Session, tenant_id: str, job_id: str) -> list[dict[
 
 
 def page_deliveries(
-    session: Session, tenant_id: str, *, limit: int, before: str | None = None, state: str | None = None
+    session: Session,
+    tenant_id: str,
+    *,
+    limit: int,
+    before: str | None = None,
+    state: str | None = None,
+    about: str | None = None,
 ) -> list[dict[str, Any]]:
-    """As `list_deliveries`, a tenant's over all jobs: newest first, at most `limit`, older than the id `before`."""
+    """As `list_deliveries`, a tenant's over everything: newest first, at most `limit`, older than the id `before`;
+    with `about`, those whose subject begins so."""
     query = select(Delivery).where(Delivery.tenant_id == tenant_id)
+    if about is not None:
+        query = query.where(Delivery.subject.startswith(about, autoescape=True))
     if before is not None:
         query = query.where(Delivery.id < before)
     if state is not None:

@@ -16,9 +16,10 @@ from core.states import ChunkState
 from db.claims import Claim, chunk_values
 from db.clock import now_ms
 from db.jobs import finish_if_done
+from db.ledger import find_recipes
+from db.library_store import store_photos, write_outputs
+from db.messages import storable
 from db.tables import Chunk, Job, Result
-
-MESSAGE_CHARS = 1000
 
 
 def store_results(session: Session, claim: Claim, results: Sequence[ItemResult]) -> None:
@@ -75,8 +76,16 @@ def _fenced(session: Session, claim: Claim, **values: Any) -> None:
 
 
 def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
-    """Insert the rows and count them on the job."""
-    insert_rows(session, job_id, results)
+    """Write the results and count them on the job: as rows of their own, or as what a library knows of its photos."""
+    wanted = (Job.library_run, Job.reuse, Job.tenant_id, Job.tasks, Job.options, Job.models)
+    job = session.execute(select(*wanted).where(Job.id == job_id)).one()
+    if job.library_run is not None:
+        store_photos(session, job.library_run, results)
+    else:
+        insert_rows(session, job_id, results)
+        if job.reuse:
+            recipes = find_recipes(session, job.tenant_id, job.tasks, job.models, job.options)
+            write_outputs(session, job.tenant_id, recipes, job.models, results)
     failed = sum(result.error is not None for result in results)
     session.execute(
         update(Job)
@@ -106,13 +115,7 @@ def _row(job_id: str, result: ItemResult, now: int) -> dict[str, Any]:
         "outputs": result.outputs,
         "media": result.media,
         "error_code": error.code if error else None,
-        "error_message": _storable(error.message) if error else None,
+        "error_message": storable(error.message) if error else None,
         "error_permanent": error.permanent if error else None,
         "finished_at": now,
     }
-
-
-def _storable(message: str) -> str:
-    """A message that may quote a library or a stranger's bytes, fit for PostgreSQL: no NUL, no surrogates, not long."""
-    clean = message[:MESSAGE_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return clean.encode("utf-8", "replace").decode("utf-8")

@@ -109,8 +109,11 @@ class Job(Base):
     finished_at: Mapped[int | None]
     expires_at: Mapped[int]
     deleted_at: Mapped[int | None]
+    reuse: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())  # outputs of the ledger will do
+    library_run: Mapped[int | None]  # part of a library's run, and no job that anybody submitted
     __table_args__ = (
-        _partial("ix_jobs_list", "tenant_id", "id", where="deleted_at IS NULL"),
+        _partial("ix_jobs_list", "tenant_id", "id", where="deleted_at IS NULL AND library_run IS NULL"),
+        _partial("ix_jobs_library_run", "library_run", where="library_run IS NOT NULL"),
         _partial("ix_jobs_open", "expires_at", where="state IN ('queued', 'running')"),
         _partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),
         _partial("ix_jobs_deleted", "deleted_at", where="deleted_at IS NOT NULL"),

@@ -12,7 +12,7 @@ from jobs.storable import escape
 MAX_NAME, MAX_METADATA_BYTES, MAX_WEBHOOK_URL = 200, 16_384, 2048
 NO_NUL = r"^[^\u0000]*$"
 PriorityName = Literal["interactive", "bulk"]
-Fields = TypeVar("Fields", bound="JobFields")
+Fields = TypeVar("Fields", bound="Request")
 MESSAGES = {
     "extra_forbidden": "There is no field of this name here; see /openapi.json for those there are.",
     "model_type": "This must be an object.",
@@ -25,19 +25,21 @@ MESSAGES = {
 CODES = {"extra_forbidden": "field_unknown", "missing": "field_missing"}
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
+    """Base of what a request gives: unknown names are an error, and nothing is guessed from other types."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def _absent(value: object) -> object:
+def absent(value: object) -> object:
     """null is the same as leaving a field out: serializers of many languages write it for that."""
     return {} if value is None else value
 
 
-Object = Annotated[dict[str, Any], BeforeValidator(_absent)]
+Object = Annotated[dict[str, Any], BeforeValidator(absent)]
 
 
-class WebhookRequest(_Request):
+class WebhookRequest(Request):
     """Where to send a signed message when the job has finished."""
 
     url: str = Field(min_length=1, max_length=MAX_WEBHOOK_URL, description="http or https.")
@@ -46,17 +48,20 @@ class WebhookRequest(_Request):
     )
 
 
-class JobFields(_Request):
+class JobFields(Request):
     """A job without its inputs, which arrive in one of several ways."""
 
     tasks: list[str] = Field(min_length=1, max_length=20, description="What to do with every input.")
     options: Object = Field(default_factory=dict, description="Per task; see GET /v1/tasks.")
-    models: Annotated[dict[str, str], BeforeValidator(_absent)] = Field(
+    models: Annotated[dict[str, str], BeforeValidator(absent)] = Field(
         default_factory=dict, description="Per task: NAME or NAME@VERSION."
     )
     webhook: WebhookRequest | None = None
     priority: PriorityName | None = Field(None, description="Default: interactive up to 16 inputs, bulk above.")
     name: str | None = Field(None, max_length=MAX_NAME, json_schema_extra={"pattern": NO_NUL})
+    reuse: bool = Field(
+        False, description="Photos whose bytes the ledger knows are not run again, and new outputs go there."
+    )
     metadata: Object = Field(default_factory=dict, description="Yours, given back; up to 16 KB of JSON.")
 
 

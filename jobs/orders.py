@@ -14,6 +14,8 @@ from db.engine import Database, Session
 from db.tables import Job
 from jobs.plan import JobPlan
 
+FOR_EVER_HOURS = 1_000_000.0
+
 
 @dataclass(slots=True)
 class Orders:
@@ -28,8 +30,9 @@ class Orders:
     rings: list[tuple[str, int]] = field(default_factory=list)  # queue, chunks
 
     def create(self, plan: JobPlan, chunks: Iterable[PackedChunk], inputs: int) -> Job:
-        """Write a job; `chunks` hold its `inputs` inputs, in order."""
-        job = jobs.create_job(self.session, plan.row(inputs), chunks, ttl_hours=self.settings.job_ttl_hours)
+        """Write a job; `chunks` hold its `inputs` inputs, in order. No time limit ends one that is part of a run."""
+        hours = self.settings.job_ttl_hours if plan.library_run is None else FOR_EVER_HOURS
+        job = jobs.create_job(self.session, plan.row(inputs), chunks, ttl_hours=hours)
         self._ring_for(job.queue, inputs)
         return job
 

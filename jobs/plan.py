@@ -24,6 +24,8 @@ class JobPlan:
         models: by task, NAME@VERSION.
         priority: None: by the number of inputs.
         base_url: where its client reaches the API, for the links in webhooks.
+        reuse: outputs that the ledger has will do, and new ones go there.
+        library_run: the number of the library's run that it is part of; then nobody sees it among the jobs.
     """
 
     tenant_id: str
@@ -36,6 +38,8 @@ class JobPlan:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     base_url: str = ""
+    reuse: bool = False
+    library_run: int | None = None
     id: str = field(default_factory=new_id)
 
     @property
@@ -69,4 +73,6 @@ class JobPlan:
             webhook_url=self.webhook_url,
             webhook_secret=self.webhook_secret,
             base_url=self.base_url,
+            reuse=self.reuse,
+            library_run=self.library_run,
         )

@@ -48,6 +48,7 @@ def plan_job(
         models=pin_models(fields.tasks, fields.models, catalogue, warm),
         priority=Priority[fields.priority.upper()] if fields.priority else None,
         name=fields.name,
+        reuse=fields.reuse,
         metadata=fields.metadata,
         webhook_url=fields.webhook.url if fields.webhook else None,
         webhook_secret=fields.webhook.secret if fields.webhook else None,

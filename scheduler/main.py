@@ -23,6 +23,7 @@ from core.startup import starting_settings
 from core.storage.uploads import open_upload_store
 from db.engine import Database
 from scheduler.chores import Chores
+from scheduler.library_chores import LibraryChores
 from scheduler.metrics import SchedulerMetrics
 from scheduler.upload_chores import UploadChores
 from scheduler.webhooks import WebhookSender
@@ -71,9 +72,17 @@ def run(settings: Settings, stop: threading.Event) -> None:
     ]
     files = UploadChores(database, open_upload_store(settings), settings)
     uploads = [Chore("expire uploads", 60.0, files.expire), Chore("upload bytes", 10.0, files.remove_bytes)]
+    photos = LibraryChores(database, doorbell, settings)
+    libraries = [
+        Chore("due libraries", 1.0, photos.start_due),
+        Chore("library runs", 0.25, photos.advance),
+        Chore("ended runs", 2.0, photos.clear_runs),
+        Chore("clear libraries", 10.0, photos.clear),
+        Chore("clear ledger", 60.0, photos.clear_ledger),
+    ]
     log.info("scheduler is running")
     # On threads of their own: clearing away a big job must not delay webhooks, nor a slow bucket anything else.
-    others = [threading.Thread(target=_repeat, args=(some, stop)) for some in (webhooks, uploads)]
+    others = [threading.Thread(target=_repeat, args=(some, stop)) for some in (webhooks, uploads, libraries)]
     for thread in others:
         thread.start()
     _repeat(chores, stop, Heartbeat(settings.heartbeat_file))

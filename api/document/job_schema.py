@@ -28,6 +28,12 @@ def job_schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     return {"JobRequest": _any_of(schemas), "JobFields": {"type": "object", "properties": fields}}
 
 
+def medium_fields(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
+    """The schema of each field of a job on one medium."""
+    fields: dict[str, Any] = _for_medium(medium, catalogue)["properties"]
+    return fields
+
+
 def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
     different = [schema for at, schema in enumerate(schemas) if schema not in schemas[:at]]
     return different[0] if len(different) == 1 else {"anyOf": different}
@@ -53,6 +59,7 @@ def _for_medium(medium: Medium, catalogue: Catalogue) -> dict[str, Any]:
             "webhook": {"anyOf": [_webhook(), {"type": "null"}]},
             "priority": {"enum": ["interactive", "bulk", None], "description": "Default: by the number of inputs."},
             "name": {"type": ["string", "null"], "maxLength": MAX_NAME, "pattern": NO_NUL},
+            "reuse": {"type": "boolean", "description": "Photos whose bytes are known are not run again."},
             "metadata": {"type": "object", "description": "Yours, given back; up to 16 KB of JSON, without NUL."},
         },
     }  # fmt: skip
@@ -83,6 +90,8 @@ def _input_object(kind: str) -> dict[str, Any]:
     ref = {"type": "string", "minLength": _shortest(kind), "maxLength": LIMITS[kind], "pattern": NO_NUL}
     if kind == "upload":
         ref["description"] = "The id that POST /v1/uploads gave."
+    if kind == "file":
+        ref["description"] = "Absolute path of a file on the workers, below a folder that the operator names."
     own = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NO_NUL, "description": "Your own id."}
     return {**_closed({"id": own, kind: ref}), "required": [kind]}
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.document.job_schema import job_schemas
+from api.document.library_bodies import library_schemas
 from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
 from api.document.schemas import UUID, ProblemView
 from api.http.auth import is_open
@@ -46,7 +47,7 @@ def build_document(app: Flask, catalogue: Catalogue, server: str) -> dict[str, A
         "paths": _paths(routes),
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
-            "schemas": {**_schemas(routes), **job_schemas(catalogue)},
+            "schemas": {**_schemas(routes), **job_schemas(catalogue), **library_schemas(catalogue)},
         },
     }
 
@@ -85,7 +86,7 @@ def _operation(rule: str, endpoint: str, operation: Operation, open_to_all: bool
         found["parameters"] = parameters
     if operation.body:
         content = {media: {"schema": schema} for media, schema in operation.body.items()}
-        found["requestBody"] = {"required": True, "content": content}
+        found["requestBody"] = {"required": not operation.body_optional, "content": content}
     if open_to_all:
         found["security"] = []
     return found
@@ -99,6 +100,8 @@ def _path_parameters(rule: str) -> Iterator[dict[str, Any]]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     found: dict[str, Any] = {"name": parameter.name, "in": parameter.place, "description": parameter.description}
+    if parameter.required:
+        found["required"] = True
     if parameter.json:
         return {**found, "content": {"application/json": {"schema": parameter.schema}}}
     if parameter.place == "query":

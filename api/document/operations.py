@@ -27,6 +27,7 @@ class Parameter:
     description: str
     place: str = "query"
     json: bool = False  # its value is a JSON document
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Operation:
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, Schema] | None = None
+    body_optional: bool = False
     problems: tuple[str, ...] = ()
 
 

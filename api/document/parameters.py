@@ -35,6 +35,7 @@ SUBMIT_QUERY: Final = (
     Parameter("tasks", _field("tasks"), "Comma separated; needed with the streamed bodies."),
     Parameter("priority", {"type": "string", "enum": ["interactive", "bulk"]}, "As in JSON."),
     Parameter("name", {"type": "string", "maxLength": MAX_NAME, "pattern": NO_NUL}, "As in JSON."),
+    Parameter("reuse", {"type": "string", "enum": ["true", "false"]}, "As in JSON."),
     Parameter("webhook_url", _field("webhook/anyOf/0/properties/url"), "As webhook.url in JSON."),
     Parameter("webhook_secret", {"type": "string", "pattern": SECRET}, "With webhook_url."),
     Parameter("options", _field("options"), "As in JSON.", json=True),

@@ -50,6 +50,7 @@ class JobView(_Answer):
     models: dict[str, str] = Field(description="Per task, the model that was pinned: NAME@VERSION.")
     priority: PriorityName
     name: str | None
+    reuse: bool = Field(description="Photos whose bytes are known are not run again.")
     metadata: dict[str, Any]
     webhook: WebhookView | None
     counts: Counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from werkzeug.datastructures import MultiDict
 
 from core.errors import RequestError
+from jobs.storable import UNSTORABLE
 
 
 def check_names(args: MultiDict[str, str], known: set[str]) -> None:
@@ -45,4 +46,17 @@ def choice_parameter(args: MultiDict[str, str], name: str, choices: tuple[str, .
     text = args.get(name)
     if text is not None and text not in choices:
         raise RequestError("parameter_invalid", f"One of {', '.join(choices)}.", where=name)
+    return text
+
+
+def text_parameter(args: MultiDict[str, str], name: str, most: int) -> str | None:
+    """A text of 1 to `most` characters that is not blank, or None if it is not given.
+
+    Raises:
+        RequestError: `parameter_invalid`.
+    """
+    text = args.get(name)
+    if text is not None and (not text.strip() or len(text) > most or UNSTORABLE.search(text)):
+        message = f"A text of up to {most} characters, not only spaces, without NUL."
+        raise RequestError("parameter_invalid", message, where=name)
     return text

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from core.errors import RequestError
+from core.errors import ItemError, RequestError
+from core.folders.roots import FolderRoots
 from core.inputs import InputItem, InputKind
 from core.outbound.url_policy import AROUND
 from core.tasks import Medium
 from jobs.storable import check_text, escape
 
-MAX_ID, MAX_URL, MAX_TEXT, MAX_UPLOAD = 200, 8192, 100_000, 100
-KINDS: Final[dict[Medium, tuple[InputKind, ...]]] = {"image": ("url", "s3", "upload"), "text": ("text",)}
-LIMITS: Final[dict[str, int]] = {"url": MAX_URL, "s3": MAX_URL, "upload": MAX_UPLOAD, "text": MAX_TEXT}
+MAX_ID, MAX_URL, MAX_TEXT, MAX_UPLOAD, MAX_FILE = 200, 8192, 100_000, 100, 4096
+CheckPath = Callable[[str], object]
+no_files: Final = FolderRoots(()).locate
+KINDS: Final[dict[Medium, tuple[InputKind, ...]]] = {
+    "image": ("url", "s3", "upload", "file"),
+    "text": ("text",),
+}
+LIMITS: Final[dict[str, int]] = {
+    "url": MAX_URL,
+    "s3": MAX_URL,
+    "upload": MAX_UPLOAD,
+    "file": MAX_FILE,
+    "text": MAX_TEXT,
+}
 KIND_NAMES: Final = ", ".join(LIMITS)
 
 
-def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputItem:
+def parse_input(value: object, seq: int, medium: Medium, where: str, check_path: CheckPath = no_files) -> InputItem:
     """An input.
 
     Whether a URL can be fetched is found out later, and concerns that item alone.
@@ -26,9 +38,11 @@ def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputIte
         value: a string (URL or s3:// URI for image tasks, the text for text tasks), or an object with an optional
             "id" and exactly one of the kinds (`LIMITS`).
         where: a JSON pointer or "line N", for errors.
+        check_path: raises ItemError for the path of a file that may not be read, as far as this machine can tell; the
+            worker, which reads it, has the last word.
 
     Raises:
-        RequestError: `input_invalid`, `input_kind_mismatch` or `s3_prefix_not_supported`.
+        RequestError: `input_invalid`, `input_kind_mismatch`, `folder_not_allowed` or `s3_prefix_not_supported`.
     """
     if isinstance(value, str):
         kind: InputKind = "text" if medium == "text" else "url"
@@ -36,10 +50,10 @@ def parse_input(value: object, seq: int, medium: Medium, where: str) -> InputIte
     if not isinstance(value, Mapping):
         raise RequestError("input_invalid", "An input is a string or an object.", where=where)
     given = {name: field for name, field in value.items() if field is not None}  # null is as good as absent
-    return _parse_object(given, seq, medium, where)
+    return _parse_object(given, seq, medium, where, check_path)
 
 
-def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str) -> InputItem:
+def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str, check_path: CheckPath) -> InputItem:
     if "s3_prefix" in value:
         message = "s3_prefix is not supported yet; list the objects one by one as s3."
         raise RequestError("s3_prefix_not_supported", message, where=_inside(where, "s3_prefix"))
@@ -56,6 +70,8 @@ def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str
         message = f"These are {medium} tasks: they take {takes}, not {kind}."
         raise RequestError("input_kind_mismatch", message, where=_inside(where, kind))
     ref = _checked(value[kind], LIMITS[kind], _inside(where, kind), kind)
+    if kind == "file":
+        _check_place(ref, check_path, _inside(where, kind))
     item_id = _checked(value["id"], MAX_ID, _inside(where, "id"), "id") if "id" in value else str(seq)
     return InputItem(seq, item_id, *_located(kind, ref))
 
@@ -64,6 +80,13 @@ def _located(kind: InputKind, ref: str) -> tuple[InputKind, str]:
     """Kind and reference; an S3 URI that stands where a URL may is an object in S3, without the spaces around it."""
     trimmed = ref.strip(AROUND)
     return ("s3", trimmed) if kind == "url" and trimmed[:5].lower() == "s3://" else (kind, ref)
+
+
+def _check_place(path: str, check_path: CheckPath, where: str) -> None:
+    try:
+        check_path(path)
+    except ItemError as error:
+        raise RequestError(error.code, error.message, where=where) from None
 
 
 def _checked(value: object, limit: int, where: str, what: str) -> str:

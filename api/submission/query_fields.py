@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.submission.strict_json import loads
 from core.errors import RequestError
+from core.strict_json import loads
 
 _JSON = ("options", "models", "metadata")
+_BOOLEANS = {"true": True, "false": False}
 
 
 def fields_of_query(query: list[tuple[str, str]]) -> dict[str, Any]:
@@ -18,6 +19,10 @@ def fields_of_query(query: list[tuple[str, str]]) -> dict[str, Any]:
     """
     given = dict(query)
     fields: dict[str, Any] = {name: given[name] for name in ("priority", "name") if name in given}
+    if "reuse" in given:
+        if given["reuse"] not in _BOOLEANS:
+            raise RequestError("parameter_invalid", "Write true or false.", where="reuse")
+        fields["reuse"] = _BOOLEANS[given["reuse"]]
     if "tasks" in given:
         fields["tasks"] = given["tasks"].split(",")
     for name in _JSON:

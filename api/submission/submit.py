@@ -19,9 +19,10 @@ from api.submission.key_lock import BEFORE_STORING_S, KeyLock
 from api.submission.lines import PARSERS
 from api.submission.query_fields import fields_of_query
 from api.submission.spool import Spool
-from api.submission.strict_json import loads_body
 from core.errors import Conflict, NotFound, RequestError
+from core.folders.roots import FolderRoots
 from core.inputs import InputItem, cut_chunks
+from core.strict_json import loads_body
 from db import idempotency
 from db.jobs import job_version
 from db.keys import Caller
@@ -126,7 +127,8 @@ def _read_json(services: Services, submission: Submission, spool: Spool) -> JobP
         given = {**fields_of_query(submission.query), **given}
     request = read_fields(JobRequest, given)
     plan = _plan(services, submission, request)
-    parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}") for seq, v in enumerate(request.inputs)]
+    check_path = FolderRoots.of(settings).in_a_row()
+    parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}", check_path) for seq, v in enumerate(request.inputs)]
     _check_uploads(services, submission.caller, parsed)
     spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_size))
     return plan
@@ -138,7 +140,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
     if "tasks" not in fields:
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
     plan = _plan(services, submission, read_fields(JobFields, fields))
-    items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium)
+    items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium, FolderRoots.of(settings).in_a_row())
     spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
     if not spool.items:
         raise RequestError("inputs_empty", "The body holds no input.")

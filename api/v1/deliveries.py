@@ -15,6 +15,7 @@ from api.services import services
 from api.v1.views import delivery_view, iso
 from core.states import DeliveryState
 from db.jobs import find_job
+from db.libraries import find_library
 from db.outbox import list_deliveries, page_deliveries, redeliver
 from db.webhook_secrets import previous_until_ms
 
@@ -40,7 +41,7 @@ def index(job_id: str) -> Response:
 @blueprint.get("/v1/deliveries")
 @describe(
     Operation(
-        "List webhooks of all jobs, newest first",
+        "List webhooks of all jobs and libraries, newest first",
         "webhooks",
         {200: Answer("A page.", DeliveryPage)},
         description="With `state=failed` those that were given up, with `state=pending` those to be tried again.",
@@ -49,12 +50,34 @@ def index(job_id: str) -> Response:
     )
 )
 def every() -> Response:
-    limit = int_parameter(request.args, "limit", 1, 100, 20)
+    return _page(100, 20)
+
+
+@blueprint.get("/v1/libraries/<id:library_id>/deliveries")
+@describe(
+    Operation(
+        "List a library's webhooks and every attempt, newest first",
+        "webhooks",
+        {200: Answer("A page.", DeliveryPage)},
+        description="`POST /v1/deliveries/ID/redeliver` sends one again.",
+        parameters=(parameters.limit(500, 50), parameters.cursor(DELIVERIES), parameters.state(tuple(DeliveryState))),
+        problems=("library_not_found", "parameter_invalid", "cursor_invalid"),
+    )
+)
+def of_library(library_id: str) -> Response:
+    with services().database.read() as session:
+        find_library(session, caller().tenant_id, library_id)
+    return _page(500, 50, about=f"libraries/{library_id}/")
+
+
+def _page(most: int, usual: int, about: str | None = None) -> Response:
+    limit = int_parameter(request.args, "limit", 1, most, usual)
     state = choice_parameter(request.args, "state", tuple(DeliveryState))
     cursor = request.args.get("cursor")
     before = read_delivery_id(cursor) if cursor is not None else None
     with services().database.read() as session:
-        found = page_deliveries(session, caller().tenant_id, limit=limit + 1, before=before, state=state)
+        tenant_id = caller().tenant_id
+        found = page_deliveries(session, tenant_id, limit=limit + 1, before=before, state=state, about=about)
     views = [delivery_view(delivery) for delivery in found[:limit]]
     more = before_delivery(views[-1]["id"]) if len(found) > limit else None
     return answer({"data": views, "next_cursor": more})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +17,7 @@ from api.http.queries import choice_parameter, int_parameter
 from api.services import base_url, services
 from api.submission.body import Body, refuse_coded_body
 from api.submission.lines import PARSERS
+from api.submission.once import idempotency_key
 from api.submission.submit import JSON, Submission, submit
 from api.v1.job_changes import job_when_ready
 from api.v1.views import etag, job_view
@@ -53,7 +53,7 @@ def create() -> Response:
             content_type=_content_type(),
             query=list(request.args.items()),
             body=Body(request.environ),
-            key=_idempotency_key(),
+            key=idempotency_key(),
             base_url=base_url(),
             view=lambda job: job_view(job, base_url()),
         ),
@@ -178,11 +178,3 @@ def _content_type() -> str:
         raise RequestError("unsupported_media_type", message, where="Content-Type")
     refuse_coded_body()
     return request.mimetype
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
-        message = "1 to 255 printable ASCII characters without spaces, for example a UUID."
-        raise RequestError("idempotency_key_invalid", message, where="Idempotency-Key")
-    return key

@@ -36,7 +36,7 @@ def csv_rows(rows: Iterator[Row], tasks: Sequence[str], *, bom: bool = False) ->
     writer = csv.writer(buffer)
     writer.writerow(columns(tasks))
     for row in rows:
-        writer.writerow([_safe(value) for value in _fields(row, tasks)])
+        writer.writerow([safe_cell(value) for value in _fields(row, tasks)])
         if buffer.tell() >= _BLOCK:
             yield buffer.getvalue().encode()
             buffer.seek(0)
@@ -74,6 +74,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _safe(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """A cell that no spreadsheet runs as a formula; see `csv_rows`."""
     runs = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
     return "'" + value if runs else value

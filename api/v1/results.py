@@ -66,7 +66,7 @@ def index(job_id: str) -> Response:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
     found = _every_row(services().database, caller().tenant_id, job_id, state)
     table = form == CSV
-    body = csv_rows(found, tasks, bom=bom) if table else _lines(found)
+    body = csv_rows(found, tasks, bom=bom) if table else ndjson_lines(found)
     response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
     if wants_gzip():
         response.headers["Content-Encoding"] = "gzip"
@@ -102,7 +102,7 @@ def _every_row(database: Database, tenant_id: str, job_id: str, state: str | Non
         find_job(session, tenant_id, job_id)
 
 
-def _lines(rows: Iterator[Row]) -> Iterator[bytes]:
+def ndjson_lines(rows: Iterator[Row]) -> Iterator[bytes]:
     """NDJSON in blocks of some lines: a block a line would spend its time in the server."""
     block: list[str] = []
     for row in rows:

@@ -31,6 +31,7 @@ def job_view(job: Job, base_url: str) -> dict[str, Any]:
         "models": job.models,
         "priority": Priority(job.priority).name.lower(),
         "name": job.name,
+        "reuse": job.reuse,
         "metadata": job.meta,
         "webhook": {"url": job.webhook_url} if job.webhook_url else None,
         "counts": {

@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from cli.client.files import SYSTEM_WHY, LeftOut, is_system, photos_below, why_unreadable
+from cli.client.files import SYSTEM_WHY, LeftOut, photos_below, why_unreadable
 from cli.terminal import Failure
+from core.images.file_names import is_system
 
 LISTS = {
     ".txt": "text/plain",
@@ -19,7 +20,7 @@ LISTS = {
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
 }
-_REMOTE = {"http://": "url", "https://": "url", "s3://": "s3"}
+_REMOTE = {"http://": "url", "https://": "url", "s3://": "s3", "file:///": "file"}
 _ID_MAX = 200
 _BLOCK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
@@ -114,7 +115,9 @@ def read_arguments(arguments: Sequence[str]) -> Iterator[GivenInput | LeftOut]:
     """
     for one in arguments:
         kind, path = _kind(one), Path(one)
-        if kind:
+        if kind == "file":  # of the server's, which a URL names
+            yield {kind: printable(unquote(one.strip().partition("://")[2]))}
+        elif kind:
             yield {kind: _sendable(one.strip(), kind)}
         elif len(arguments) > 1 and is_system(path.name):
             yield LeftOut(path, SYSTEM_WHY)  # named by a pattern (photos/*), not by a person

@@ -12,25 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# What core/images reads, by the names that such files have.
-PHOTOS = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-        *(".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-        *(".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"),
-        *(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-    )
-)
-# Made by systems, not by people: Synology, QNAP, Windows, macOS, Linux. Names are compared in lower case; those that
-# begin with a dot (.@__thumb, .thumbnails, .Trash-1000, ._photo.jpg, .DS_Store, .AppleDouble) are hidden anyway.
-SYSTEM = frozenset(
-    (
-        *("@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "@sharesnap", "@snapshot", "@__thumb"),
-        *("#recycle", "#snapshot", "#sharesnap", "$recycle.bin", "recycler", "recycled", "system volume information"),
-        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "lost+found", "__macosx"),
-        *("network trash folder", "temporary items", "thevolumesettingsfolder", "icon\r"),
-    )
-)
+from core.images.file_names import PHOTOS, is_hidden, is_system
+
 HIDDEN_WHY = "hidden"
 SYSTEM_WHY = "thumbnails, trash and notes of a system"
 KIND_WHY = "not photos that the service reads"
@@ -51,16 +34,6 @@ class LeftOut:
     path: Path
     why: str
     lost: bool = False
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is hidden."""
-    return name.startswith(".")
-
-
-def is_system(name: str) -> bool:
-    """Whether an operating system or a NAS makes files and folders of this name."""
-    return name.lower() in SYSTEM
 
 
 def photos_below(folder: Path) -> Iterator[Path | LeftOut]:

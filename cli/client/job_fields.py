@@ -19,6 +19,7 @@ _OPTIONS = (
     click.option("--top-k", type=click.IntRange(1, 1000), help="Labels for each photo."),
     click.option("--options", metavar="JSON", help='Options by task: \'{"tag": {"vocabulary": ["cat", "dog"]}}\'.'),
     click.option("--model", "models", metavar="TASK=NAME", multiple=True, help="Another model than the usual one."),
+    click.option("--reuse", is_flag=True, help="Do not run photos again whose bytes are known."),
     click.option("--priority", type=click.Choice(["interactive", "bulk"]), help="By default the size decides."),
 )
 
@@ -39,6 +40,7 @@ def job_fields(
     options: str | None,
     models: Sequence[str],
     priority: str | None,
+    reuse: bool = False,
 ) -> dict[str, Any]:
     """The fields of a submission (POST /v1/jobs) but for its inputs; those that were not given are left out.
 
@@ -50,6 +52,7 @@ def job_fields(
         "tasks": names,
         "name": name,
         "priority": priority,
+        "reuse": reuse,
         "options": _task_options(options, {task: top_k for task in names if task in _RANKED} if top_k else {}),
         "models": dict(_model(one) for one in models),
         "webhook": {"url": webhook} if webhook else None,
@@ -67,6 +70,8 @@ def as_query(fields: dict[str, Any]) -> dict[str, str]:
     query = {name: value for name, value in fields.items() if isinstance(value, str)}
     query["tasks"] = ",".join(fields["tasks"])
     query |= {name: json.dumps(fields[name]) for name in ("options", "models") if name in fields}
+    if "reuse" in fields:
+        query["reuse"] = "true"
     if "webhook" in fields:
         query["webhook_url"] = fields["webhook"]["url"]
     return query

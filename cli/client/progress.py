@@ -42,6 +42,23 @@ def counter(what: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
+@contextlib.contextmanager
+def run_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A bar for a run of a library, to be shown each state of it: how many of the photos that are due are done."""
+    with _bar() as bar:
+        task = bar.add_task("queued", total=None, pace="")
+
+        def show(run: dict[str, Any]) -> None:
+            counts = run["counts"]
+            done = counts["succeeded"] + counts["failed"]
+            due = sum(counts[kind] for kind in ("new", "changed", "stale", "retried"))
+            total = max(due, done) if run["state"] not in ("queued", "listing") else None
+            listed = f"{counts['listed']:,} listed" if counts["listed"] else ""
+            bar.update(task, completed=done, total=total, description=run["state"], pace=listed)
+
+        yield show
+
+
 def watch_job(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     """Show a job's progress until it has finished, and return it as it is then."""
     began = time.monotonic()

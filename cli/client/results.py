@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.client.confident import all_labels_option, confident
 from cli.client.connection import Client
 from cli.client.job_ids import checked_job, explaining_unknown_ids, job_path
 from cli.client.patience_option import open_client, patience_option
@@ -31,14 +32,16 @@ _ID_WIDTH = 30
 )
 @click.option("--state", type=click.Choice(["succeeded", "failed", "cancelled"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=_ROWS, show_default=True, help="Rows of a table.")
+@all_labels_option
 @patience_option
-def results(job_id: str, form: str, state: str | None, limit: int, patience: float | None) -> None:
+def results(job_id: str, form: str, state: str | None, limit: int, all_labels: bool, patience: float | None) -> None:
     """Print a job's results; json, ndjson and csv are streamed, all of them, in input order."""
     client = open_client(patience, interactive=True)
     path = job_path(job_id)
     with quiet_broken_pipe(), explaining_unknown_ids(job_id):
         if form == "table":
-            print_table(client, checked_job(client.call("GET", path)), Console(), state=state, limit=limit)
+            job = checked_job(client.call("GET", path))
+            print_table(client, job, Console(), state=state, limit=limit, every=all_labels)
             return
         records = Records(client, path, CSV if form == "csv" else NDJSON, state)
         if form == "json":
@@ -59,25 +62,31 @@ def _write_json(lines: Iterable[bytes]) -> None:
 
 
 def print_table(
-    client: Client, job: dict[str, Any], console: Console, *, state: str | None = None, limit: int = _ROWS
+    client: Client,
+    job: dict[str, Any],
+    console: Console,
+    *,
+    state: str | None = None,
+    limit: int = _ROWS,
+    every: bool = False,
 ) -> None:
     """The first results of a job, readable at 80 columns."""
     query = f"?limit={limit}" + (f"&state={state}" if state else "")
     page = client.call("GET", f"/v1/jobs/{job['id']}/results{query}")
-    console.print(result_table(page["data"]))
+    console.print(result_table(page["data"], every=every))
     if page["next_cursor"]:
         more = job["counts"]["total"] - len(page["data"])
         rest = f"{more:,} more" if not state else "there are more"
         note(f"{rest}; `tagline results {job['id']} --format csv`")
 
 
-def result_table(rows: Iterable[dict[str, Any]]) -> Table:
-    """Results, one row each: its id, and what was found or what went wrong."""
+def result_table(rows: Iterable[dict[str, Any]], *, every: bool = False) -> Table:
+    """Results, one row each: its id, and what was found or what went wrong; `every`: labels below 0.5, too."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("input", max_width=_ID_WIDTH, overflow="fold")
     table.add_column("result", overflow="fold")
     for row in rows:
-        table.add_row(Text(name_of(row)), outcome(row))
+        table.add_row(Text(name_of(row)), outcome(row, every=every))
     return table
 
 
@@ -92,22 +101,22 @@ def name_of(row: dict[str, Any]) -> str:
     return clean(ref.rstrip("/").rpartition("/")[2] or ref)
 
 
-def outcome(row: dict[str, Any]) -> Text:
+def outcome(row: dict[str, Any], *, every: bool = False) -> Text:
     """What is worth saying about an item."""
     if row["error"]:
         return Text(clean(f"{row['error']['code']}: {row['error']['message']}"), style="red")
     if row["outputs"] is None:
         return Text(row["state"], style="dim")
-    parts = [_output(value) for value in row["outputs"].values()]
+    parts = [_output(value, every) for value in row["outputs"].values()]
     return Text("\n").join(part for part in parts if part) if parts else Text("")
 
 
-def _output(value: dict[str, Any]) -> Text:
+def _output(value: dict[str, Any], every: bool) -> Text:
     if "labels" in value:
         text = Text()
         # Where a threshold decides, the label that is given need not be the one that scores best.
         given = sorted(value["labels"], key=lambda label: label["label"] != value.get("label", label["label"]))
-        for rank, label in enumerate(given):
+        for rank, label in enumerate(confident(given, every=every)):
             text.append(", " if rank else "")
             text.append(clean(str(label["label"])), style="" if rank else "bold")
             text.append(f" {label['score']:.2f}", style="dim")

@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from cli.client.arguments import LISTS, GivenInput, Photo, as_listing, printable, read_arguments
+from cli.client.confident import all_labels_option
 from cli.client.connection import JSON, Body, Client
 from cli.client.files import LeftOut
 from cli.client.inputs import as_lines, upload_all
@@ -42,6 +43,7 @@ _FAILED = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 @click.option("--list-format", type=click.Choice(list(_TYPES)), help="What a list is, if not what its name says.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key and inputs again give the same job, not another.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
+@all_labels_option
 @patience_option
 def submit(
     inputs: tuple[str, ...],
@@ -49,12 +51,14 @@ def submit(
     list_format: str | None,
     idempotency_key: str | None,
     as_json: bool,
+    all_labels: bool,
     patience: float | None,
     **fields: Any,
 ) -> None:
     """Submit images as one job.
 
-    URLs and s3:// objects are fetched by the service; image files, and every image in a folder, are uploaded.
+    URLs, s3:// objects and file:///PATH, a photo on the server, are fetched by the service; image files, and every
+    image in a folder, are uploaded.
     A list (.txt .csv .ndjson .jsonl, or - for standard input) is sent as it is, however long.
 
     Hidden files, thumbnails that systems keep, and files of other kinds in a folder are left out. Exit codes: 1 if a
@@ -76,7 +80,7 @@ def submit(
             job = submit_stream(client, wanted, lambda: as_lines(made), _NDJSON, idempotency_key)
         else:
             job = submit_json(client, {**wanted, "inputs": made}, idempotency_key)
-    finished = follow(client, job, as_json=as_json, wait=wait)
+    finished = follow(client, job, as_json=as_json, wait=wait, every=all_labels)
     if lost or (wait and finished["state"] in _FAILED):
         sys.exit(1)
 
@@ -159,8 +163,8 @@ def _gather(client: Client, inputs: tuple[str, ...]) -> tuple[list[dict[str, str
     return made, lost
 
 
-def follow(client: Client, job: dict[str, Any], *, as_json: bool, wait: bool) -> dict[str, Any]:
-    """Report the job, with `wait` once it has finished; returns it."""
+def follow(client: Client, job: dict[str, Any], *, as_json: bool, wait: bool, every: bool = False) -> dict[str, Any]:
+    """Report the job, with `wait` once it has finished; returns it. `every`: labels below 0.5 are shown, too."""
     accepted = f"{job['counts']['total']:,} accepted"
     if wait:
         note(f"job {job['id']}: {accepted}")  # before anything can go wrong
@@ -168,7 +172,7 @@ def follow(client: Client, job: dict[str, Any], *, as_json: bool, wait: bool) ->
     if as_json:
         say_json(job)
     elif wait:
-        print_table(client, job, Console())
+        print_table(client, job, Console(), every=every)
     else:
         say(job["id"])
         note(f"{accepted}; `tagline status {job['id']}` shows how far it is")

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli.client.confident import confident
 from cli.client.results import outcome
 from cli.terminal import clean
 
@@ -19,12 +20,12 @@ _INDENT = 2
 _LEFT = 11  # columns before labels: the indent, and what they are
 
 
-def print_photos(rows: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Each photo with everything that was found in it, at any width of the terminal."""
+def print_photos(rows: Iterable[Mapping[str, Any]], console: Console | None = None, *, every: bool = False) -> None:
+    """Each photo with what was found in it, at any width of the terminal; `every`: labels below 0.5, too."""
     console = console or Console()
     for row in rows:
         console.print()
-        console.print(_photo(row, console.width))
+        console.print(_photo(row, console.width, every))
     console.print()
 
 
@@ -51,7 +52,7 @@ def print_texts(rows: Iterable[Mapping[str, Any]], texts: Mapping[str, str], con
     (console or Console()).print(table)
 
 
-def _photo(row: Mapping[str, Any], width: int) -> Group:
+def _photo(row: Mapping[str, Any], width: int, every: bool) -> Group:
     [(way, _)] = row["input"].items()
     title = Text.assemble((clean(str(row["id"])), "bold"), ("  by ", "dim"), (way, "dim"))
     outputs = row["outputs"]
@@ -65,7 +66,7 @@ def _photo(row: Mapping[str, Any], width: int) -> Group:
         body.add_row("caption", _scored(f"“{clean(said['text'])}”", said["score"], "bold green"))
     for task, name in _IMAGE_ROWS:
         if task in outputs:
-            body.add_row(name, _ranked(outputs[task]["labels"], width - _LEFT))
+            body.add_row(name, _ranked(confident(outputs[task]["labels"], every=every), width - _LEFT))
     return Group(title, Padding(body, (0, 0, 0, _INDENT)))
 
 

@@ -17,11 +17,13 @@ from typing import Any
 
 import click
 
+from cli.client.confident import all_labels_option
 from cli.client.connection import Client
 from cli.client.inputs import upload
 from cli.client.progress import watch_job
 from cli.client.submit import submit_json
 from cli.config import read_settings
+from cli.demo.library_act import show_library
 from cli.demo.local_s3 import local_s3
 from cli.demo.report import print_photos, print_texts
 from cli.demo.servers import photo_server, webhook_receiver
@@ -53,13 +55,14 @@ _PLAIN = {
     for name in (
         *("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "API_KEY", "API_KEY_FILE"),
         *("WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE", "UPLOADS_URL", "PUBLIC_URL", "S3_BUCKETS", "S3_ENDPOINT_URL"),
-        *("S3_REQUESTER_PAYS", "ALLOW_HOSTS", "DATA_DIR", "WORKER_NAME"),
+        *("S3_REQUESTER_PAYS", "ALLOW_HOSTS", "DATA_DIR", "WORKER_NAME", "FOLDERS"),
     )
 }
 
 
 @click.command("demo")
-def demo() -> None:
+@all_labels_option
+def demo(all_labels: bool) -> None:
     """Start everything, caption and label some photos, judge some texts, show the results, stop everything."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ.update(_PLAIN)
@@ -79,13 +82,15 @@ def demo() -> None:
             **bucket,
             "TAGLINE_API_KEY": key,
             "TAGLINE_WEBHOOK_SECRET": secret,
+            "TAGLINE_FOLDERS": str(folder / "library"),
             "TAGLINE_ALLOW_HOSTS": ",".join(url.split("/")[2] for url in (photos_url, hook_url)),
         }
         url = stack.enter_context(_running(folder / "data", environment))
         say(f"API   {click.style(url, fg='green')}  (docs at {url}/docs)")
         say(f"Key   {key}")
         client = Client(ClientSettings(url=url, api_key=key))
-        failed = _show(client, photos, photos_url, hook_url, received, s3=bool(bucket))
+        failed = _show(client, photos, photos_url, hook_url, received, s3=bool(bucket), every=all_labels)
+        failed |= show_library(client, folder / "library", photos, _tasks(client)["image"])
     say(f"Everything has stopped again; nothing is left. That took {time.monotonic() - began:.0f} s.")
     say("`make up` starts one that stays, on http://127.0.0.1:8000, and prints its key.")
     if failed:
@@ -100,12 +105,13 @@ def _show(
     received: queue.Queue[dict[str, Any]],
     *,
     s3: bool,
+    every: bool,
 ) -> bool:
     """Run a job of photos and one of texts, and show what came of them; True if something failed."""
     tasks = _tasks(client)
     inputs = _inputs(client, photos, photos_url, s3=s3)
     job, rows = _run(client, tasks["image"], inputs, {"url": hook_url})
-    print_photos(rows)
+    print_photos(rows, every=every)
     failed = _failed(job)
     if tasks["text"]:
         texts = {str(number): text for number, text in enumerate(TEXTS, 1)}

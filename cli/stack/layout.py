@@ -98,6 +98,8 @@ def lay_out(settings: Settings, host: str, port: int) -> Stack:
         "TAGLINE_METRICS_HOST": "127.0.0.1",
         "TAGLINE_METRICS_PEERS": ",".join(f"127.0.0.1:{metrics_port}" for metrics_port in ports.values()),
     }
+    if settings.folders:
+        environment["TAGLINE_FOLDERS"] = ",".join(settings.folders)
     if valkey:
         environment["TAGLINE_REDIS_URL"] = valkey.url
     return Stack(settings.model_copy(update={"worker_name": name}), host, port, valkey, environment, ports)

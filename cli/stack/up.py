@@ -152,11 +152,33 @@ def _announce(stack: Stack, prepared: Prepared) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [TAGLINE_DATA_DIR]")
+@click.option(
+    "--folders",
+    multiple=True,
+    metavar="FOLDER",
+    help="Folder that photos may be read from; may be given several times.  [TAGLINE_FOLDERS]",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show what all the processes write.")
-def up(host: str, port: int, data: Path | None, verbose: bool) -> None:
+def up(host: str, port: int, data: Path | None, folders: tuple[str, ...], verbose: bool) -> None:
     """Run everything in the foreground: broker, database, API, worker, scheduler.
 
     Ctrl-C ends it in order. Processes write to DATA/logs. Set TAGLINE_DATABASE_URL or TAGLINE_REDIS_URL to use
     your own instead of the embedded ones.
     """
-    run_up(read_settings("data", "models", "runtime", data_dir=data), host, port, verbose=verbose)
+    settings = read_settings("data", "models", "runtime", data_dir=data, folders=_folders(folders))
+    run_up(settings, host, port, verbose=verbose)
+
+
+def _folders(given: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The folders that were named, as the setting has them: absolute, for the processes work elsewhere.
+
+    Raises:
+        Failure: one of them is no folder.
+    """
+    found = []
+    for one in (one for each in given for one in each.split(",") if one.strip()):
+        path = Path(one.strip()).expanduser().absolute()
+        if not path.is_dir():
+            raise Failure(f"--folders: there is no folder {path}", 2)
+        found.append(os.path.normpath(path))
+    return tuple(found) or None

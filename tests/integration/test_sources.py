@@ -12,6 +12,7 @@ import pytest
 
 from cli.demo.local_s3 import LocalS3, local_s3
 from core.errors import ItemError, Postponed
+from core.inputs import Validators
 from core.outbound.http.client import HttpClient
 from core.outbound.s3.store import S3Store
 from core.outbound.s3.uri import parse_s3_uri
@@ -20,6 +21,7 @@ from core.states import Priority
 from core.storage.uploads import FolderUploads, UploadStore, open_upload_store
 from tests.support.http_server import HttpServer, http_server
 from worker.sources.registry import SOURCES, Sources, open_sources
+from worker.sources.source import Fetched
 
 LIMIT_S = 20.0
 MAX_BYTES = 1000
@@ -142,6 +144,57 @@ def test_web_keeps_places_for_interactive_inputs(open_: Open, server: HttpServer
     answer = sources.fetch("url", server.url("/bytes/1"), "acme", Priority.INTERACTIVE)
     assert answer.result(LIMIT_S) == b"x"
     assert not any(one.done() for one in stuck)
+
+
+KNOWN = Validators('"v1"', "Mon, 01 Jul 2024 10:00:00 GMT")
+
+
+def test_web_asks_for_what_has_changed_alone(open_: Open, server: HttpServer) -> None:
+    """Fails if a photo that is as it was is sent again, or what the server says of it is lost."""
+    sources = open_(allow_hosts=(server.place,))
+    headers = {"ETag": KNOWN.etag or "", "Last-Modified": KNOWN.modified or ""}
+    server.files["a.jpg"] = (b"photo", headers)
+    url = server.url("/file/a.jpg")
+
+    def ask(known: Validators | None) -> Fetched:
+        return sources.fetch_changed("url", url, "acme", known).result(LIMIT_S)
+
+    assert ask(None) == ask(Validators()) == Fetched(b"photo", KNOWN)
+    assert ask(KNOWN) == Fetched(None, KNOWN)
+    sent = server.requests[-1].headers
+    assert (sent["if-none-match"], sent["if-modified-since"]) == (KNOWN.etag, KNOWN.modified)
+    assert ask(Validators(KNOWN.etag)) == ask(Validators(None, KNOWN.modified)) == Fetched(None, KNOWN)
+    server.files["a.jpg"] = (b"other", {"ETag": 'W/"v2"'})
+    assert ask(KNOWN) == Fetched(b"other", Validators('W/"v2"'))
+    server.files["a.jpg"] = (b"other", {})
+    assert ask(KNOWN) == Fetched(b"other", Validators())
+    server.files["a.jpg"] = (b"other", {"ETag": '"' + "x" * 1000 + '"', "Last-Modified": "gestern, 10 ühr"})
+    assert ask(Validators("ü", "a\r\nX-Evil: 1")) == Fetched(b"other", Validators())
+    assert "x-evil" not in server.requests[-1].headers
+    # Who was not asked for a condition has no business with 304.
+    assert failure(sources.fetch("url", server.url("/status/304"), "acme")) == ("fetch_http_304", True)
+    for known in (None, Validators()):
+        answer = sources.fetch_changed("url", server.url("/status/304"), "acme", known)
+        assert isinstance(error := answer.exception(LIMIT_S), ItemError)
+        assert error.code == "fetch_http_304"
+
+
+def test_the_condition_follows_a_redirect(open_: Open, server: HttpServer) -> None:
+    sources = open_(allow_hosts=(server.place,))
+    server.files["b.jpg"] = (b"photo", {"ETag": '"v1"'})
+    url = server.url("/redirect?to=/file/b.jpg")
+    assert sources.fetch_changed("url", url, "acme", KNOWN).result(LIMIT_S) == Fetched(None, KNOWN)
+
+
+@pytest.mark.parametrize("kind", ["file", "upload", "s3"])
+def test_sources_that_tell_nothing_give_the_bytes(kind: str, open_: Open, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"photo")
+    sources = open_(folders=(str(tmp_path),))
+    if kind == "file":
+        fetched = sources.fetch_changed(kind, f"{tmp_path}/a.jpg", "acme", KNOWN).result(LIMIT_S)
+        assert fetched == Fetched(b"photo", None)
+    assert sources.fetch_changed(kind, "nonsense", "acme", KNOWN).exception(LIMIT_S) is not None
+    assert sources.fetch_changed("nonsense", "x", "acme", KNOWN).exception(LIMIT_S) is not None
 
 
 def test_web_can_be_cancelled(open_: Open, server: HttpServer) -> None:
@@ -273,6 +326,23 @@ def test_s3_uris() -> None:
     assert parse_s3_uri("S3://photos//a") == ("photos", "/a")
     assert parse_s3_uri("s3://photos", prefix=True) == ("photos", "")
     assert parse_s3_uri("s3://photos/2024/", prefix=True) == ("photos", "2024/")
+
+
+# Files
+
+
+def test_files(open_: Open, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "ä b.jpg").write_bytes(b"photo")
+    (photos / "large.jpg").write_bytes(b"x" * (MAX_BYTES + 1))
+    (photos / "out.jpg").symlink_to("/etc/passwd")
+    sources = open_(folders=(str(photos),))
+    assert sources.fetch("file", f"{photos}/ä b.jpg", "acme").result(LIMIT_S) == b"photo"
+    assert failure(sources.fetch("file", f"{photos}/large.jpg", "acme")) == ("fetch_too_large", True)
+    assert failure(sources.fetch("file", f"{photos}/out.jpg", "acme")) == ("folder_not_allowed", True)
+    assert failure(sources.fetch("file", f"{photos}/none.jpg", "acme")) == ("file_not_found", True)
+    assert failure(open_().fetch("file", f"{photos}/ä b.jpg", "acme")) == ("folder_not_allowed", True)
 
 
 # Uploads

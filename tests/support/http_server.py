@@ -47,6 +47,7 @@ class HttpServer:
     most_active: int = 0
     answered_at: list[float] = field(default_factory=list)
     asleep: bool = False
+    files: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)  # by name: body, headers
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -158,6 +159,18 @@ def _raw(connection: socket.socket, text: str, body: bytes = b"") -> None:
 
 def _bytes(server: HttpServer, connection: socket.socket, request: Received) -> bool:
     return _send(connection, 200, b"x" * int(request.words[1]))
+
+
+def _file(server: HttpServer, connection: socket.socket, request: Received) -> bool:
+    """/file/NAME of `files`; 304 where a condition (RFC 9110, section 13) says that the client has it."""
+    body, headers = server.files[request.words[1]]
+    known, since = request.headers.get("if-none-match"), request.headers.get("if-modified-since")
+    same = known == headers.get("ETag") if known else since is not None and since == headers.get("Last-Modified")
+    if not same:
+        return _send(connection, 200, body, **headers)
+    fields = "".join(f"{name}: {value}\n" for name, value in headers.items())
+    _raw(connection, f"HTTP/1.1 304 Not Modified\n{fields}")
+    return True
 
 
 def _status(server: HttpServer, connection: socket.socket, request: Received) -> bool:
@@ -319,6 +332,7 @@ ROUTES: dict[str, Callable[[HttpServer, socket.socket, Received], bool]] = {
     "echo": _echo,
     "encoded": _encoded,
     "endless": _endless,
+    "file": _file,
     "flaky": _flaky,
     "gzip": _gzip,
     "headers": _many_headers,

@@ -48,10 +48,10 @@ class Up:
             )
         return self.process
 
-    def start_and_wait(self) -> None:
+    def start_and_wait(self, *arguments: str) -> None:
         """Start it, and wait until it says that it is ready."""
         before = self.said().count("ready at")
-        process = self.start()
+        process = self.start(*arguments)
         until(lambda: self.said().count("ready at") > before or process.poll() is not None, what="the ready line")
         assert process.poll() is None, self.said()
         assert why_not_ready(self.url) is None

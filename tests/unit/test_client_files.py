@@ -15,9 +15,9 @@ import pytest
 
 import cli.client.submit  # noqa: F401  # before nobody needs it, who may not read it
 from cli.client.arguments import item_id
-from cli.client.files import PHOTOS
 from core.errors import ItemError
 from core.images import decode
+from core.images.file_names import PHOTOS
 from tests.support.cli_runner import Tagline, quick_tagline
 from tests.support.flaky_api import (
     JOB_ID,
@@ -158,6 +158,14 @@ def test_names_given_one_by_one_are_sent_too(api: FlakyApi, tagline: Tagline, tm
     inputs = json.loads(api.asked("POST /v1/jobs")[0].body)["inputs"]
     assert inputs[-2:] == [{"url": "http://x.example/caf%E9 ä.jpg"}, {"s3": "s3://b/caf\\xe9.jpg"}]
     assert len(inputs) == len(NAMES) + 2
+
+
+def test_photos_of_the_server_are_named_by_file_urls(api: FlakyApi, tagline: Tagline) -> None:
+    """Fails if they are looked for here, or their URL is taken for the path as it stands."""
+    done = tagline("submit", "file:///srv/photos/caf%C3%A9 100%25.jpg", "FILE:///srv/b.jpg", "--tasks", "classify")
+    assert done.exit_code == 0, done.output
+    inputs = json.loads(api.asked("POST /v1/jobs")[0].body)["inputs"]
+    assert inputs == [{"file": "/srv/photos/café 100%.jpg"}, {"file": "/srv/b.jpg"}]
 
 
 def test_two_long_names_with_one_end_have_two_ids() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = {path.stem: path for path in (ROOT / "requirements").glob("*.txt")}
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; .*)? \\$", re.M)
-RUNNING = ("alembic", "api", "bench", "cli", "core", "db", "jobs", "scheduler", "worker")
+RUNNING = ("alembic", "api", "bench", "cli", "core", "db", "jobs", "libraries", "scheduler", "worker")
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 ELSEWHERE = {"tensorflow"}  # imported where it is installed, by a runtime that is chosen then
 

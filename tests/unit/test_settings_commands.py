@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import cli.stack.up
 from cli.main import COMMANDS, main
+from cli.stack.layout import Stack, lay_out
 from cli.stack.logfiles import LogFile
 from cli.stack.service import Service
 from cli.stack.supervisor import Supervisor, WrongSettings
@@ -50,6 +52,24 @@ def handlers() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
     os.environ.clear()
     os.environ.update(environment)
+
+
+def test_the_folders_of_up_are_made_absolute_and_handed_to_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if a process gets a path that means something else in the data folder, or the option is not the setting."""
+    given: list[Stack] = []
+    monkeypatch.setattr(cli.stack.up, "run_up", lambda settings, *_, **__: given.append(lay_out(settings, "", 1)))
+    monkeypatch.setenv("TAGLINE_FOLDERS", "/srv/other")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Pictures").mkdir()
+    (tmp_path / "more").mkdir()
+    for options in ("--folders Pictures/ --folders ./more", f"--folders Pictures,{tmp_path}/more"):
+        done = CliRunner().invoke(main, ["up", *options.split()])
+        assert done.exit_code == 0, done.output
+        for service in given.pop().tagline_services():
+            assert service.environment["TAGLINE_FOLDERS"] == f"{tmp_path}/Pictures,{tmp_path}/more"
+    assert "--folders" in one_line("up --folders Pictures --folders none")
 
 
 def one_line(command: str) -> str:

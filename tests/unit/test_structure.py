@@ -29,7 +29,7 @@ def files_of_the_tree() -> Iterator[str]:
 FILES = sorted(files_of_the_tree())
 TREE = {*FILES, *(str(folder) for file in FILES for folder in PurePosixPath(file).parents if str(folder) != ".")}
 TOP = {file.partition("/")[0] for file in FILES if "/" in file}
-PACKAGES = ("api", "bench", "cli", "core", "db", "jobs", "scheduler", "training", "worker")
+PACKAGES = ("api", "bench", "cli", "core", "db", "jobs", "libraries", "scheduler", "training", "worker")
 MODULES = {
     file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in FILES if file.endswith(".py")
 }

@@ -11,11 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from api.http.cursors import after_seq, before_job, read_job_id, read_seq
-from api.submission.lines import PARSERS, UTF_16, split_lines
-from api.submission.strict_json import loads
+from api.submission.lines import PARSERS
 from core.errors import RequestError
 from core.ids import new_id
+from core.lists import UTF_16, split_lines
 from core.outbound.s3.uri import parse_s3_uri
+from core.strict_json import loads
 
 LINES = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"").replace(b"\r", b"")), max_size=8)
 

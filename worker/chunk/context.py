@@ -11,6 +11,7 @@ from core.settings import Settings
 from db.engine import Database
 from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
+from worker.chunk.known_bytes import UnderWay
 from worker.chunk.leases import Leases
 from worker.chunk.waiting_chunks import WaitingChunks
 from worker.inference.in_flight import InFlight
@@ -27,6 +28,7 @@ class WorkerContext:
     """What chunks are run with. Safe to share between threads.
 
     Attributes:
+        under_way: photos that are run now, by their bytes: the same ones need not run twice.
         runs: the chunks in hand, whichever thread drives them.
         stopping: set when the worker is to stop.
     """
@@ -42,5 +44,6 @@ class WorkerContext:
     in_flight: InFlight
     gate: Gate
     waiting: WaitingChunks
+    under_way: UnderWay
     runs: set[ChunkRun]
     stopping: threading.Event

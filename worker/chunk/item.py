@@ -12,11 +12,14 @@ from typing import Any
 
 from core.errors import ItemError
 from core.images.decode import decode_image
-from core.inputs import InputItem
+from core.inputs import InputItem, Validators
 from core.states import Priority
 from db.claims import Claim
+from db.ledger import KnownOutputs
 from worker.chunk.context import WorkerContext
+from worker.chunk.known_bytes import KnownBytes, Running
 from worker.inference.dispatch import Dispatcher
+from worker.sources.source import Fetched
 
 
 class Stage(IntEnum):
@@ -35,6 +38,10 @@ class ItemRun:
         stage: where it is.
         media: sha256, bytes, width and height, as far as they are known.
         raw: by task, the future of its raw result; of an item that is done all of them are.
+        outputs: by task, where the ledger had them and nothing was run; empty in a dry run that knows none.
+        reused: no model has seen this item, for its bytes are known.
+        unmodified: its server says that the bytes are those known; then there are no outputs.
+        validators: what its server says of the bytes.
         error: why it got no further; then `raw` is empty.
     """
 
@@ -45,6 +52,7 @@ class ItemRun:
         dispatcher: Dispatcher,
         item: InputItem,
         finished: Callable[[ItemRun], None],
+        known: KnownBytes | None = None,
     ) -> None:
         """`finished` is called once, when the item is done, from any thread; it must be quick."""
         self.item = item
@@ -52,11 +60,16 @@ class ItemRun:
         self.fetched_since = 0.0
         self.media: dict[str, Any] | None = None
         self.raw: Mapping[str, Future[Any]] = {}
+        self.outputs: dict[str, dict[str, Any]] | None = None
+        self.reused = False
+        self.unmodified = False
+        self.validators: Validators | None = None
         self.error: BaseException | None = None
         self._context = context
         self._claim = claim
         self._dispatcher = dispatcher
         self._finished = finished
+        self._known = known
         self._lock = threading.Lock()
         self._open = 0  # raw results that are still to come
 
@@ -65,25 +78,36 @@ class ItemRun:
         if self.item.kind == "text":
             self._hand_on(self._prepare)
             return
+        before = self._known.before_reading(self.item) if self._known else None
+        if before is not None:
+            sha256, outputs = before
+            self.media = {"sha256": sha256.hex()}
+            self._take(outputs)
+            self._finish()
+            return
         started = self.fetched_since = monotonic()
         sources, item = self._context.sources, self.item
 
-        def fetched(blob: Future[bytes]) -> None:
+        def fetched(blob: Future[Any]) -> None:
             self._context.metrics.stage.labels("fetch").observe(monotonic() - started)
-            self._hand_on(self._decode, blob)
+            self._hand_on(self._read, blob)
 
-        priority = Priority(self._claim.priority)
-        sources.fetch(item.kind, item.ref, self._claim.tenant_id, priority).add_done_callback(fetched)
+        whose, priority = self._claim.tenant_id, Priority(self._claim.priority)
+        if self._known is None:
+            sources.fetch(item.kind, item.ref, whose, priority).add_done_callback(fetched)
+        else:
+            known = self._known.validators(item)
+            sources.fetch_changed(item.kind, item.ref, whose, known, priority).add_done_callback(fetched)
 
-    def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
-        """Do the next stage on one of the threads for decoding."""
+    def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
+        """Do the next stage on one of the threads for decoding; None: somebody else goes on with the item."""
         self.stage = Stage.DECODE
         try:
             self._context.decoders.submit(self._claim.priority, lambda: self._guarded(work, *arguments))
         except RuntimeError:  # the worker is shutting down
             self._fail(ItemError("worker_stopping", "The worker is stopping.", permanent=False))
 
-    def _guarded(self, work: Callable[..., Mapping[str, Future[Any]]], *arguments: Any) -> None:
+    def _guarded(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
         try:
             with self._context.in_flight.track("decode", [(self._claim.chunk_id, self.item.seq)]):
                 self._dispatcher.check()
@@ -91,23 +115,83 @@ class ItemRun:
         except BaseException as error:
             self._fail(error)
         else:
-            self._infer(raw)
+            if raw is not None:
+                self._infer(raw)
 
     def _prepare(self) -> Mapping[str, Future[Any]]:
         """A text, queued for each model."""
         return self._dispatcher.infer_text(self.item.ref, self.item.seq)
 
-    def _decode(self, blob: Future[bytes]) -> Mapping[str, Future[Any]]:
-        """A photo as each model takes it, queued for each of them."""
-        data = blob.result()
-        self.media = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    def _read(self, blob: Future[bytes] | Future[Fetched]) -> Mapping[str, Future[Any]] | None:
+        """What was fetched, decoded; nothing where its server says that its bytes are those known."""
+        found = blob.result()
+        if not isinstance(found, Fetched):
+            return self._decode(found)
+        self.validators = found.validators
+        if found.data is not None:
+            return self._decode(found.data)
+        self.unmodified, self.outputs = True, {}
+        return {}
+
+    def _decode(self, data: bytes) -> Mapping[str, Future[Any]] | None:
+        """A photo as each model takes it, queued for each of them; unless its bytes are known."""
+        digest = hashlib.sha256(data)
+        self.media = {"sha256": digest.hexdigest(), "bytes": len(data)}
+        known = self._known
+        if known is None:
+            return self._run(data).raw
+        if self._is_known(known, digest.digest()):
+            return {}
+        place, mine = known.enter(digest.digest()) or (Future(), True)
+        if not mine:
+            place.add_done_callback(self._share)
+            return None
+        try:
+            running = self._run(data)
+        except BaseException as error:
+            place.set_exception(error)
+            raise
+        place.set_result(running)
+        return running.raw
+
+    def _run(self, data: bytes) -> Running:
         with self._context.metrics.timed("decode"):
             most = self._context.settings.image_max_pixels
             images = {spec: decode_image(data, spec, most) for spec in self._dispatcher.image_specs}
-        self.media |= next(iter(images.values())).media
-        return self._dispatcher.infer_image({spec: image.pixels for spec, image in images.items()}, self.item.seq)
+        media = next(iter(images.values())).media
+        self.media = {**(self.media or {}), **media}
+        pixels = {spec: image.pixels for spec, image in images.items()}
+        return Running(self._dispatcher.infer_image(pixels, self.item.seq), media)
+
+    def _share(self, place: Future[Running]) -> None:
+        """Take what another photo of the same bytes gets."""
+        try:
+            running = place.result()
+        except BaseException as error:
+            self._fail(error)
+            return
+        self.reused = True
+        self.media = {**(self.media or {}), **running.media}
+        self._infer(running.raw)
+
+    def _is_known(self, known: KnownBytes, sha256: bytes) -> bool:
+        """Whether these bytes need no model: the ledger has their outputs, or nobody shall run them."""
+        found = known.find(sha256)
+        if found is not None:
+            self._take(found)
+        elif not known.run_models:
+            self.outputs = {}
+        return self.outputs is not None
+
+    def _take(self, found: KnownOutputs) -> None:
+        self.outputs, self.reused = found.outputs, True
+        if self.media is not None and found.width:
+            self.media |= {"width": found.width, "height": found.height}
 
     def _infer(self, raw: Mapping[str, Future[Any]]) -> None:
+        if self.outputs is not None:
+            self._finish()
+            return
         self.raw = raw
         self._open = len(raw)
         self.stage = Stage.INFER

@@ -18,8 +18,10 @@ from core.inputs import ItemResult
 from core.states import Priority
 from core.tasks import read_options
 from db.claims import Claim, mark_alone, release_chunk
+from db.library_chunks import ledger_use
 from db.store import store_results
 from worker.chunk.context import WorkerContext
+from worker.chunk.known_bytes import KnownBytes
 from worker.chunk.run import ChunkRun
 from worker.inference.dispatch import Dispatcher
 from worker.inference.repository import model_unavailable
@@ -64,13 +66,24 @@ def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | 
     """The chunk under way, with its lease and its share of the gate; None if it is done with already."""
     if not _pass_gate(context, claim, held):
         return None
+    known = _known_bytes(context, claim)
     try:
-        dispatcher = _dispatcher(context, claim)
+        dispatcher = _dispatcher(context, claim, run_models=known is None or known.run_models)
     except ItemError as error:
         with context.database.write() as session:
             store_results(session, claim, [ItemResult(item, error=error) for item in claim.items])
         return None
-    return ChunkRun(context, claim, dispatcher, held.pop_all())
+    return ChunkRun(context, claim, dispatcher, held.pop_all(), known)
+
+
+def _known_bytes(context: WorkerContext, claim: Claim) -> KnownBytes | None:
+    """What a chunk need not run; None if it is to be run whatever is known."""
+    if not claim.reuse and claim.library_run is None:
+        return None
+    # A run's recipes have their numbers; those of a job may be new.
+    with context.database.read() if claim.library_run is not None else context.database.write() as session:
+        use = ledger_use(session, claim)
+    return KnownBytes(context.database, use, context.under_way, claim.items) if use else None
 
 
 def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
@@ -92,15 +105,17 @@ def _pass_gate(context: WorkerContext, claim: Claim, held: ExitStack) -> bool:
     return False
 
 
-def _dispatcher(context: WorkerContext, claim: Claim) -> Dispatcher:
-    """The dispatcher to the models of a chunk's tasks; options are parsed here, once for all its items.
+def _dispatcher(context: WorkerContext, claim: Claim, *, run_models: bool) -> Dispatcher:
+    """The dispatcher to the models of a chunk's tasks, if they are to be run; options are parsed here, once for all its
+    items.
 
     Raises:
         ItemError: this worker cannot run the chunk.
     """
+    tasks = claim.tasks if run_models else ()
     try:
-        served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
+        served = {task: context.models.get(task, claim.models.get(task)) for task in tasks}
     except ArtefactError as error:
         raise model_unavailable(error) from error
-    options = {task: read_options(task, claim.options.get(task, {})) for task in claim.tasks}
+    options = {task: read_options(task, claim.options.get(task, {})) for task in tasks}
     return Dispatcher(claim.priority, served, options, tenant=claim.tenant_id, chunk_id=claim.chunk_id)

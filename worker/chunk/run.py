@@ -20,6 +20,7 @@ from db.reap import set_apart
 from db.store import store_results, store_some
 from worker.chunk.context import WorkerContext
 from worker.chunk.item import ItemRun, Stage
+from worker.chunk.known_bytes import KnownBytes
 from worker.inference.dispatch import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -43,14 +44,23 @@ class ChunkRun:
         changed: set whenever an item is done. Who drives several chunks replaces it, while no step runs.
     """
 
-    def __init__(self, context: WorkerContext, claim: Claim, dispatcher: Dispatcher, held: ExitStack) -> None:
-        """`held`: its lease and its share of the gate, closed when the chunk is done with."""
+    def __init__(
+        self,
+        context: WorkerContext,
+        claim: Claim,
+        dispatcher: Dispatcher,
+        held: ExitStack,
+        known: KnownBytes | None = None,
+    ) -> None:
+        """`held`: its lease and its share of the gate, closed when the chunk is done with. `known`: what need not be
+        run, where look-ups are wanted."""
         self.claim = claim
         self.changed = threading.Event()
         self.started = monotonic()
         self._context = context
         self._held = held
         self._dispatcher = dispatcher
+        self._known = known
         self._lock = threading.RLock()
         self._to_start = deque(claim.items)
         self._under_way: dict[int, ItemRun] = {}
@@ -131,7 +141,7 @@ class ChunkRun:
         in_memory = sum(_in_memory(item) for item in self._under_way.values())
         while self._to_start and (in_memory < self._context.settings.chunk_window or self._to_start[0].kind == "text"):
             item = self._to_start.popleft()
-            run = ItemRun(self._context, self.claim, self._dispatcher, item, self._item_done)
+            run = ItemRun(self._context, self.claim, self._dispatcher, item, self._item_done, self._known)
             self._under_way[item.seq] = run
             run.start()
             in_memory += run.stage < Stage.INFER
@@ -161,10 +171,16 @@ class ChunkRun:
         try:
             if run.error is not None:
                 raise run.error
+            if run.outputs is not None:
+                return ItemResult(
+                    item, run.outputs, run.media, reused=run.reused, kept=True, unmodified=run.unmodified,
+                    validators=run.validators,
+                )  # fmt: skip
             outputs = {task: self._dispatcher.render(task, future.result()) for task, future in run.raw.items()}
             embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
+            shown = {task: found.json for task, found in outputs.items()}
             return ItemResult(
-                item, {task: found.json for task, found in outputs.items()}, run.media, embeddings=embeddings
+                item, shown, run.media, embeddings=embeddings, reused=run.reused, validators=run.validators
             )
         except Postponed:
             raise

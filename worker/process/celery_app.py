@@ -16,6 +16,7 @@ from core.startup import give_up, starting_settings
 from core.surroundings import check_surroundings
 from worker.chunk.claimers import Claimers
 from worker.chunk.context import WorkerContext
+from worker.libraries.stages import LibraryStages
 from worker.process.lifetime import close_worker, open_worker
 from worker.process.reload import Reloader
 from worker.process.tasks import register_tasks
@@ -27,6 +28,7 @@ app = make_celery(settings)
 _open: list[WorkerContext] = []
 _watchdogs: list[Watchdog] = []
 _claimers: list[Claimers] = []
+_libraries: list[LibraryStages] = []
 _reloader = Reloader()
 
 
@@ -68,6 +70,7 @@ def _ready(**_: Any) -> None:
     _reloader.listen()  # again: meanwhile Celery has made SIGHUP restart the whole process
     # Not before Celery answers SIGTERM: what they claim must be given back in order.
     _claimers.extend(Claimers(context, settings) for context in _open)
+    _libraries.extend(LibraryStages(context, settings) for context in _open)
 
 
 @signals.worker_shutting_down.connect
@@ -81,6 +84,8 @@ def _stop(**_: Any) -> None:
     _reloader.stop()
     for claimers in _claimers:
         claimers.close()
+    for stages in _libraries:
+        stages.close()
     for watchdog in _watchdogs:
         watchdog.close()
     while _open:

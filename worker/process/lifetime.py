@@ -13,6 +13,7 @@ from db.uploads import find_upload
 from worker.chunk.context import WorkerContext
 from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
+from worker.chunk.known_bytes import UnderWay
 from worker.chunk.leases import Leases
 from worker.chunk.waiting_chunks import WaitingChunks
 from worker.inference.in_flight import InFlight
@@ -57,6 +58,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         in_flight=in_flight,
         gate=Gate(),
         waiting=WaitingChunks(settings.waiting_chunks),
+        under_way=UnderWay(),
         runs=set(),
         stopping=threading.Event(),
     )

@@ -5,20 +5,25 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar
 
 from core.errors import ItemError
+from core.inputs import Validators
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.shortage import is_shortage, worker_resources
 from core.states import Priority
-from worker.sources.source import ResolveUpload, Source, SourceContext
+from worker.sources.source import Fetched, ResolveUpload, Source, SourceContext
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 SOURCES = {
     "url": "worker.sources.web.WebSource",
     "s3": "worker.sources.s3.S3Source",
     "upload": "worker.sources.upload.UploadSource",
+    "file": "worker.sources.files.FileSource",
 }
 
 
@@ -32,6 +37,15 @@ class Sources:
 
     def fetch(self, kind: str, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
         """The bytes of an input; see Source.fetch. An unknown kind fails with `input_kind_unknown`."""
+        return self._asked(kind, lambda source: source.fetch(ref, tenant_id, priority))
+
+    def fetch_changed(
+        self, kind: str, ref: str, tenant_id: str, known: Validators | None, priority: Priority = Priority.BULK
+    ) -> Future[Fetched]:
+        """The bytes of an input, unless they are known; see Source.fetch_changed. Fails as `fetch`."""
+        return self._asked(kind, lambda source: source.fetch_changed(ref, tenant_id, known, priority))
+
+    def _asked(self, kind: str, ask: Callable[[Source], Future[T]]) -> Future[T]:
         try:
             source = self._source(kind)
         except Exception as error:
@@ -41,10 +55,10 @@ class Sources:
                 log.exception("a source cannot be used")
                 message = f"the {kind} source cannot be used: {type(error).__name__}"  # its own words may name a path
                 error = ItemError("fetch_failed", message, permanent=False)
-            future: Future[bytes] = Future()
+            future: Future[T] = Future()
             future.set_exception(error)
             return future
-        return source.fetch(ref, tenant_id, priority)
+        return ask(source)
 
     def close(self) -> None:
         """Close the sources that were opened. The HTTP client is its owner's to close."""

@@ -7,7 +7,7 @@ import re
 
 from core.errors import ItemError
 from core.outbound.s3.store import S3Store
-from core.outbound.s3.uri import parse_s3_uri, split_version
+from core.outbound.s3.uri import check_bucket, parse_s3_uri, split_version
 from worker.sources.source import PooledSource, SourceContext
 
 _UPLOAD = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}$")  # as core/storage/uploads.py names them
@@ -24,7 +24,7 @@ class S3Source(PooledSource):
         super().__init__("s3", context.settings.fetch_per_host)
         self._store = S3Store(context.settings)
         self._max_bytes = context.settings.fetch_max_bytes
-        self._buckets = frozenset(context.settings.s3_buckets)
+        self._buckets = context.settings.s3_buckets
         uploads = context.settings.uploads_url
         self._uploads_bucket = parse_s3_uri(uploads, prefix=True)[0] if uploads else None
 
@@ -32,8 +32,7 @@ class S3Source(PooledSource):
         """See PooledSource."""
         bucket, key = parse_s3_uri(ref)
         key, version = split_version(key)
-        if self._buckets and bucket not in self._buckets:
-            raise ItemError("s3_access_denied", f"inputs may not come from the bucket {bucket} (TAGLINE_S3_BUCKETS)")
+        check_bucket(bucket, self._buckets)
         # As it stands, and as a server that keeps objects in folders would read it.
         if bucket == self._uploads_bucket and any(map(_UPLOAD.search, (key, posixpath.normpath(key)))):
             raise ItemError("s3_access_denied", "uploads are named by their id, not by their place in the bucket")

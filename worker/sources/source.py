@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from core.errors import ItemError
+from core.inputs import Validators
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.shortage import is_shortage, worker_resources
@@ -17,6 +18,8 @@ from core.states import Priority
 
 log = logging.getLogger(__name__)
 _KEPT = 4  # one thread more for interactive inputs for so many of the others
+T = TypeVar("T")
+U = TypeVar("U")
 ResolveUpload = Callable[[str, str], str | None]
 
 
@@ -35,6 +38,19 @@ class SourceContext:
     resolve_upload: ResolveUpload
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An input that was asked for with what is known of it.
+
+    Attributes:
+        data: its bytes; None: its server says that they are the ones known.
+        validators: what the server says of its bytes; None where it says nothing.
+    """
+
+    data: bytes | None
+    validators: Validators | None = None
+
+
 class Source(Protocol):
     """One kind of input. A class that has this is made with a SourceContext."""
 
@@ -44,6 +60,11 @@ class Source(Protocol):
         Never raises: every failure is an ItemError in the future, whose callbacks may run in the source's own
         thread and must be quick.
         """
+
+    def fetch_changed(
+        self, ref: str, tenant_id: str, known: Validators | None, priority: Priority = Priority.BULK
+    ) -> Future[Fetched]:
+        """As `fetch`, unless the bytes are the ones of which `known` was said, as far as the source can tell."""
 
     def close(self) -> None:
         """Let go of threads and connections; futures not yet done are cancelled."""
@@ -82,6 +103,12 @@ class PooledSource:
             found.add_done_callback(self._done)
         return found
 
+    def fetch_changed(
+        self, ref: str, tenant_id: str, known: Validators | None, priority: Priority = Priority.BULK
+    ) -> Future[Fetched]:
+        """See Source; what the listing of such a source tells of its photos is all there is to know."""
+        return converted(self.fetch(ref, tenant_id, priority), Fetched)
+
     def _done(self, found: Future[bytes]) -> None:
         with self._lock:
             self._busy -= 1
@@ -104,3 +131,23 @@ class PooledSource:
         self._closed = True
         for pool in (self._pool, self._kept):
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def converted(answer: Future[T], convert: Callable[[T], U]) -> Future[U]:
+    """A future of what `convert` makes of an answer; what that raises is its exception, and its cancelling the
+    answer's."""
+    made: Future[U] = Future()
+
+    def hand_over(done: Future[T]) -> None:
+        if not made.set_running_or_notify_cancel():
+            return
+        try:
+            made.set_result(convert(done.result()))
+        except CancelledError:
+            made.set_exception(ItemError("fetch_failed", "the fetch was cancelled", permanent=False))
+        except Exception as error:
+            made.set_exception(error)
+
+    answer.add_done_callback(hand_over)
+    made.add_done_callback(lambda done: done.cancelled() and answer.cancel())
+    return made

@@ -71,7 +71,10 @@ _CLOCK = Meaning("s3_misconfigured", False, "cannot be read: this service's cloc
 _REGION = Meaning("s3_misconfigured", False, "cannot be read: its bucket is in another region than this service asks")
 _SETUP = Meaning("s3_misconfigured", False, "cannot be read: this service's access to S3 is not set up rightly")
 
+_CHANGED = Meaning("s3_changed", False, "was changed by somebody else meanwhile")
+
 _BY_CODE = {
+    **dict.fromkeys(("PreconditionFailed", "ConditionalRequestConflict"), _CHANGED),
     **dict.fromkeys(("NoSuchKey", "NoSuchUpload", "NoSuchObject"), _ABSENT),
     "NoSuchBucket": _NO_BUCKET,
     "NoSuchVersion": _NO_VERSION,
@@ -93,6 +96,16 @@ def is_elsewhere(reason: Reason) -> bool:
     if reason.code == "AuthorizationHeaderMalformed":  # also said of credentials that are no good
         return bool(reason.region)
     return reason.code in ELSEWHERE or (not reason.code and reason.status in _REDIRECTS)
+
+
+def changed(name: str) -> S3Error:
+    """The error of an object that is not the one that was to be written over."""
+    return S3Error(name, _CHANGED, "")
+
+
+def knows_no_condition(error: S3Error) -> bool:
+    """Whether a server refused a write because it knows no If-Match and If-None-Match."""
+    return error.shown in ("NotImplemented", "HTTP 501")
 
 
 def refusal(reason: Reason, name: str, *, versioned: bool, signed: bool) -> S3Error:
@@ -131,6 +144,8 @@ def _by_status(status: int, signed: bool) -> Meaning:
     """For codes of other servers than Amazon's, and for answers without one."""
     if status == 404:
         return _ABSENT
+    if status == 412:
+        return _CHANGED
     if status in (401, 403):
         return _DENIED if signed else _ANONYMOUS
     if status in (408, 429) or status >= 500:

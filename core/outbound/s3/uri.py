@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from core.errors import ItemError
 
@@ -42,6 +43,19 @@ def parse_s3_uri(uri: str, *, prefix: bool = False) -> tuple[str, str]:
     if not key and not prefix:
         raise ItemError("s3_uri_invalid", "this S3 URI names a bucket but no object")
     return bucket, key
+
+
+def check_bucket(bucket: str, allowed: Collection[str]) -> None:
+    """Refuse a bucket that the operator has not named.
+
+    Args:
+        allowed: of TAGLINE_S3_BUCKETS; empty: all that the service's credentials can read.
+
+    Raises:
+        ItemError: `s3_access_denied`; permanent.
+    """
+    if allowed and bucket not in allowed:
+        raise ItemError("s3_access_denied", f"inputs may not come from the bucket {bucket} (TAGLINE_S3_BUCKETS)")
 
 
 def split_version(key: str) -> tuple[str, str | None]:

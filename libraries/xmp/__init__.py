@@ -1,0 +1,1 @@
+"""XMP sidecars as bytes: reading what other programs wrote, and writing labels without touching anything else."""
