@@ -37,6 +37,7 @@ from scheduler.library_chores import LibraryChores
 from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.libraries import Library, library, write_photo
 from tests.support.waiting import until
+from worker.libraries.stages import run_stage
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +97,7 @@ def test_a_run_tells_of_itself_once_and_has_a_receipt(mine: Library) -> None:
 
 
 def test_the_jobs_of_a_run_are_nobodys(mine: Library) -> None:
-    mine.start()
-    mine.advancer.advance_all()
-    mine.step()
+    mine.run()
     with mine.database.read() as session:
         assert session.scalars(select(func.count()).select_from(Job)).one() > 0
         assert list_jobs(session, mine.tenant, limit=10) == []
@@ -108,8 +107,6 @@ def test_a_cancelled_run_ends_at_once_and_leaves_nothing_behind(mine: Library, c
     run_id = mine.start()
     for _ in range(2):  # listed, compared and ordered, and nothing run
         mine.advancer.advance_all()
-        from worker.libraries.stages import run_stage
-
         run_stage(mine.worker)
     mine.advancer.advance_all()
     with pytest.raises(Conflict, match="run_in_progress"):
