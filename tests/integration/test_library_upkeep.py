@@ -30,8 +30,9 @@ from db.library_tables import (
     LibraryPhoto,
     LibraryRun,
 )
+from db.outbox import page_deliveries
 from db.tables import Job
-from libraries import deliveries, photos, runs
+from libraries import photos, runs
 from libraries.manage import delete_library
 from scheduler.library_chores import LibraryChores
 from tests.support.artefacts import set_defaults, write_encoder
@@ -80,7 +81,7 @@ def _count(mine: Library, table: type) -> int:
 def test_a_run_tells_of_itself_once_and_has_a_receipt(mine: Library) -> None:
     run = mine.run()
     with mine.database.read() as session:
-        [delivery] = deliveries.list_deliveries(session, mine.tenant, mine.id, limit=10)
+        [delivery] = page_deliveries(session, mine.tenant, limit=10, below=f"libraries/{mine.id}/")
         receipt = runs.read_receipt(session, mine.tenant, mine.id, run["id"])
     assert delivery["event"] == "library.run.completed"
     assert delivery["subject"] == f"libraries/{mine.id}/runs/{run['id']}"
@@ -92,7 +93,7 @@ def test_a_run_tells_of_itself_once_and_has_a_receipt(mine: Library) -> None:
     (Path(str(mine.settings.folders[0])) / "photos").rename(Path(str(mine.settings.folders[0])) / "away")
     mine.run()
     with mine.database.read() as session:
-        found = deliveries.list_deliveries(session, mine.tenant, mine.id, limit=10)
+        found = page_deliveries(session, mine.tenant, limit=10, below=f"libraries/{mine.id}/")
     assert [one["event"] for one in found] == ["library.run.failed", "library.run.completed"]
 
 
@@ -181,7 +182,6 @@ def test_nobody_else_has_the_library(mine: Library) -> None:
             lambda: runs.read_receipt(session, stranger, mine.id, run["id"]),
             lambda: photos.read_photo(session, stranger, mine.id, photo),
             lambda: photos.label_counts(session, stranger, mine.id),
-            lambda: deliveries.list_deliveries(session, stranger, mine.id, limit=1),
         ):
             with pytest.raises(NotFound, match="library_not_found"):
                 ask()
