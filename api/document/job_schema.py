@@ -83,6 +83,8 @@ def _input_object(kind: str) -> dict[str, Any]:
     ref = {"type": "string", "minLength": _shortest(kind), "maxLength": LIMITS[kind], "pattern": NO_NUL}
     if kind == "upload":
         ref["description"] = "The id that POST /v1/uploads gave."
+    if kind == "s3_prefix":
+        ref["description"] = "s3://bucket/path/: every photo below it, listed while the first ones run."
     if kind == "file":
         ref["description"] = "Absolute path of a file on the workers, below a folder that the operator names."
     own = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NO_NUL, "description": "Your own id."}
