@@ -112,7 +112,7 @@ REFUSED: list[tuple[Any, str, str | None]] = [
     ({"tasks": ["classify"], "inputs": [{"text": "hello"}]}, "input_kind_mismatch", "/inputs/0/text"),
     ({"tasks": ["classify"], "inputs": [{"s3_prefix": "s3://a/"}]}, "input_invalid", "/inputs/0/s3_prefix"),
     ({"tasks": ["classify"], "inputs": [{"s3_prefix": "photos/"}]}, "input_invalid", "/inputs/0/s3_prefix"),
-    ({"tasks": ["classify"], "inputs": [{"s3_prefix": "s3://album/\n"}]}, "input_invalid", "/inputs/0/s3_prefix"),
+    ({"tasks": ["classify"], "inputs": [{"s3_prefix": "s3://album/\nx"}]}, "input_invalid", "/inputs/0/s3_prefix"),
     ({"tasks": ["classify"], "inputs": [URL, {"file": "/etc/passwd"}]}, "folder_not_allowed", "/inputs/1/file"),
     ({"tasks": ["classify"], "inputs": [{"file": ""}]}, "input_invalid", "/inputs/0/file"),
     ({"tasks": ["classify"], "inputs": [{"file": "/a\0"}]}, "field_invalid", "/inputs/0/file"),
