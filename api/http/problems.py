@@ -51,7 +51,6 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "labels_too_many": Problem(422, "There are too many labels"),
     "caption_invalid": Problem(422, "The caption cannot be kept"),
     "folder_not_allowed": Problem(422, "Photos may not be read from there"),
-    "s3_prefix_not_supported": Problem(422, "S3 prefixes are not supported yet"),
     "unknown_task": Problem(422, "There is no such task"),
     "tasks_mixed": Problem(422, "Image and text tasks do not go together"),
     "option_invalid": Problem(422, "An option is wrong"),
