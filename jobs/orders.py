@@ -30,8 +30,10 @@ class Orders:
     rings: list[tuple[str, int]] = field(default_factory=list)  # queue, chunks
 
     def create(self, plan: JobPlan, chunks: Iterable[PackedChunk], inputs: int, prefixes: int = 0) -> Job:
-        """Write a job; `chunks` hold its `inputs` inputs, in order, and the prefixes that are to be listed. No time limit
-        ends one that is part of a run."""
+        """Write a job; `chunks` hold its `inputs` inputs, in order, and the prefixes that are to be listed.
+
+        No time limit ends one that is part of a run.
+        """
         many = inputs + prefixes * (INTERACTIVE_UP_TO + 1)  # below a prefix there may be any number
         hours = self.settings.job_ttl_hours if plan.library_run is None else FOR_EVER_HOURS
         job = jobs.create_job(self.session, plan.row(many), chunks, ttl_hours=hours)
