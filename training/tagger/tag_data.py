@@ -14,6 +14,7 @@ from training.common.labels.kinds import with_kinds
 from training.tagger.held_out_words import HeldOutFilter
 
 Counts = NDArray[np.uint8]
+LONGEST = 4  # words of a label that captions are searched for
 
 
 def caption_labels(train: Sequence[Captioned], held_out: HeldOutFilter, words: int, phrases: int) -> list[str]:
@@ -57,7 +58,7 @@ def has_labels(photos: Sequence[LabelledPhoto], labels: Sequence[str]) -> NDArra
 
 
 def is_right(photos: Sequence[LabelledPhoto], labels: Sequence[str], asked: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """Whether one or more of each photo's captions has the words of a label side by side, or people gave the label.
+    """Whether one or more of each photo's captions says a label or a kind of it, or people gave one.
 
     Args:
         photos: with captions or labels.
@@ -67,13 +68,15 @@ def is_right(photos: Sequence[LabelledPhoto], labels: Sequence[str], asked: NDAr
     Returns:
         bool [photos, K].
     """
-    words = [label.lower().split() for label in labels]
-
-    def has(caption: Sequence[str], wanted: list[str]) -> bool:
-        return any(list(caption[at : at + len(wanted)]) == wanted for at in range(len(caption) - len(wanted) + 1))
-
-    rows = [
-        [labels[at].lower() in photo.labels or any(has(one, words[at]) for one in photo.captions) for at in row]
-        for photo, row in zip(photos, asked, strict=True)
-    ]
+    wanted = [label.lower() for label in labels]
+    rows = []
+    for photo, row in zip(photos, asked, strict=True):
+        grams = {
+            " ".join(caption[at : at + length])
+            for caption in photo.captions
+            for length in range(1, LONGEST + 1)
+            for at in range(len(caption) - length + 1)
+        }
+        true = with_kinds(grams.union(photo.labels))
+        rows.append([wanted[at] in true for at in row])
     return np.array(rows, bool)
