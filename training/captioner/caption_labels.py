@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from core.heads.captions import PAD
 from training.common.captions.content_words import is_content_word, photos_with
 from training.common.datasets.labelled_photos import LabelledPhoto
-from training.common.labels.class_names import read_class_names
+from training.common.labels.class_names import read_class_names, read_classes_above
 
 WORDS_OF_A_LABEL = 3
 LEAST_SHOWN = 20  # photos of a thing
 LEAST_SAID = 100  # photos of a word
+# What people say in captions for classes whose own names are no words of theirs.
+SAID_INSTEAD = {"espresso": "coffee cup", "latte": "coffee cup", "mobile home": "trailer", "minivan": "van"}
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
@@ -104,10 +106,19 @@ def best_labels(scores: Floats, labels: CaptionLabels) -> tuple[Ids, Floats]:
 
 
 def label_word_ids(labels: Sequence[str], words: Sequence[str]) -> Ids:
-    """The ids of the words of each label that the vocabulary has, PAD behind: int32 [labels, WORDS_OF_A_LABEL]."""
-    known = {word: at for at, word in enumerate(words)}
+    """The ids of the words of each label that the vocabulary has, PAD behind: int32 [labels, WORDS_OF_A_LABEL].
+
+    Of a class whose name nobody says in a caption they are the words that people say instead, or what it is a kind of.
+    """
+    known, above = {word: at for at, word in enumerate(words)}, dict(read_classes_above())
     found = np.full((len(labels), WORDS_OF_A_LABEL), PAD, np.int32)
     for row, label in zip(found, labels, strict=True):
-        ids = [known[word] for word in label.lower().replace("-", " ").split() if word in known][-WORDS_OF_A_LABEL:]
-        row[: len(ids)] = ids
+        instead = [SAID_INSTEAD.get(label, ""), *above.get(label, ())]
+        said = next((ids for text in (label, *instead) if (ids := _ids(text, known))), [])
+        row[: len(said)] = said
     return found
+
+
+def _ids(text: str, known: dict[str, int]) -> list[int]:
+    words = text.lower().replace("-", " ").split()
+    return [known[word] for word in words if word in known][-WORDS_OF_A_LABEL:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.captioner.caption_labels import CaptionLabels
+from training.captioner.caption_labels import SAID_INSTEAD, CaptionLabels
 from training.common.labels.class_names import read_classes_above
 
 # People are named in more ways than a list has; raising some of them would decide between a man, a woman and a child.
@@ -33,7 +33,10 @@ def label_sayings(labels: CaptionLabels, words: Sequence[str]) -> list[list[str]
     known = set(words)
     things = [_known([label.split()[-1], *SYNONYMS.get(label, "").split()], known) for label in labels.things]
     above = dict(read_classes_above())
-    classes = [_known([name.lower().split()[-1], *above[name]], known) for name in labels.classes]
+    classes = [
+        _known([name.lower().split()[-1], *SAID_INSTEAD.get(name, "").split(), *above[name]], known)
+        for name in labels.classes
+    ]
     said = [[] if label in NEVER else found for label, found in zip(labels.things, things, strict=True)]
     return [*said, *([] for _ in labels.words), *([] if NEVER & set(found) else found for found in classes)]
 
