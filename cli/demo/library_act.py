@@ -40,8 +40,8 @@ def show_library(client: Client, folder: Path, photos: Sequence[Path], tasks: Se
     say(f"A photo library of {len(first)} of them, looked at tonight:")
     before = _night(client, library)
     changed, moved = folder / first[0].name, folder / first[1].name
-    photo = _photo(client, library, changed.name)
-    removed = _correct(client, library, photo)
+    listed = _photo(client, library, changed.name)
+    removed = _correct(client, library, listed)
     say(f"By day {last.name} is added, {changed.name} is mirrored and {moved.name} renamed;")
     say(f"you take “{clean(removed)}” off {changed.name} and write “{YOURS}” there. Tomorrow night:")
     shutil.copyfile(last, folder / last.name)

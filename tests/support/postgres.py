@@ -43,12 +43,12 @@ def postgres_server() -> Iterator[str]:
 def fresh_database(server_url: str, name: str, template: str = "template0") -> Iterator[str]:
     """A database of its own on the server: empty, or a copy of another."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield server_url.rsplit("/", 1)[0] + "/" + name
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _install(home: Path) -> Path:
