@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.photos import make_photos
 from bench.throughput import KEY, _free_port, _process, _wait_ready
 from core.artefacts.catalogue import Catalogue
-from core.settings import Settings
+from core.settings import load_settings
 from core.states import RunState
 from db import keys
 from db.engine import Database
@@ -68,7 +68,7 @@ def main() -> None:
         stack = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--data", str(data)]
         with _process([*stack, "--folders", place], TAGLINE_API_KEY=KEY):
             _wait_ready(f"http://127.0.0.1:{port}")
-            settings = Settings(data_dir=data, folders=(place,))
+            settings = load_settings(data_dir=data, folders=(place,))
             database = Database(settings.sql_url)
             with database.write() as session:
                 caller = keys.authenticate(session, KEY)

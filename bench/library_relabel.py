@@ -21,7 +21,7 @@ from sqlalchemy import insert, literal, select
 
 from bench.library_rows import TAGGER, add_outputs, add_photos, begin_run, make_library, open_database
 from bench.photos import make_photos
-from core.settings import Settings
+from core.settings import load_settings
 from core.states import RunStage
 from db.engine import Database
 from db.library_tables import LibraryChange, LibraryPhoto
@@ -41,7 +41,7 @@ def photos_run_in_a_second(count: int) -> float:
         folder = Path(place) / "photos"
         make_photos(folder, count + 16)
         with valkey_server() as redis_url:
-            settings = Settings(
+            settings = load_settings(
                 database_url=database.engine.url.render_as_string(hide_password=False), redis_url=redis_url,
                 folders=(place,), data_dir=Path(place) / "data",
             )  # fmt: skip
@@ -80,7 +80,7 @@ def _all_due(database: Database, run: int) -> None:
 
 
 def _context(database: Database) -> WorkerContext:
-    settings = Settings(data_dir=Path("/nonexistent"))
+    settings = load_settings(data_dir=Path("/nonexistent"))
     models = ModelRepository(settings, Metrics(CollectorRegistry()))
     models.get("tag", TAGGER)
     return cast(WorkerContext, cast(Any, SimpleNamespace(settings=settings, database=database, models=models)))

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import insert
 
 from core.inputs import groups
-from core.settings import Settings
+from core.settings import load_settings
 from core.states import RunStage
 from db import keys
 from db.engine import Database, Session
@@ -40,7 +41,7 @@ def open_database(kind: str) -> Iterator[Database]:
             yield from _migrated(f"sqlite:///{Path(folder) / 'tagline.db'}")
         return
     with postgres_server() as server, fresh_database(server, "bench") as url:
-        yield from _migrated(Settings(database_url=url).sql_url)
+        yield from _migrated(load_settings(database_url=url).sql_url)
 
 
 def _migrated(url: str) -> Iterator[Database]:
@@ -89,7 +90,7 @@ def add_photos(database: Database, library: int, count: int) -> None:
         spec = spec_of(session, session.get_one(Library, library))
     for numbers in groups(range(count), 10_000):
         with database.write() as session:
-            session.execute(LibraryPhoto.__table__.insert(), [_photo(library, spec, number) for number in numbers])
+            session.execute(insert(LibraryPhoto), [_photo(library, spec, number) for number in numbers])
 
 
 def _photo(library: int, spec: int, number: int) -> dict[str, object]:

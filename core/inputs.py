@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-InputKind = Literal["url", "s3", "upload", "file", "text"]
+InputKind = Literal["url", "s3", "s3_prefix", "upload", "file", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class InputItem:
         seq: its place in the submission, from 0.
         id: the caller's own id, or its seq as text.
         kind: how `ref` is to be read.
-        ref: URL, s3:// URI, upload id, path of a file on the worker, or the text itself.
+        ref: URL, s3:// URI, upload id, path of a file on the worker, or the text itself; of a prefix see `PrefixState`.
     """
 
     seq: int
@@ -37,8 +37,36 @@ class InputItem:
     ref: str
 
     def public(self) -> dict[str, str]:
-        """The input as the caller gave it, for results."""
+        """The input as the caller gave it, for results; of a prefix also how far it was listed."""
+        if self.kind == "s3_prefix":
+            state = PrefixState.of(self.ref)
+            return {"s3_prefix": state.prefix} | ({"after": state.after} if state.after else {})
         return {self.kind: self.ref}
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixState:
+    """How far a prefix was listed, as the reference of an input: the prefix, then lines that no prefix can hold.
+
+    Attributes:
+        found: photos below it so far; after a failure and a retry only whether there were any.
+        after: where to go on; "" is the beginning.
+    """
+
+    prefix: str
+    found: int = 0
+    after: str = ""
+
+    @classmethod
+    def of(cls, ref: str) -> PrefixState:
+        """The inverse of `ref`; a bare prefix is at its beginning."""
+        prefix, _, rest = ref.partition("\n")
+        found, _, after = rest.partition("\n")
+        return cls(prefix, int(found or 0), after)
+
+    @property
+    def ref(self) -> str:
+        return f"{self.prefix}\n{self.found}\n{self.after}"
 
 
 def pack_items(items: Sequence[InputItem]) -> bytes:
@@ -56,7 +84,7 @@ def unpack_items(blob: bytes) -> list[InputItem]:
 
 @dataclass(frozen=True, slots=True)
 class PackedChunk:
-    """A chunk's items as they are stored, and the uploads that they name."""
+    """A chunk's items as they are stored, and the uploads that they name. One of size 0 is a prefix to be listed."""
 
     first_seq: int
     last_seq: int
@@ -73,10 +101,24 @@ def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
-    """Cut items into chunks of at most `size`, reading no further ahead than one chunk."""
-    for group in groups(items, size):
-        uploads = tuple({item.ref: None for item in group if item.kind == "upload"})
-        yield PackedChunk(group[0].seq, group[-1].seq, len(group), pack_items(group), uploads)
+    """Cut items into chunks of at most `size`, reading no further ahead than one chunk. A prefix is a chunk of its own,
+    and counts for nothing: what is found below it does."""
+    waiting: list[InputItem] = []
+    for item in items:
+        if item.kind == "s3_prefix":
+            yield PackedChunk(item.seq, item.seq, 0, pack_items([item]))
+            continue
+        waiting.append(item)
+        if len(waiting) == size:
+            yield _packed(waiting)
+            waiting = []
+    if waiting:
+        yield _packed(waiting)
+
+
+def _packed(group: list[InputItem]) -> PackedChunk:
+    uploads = tuple({item.ref: None for item in group if item.kind == "upload"})
+    return PackedChunk(group[0].seq, group[-1].seq, len(group), pack_items(group), uploads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.errors import Conflict, NotFound
-from core.inputs import InputItem, PackedChunk, cut_chunks, groups
+from core.inputs import InputItem, PackedChunk, PrefixState, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
 from core.tasks import QUEUES
 from db.announce import announce_finish
@@ -38,7 +38,8 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
     idle = session.scalars(select(_some_pending(job.tenant_id, job.priority))).one() is None
     session.add(job)
     session.flush()
-    job.total = _insert_chunks(session, job, chunks, now)
+    job.listings = job.next_seq = 0
+    job.total = _insert_chunks(session, job, _noted(job, chunks), now)
     session.flush()
     if idle:
         _level_up(session, job.tenant_id, job.priority)
@@ -84,6 +85,14 @@ def _level_up(session: Session, tenant_id: str, priority: int) -> None:
             .values({share: level})
             .execution_options(synchronize_session=False)
         )
+
+
+def _noted(job: Job, chunks: Iterable[PackedChunk]) -> Iterator[PackedChunk]:
+    """The chunks, with what the job has to know of them noted on it."""
+    for chunk in chunks:
+        job.listings += not chunk.size
+        job.next_seq = max(job.next_seq, chunk.last_seq + 1)
+        yield chunk
 
 
 def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], now: int) -> int:
@@ -154,7 +163,7 @@ def list_jobs(
 def finish_if_done(session: Session, job_id: str) -> None:
     """Close a job all of whose items are accounted for, and put its webhook into the outbox."""
     job = session.execute(select(Job).where(Job.id == job_id).execution_options(populate_existing=True)).scalar_one()
-    if JobState(job.state).finished or job.succeeded + job.failed + job.cancelled < job.total:
+    if JobState(job.state).finished or job.listings or job.succeeded + job.failed + job.cancelled < job.total:
         return
     close_job(session, job, JobState.COMPLETED if job.succeeded else JobState.FAILED)
 
@@ -175,6 +184,7 @@ def stop_job(session: Session, job: Job, state: JobState) -> None:
     `db.upkeep.write_cancelled`.
     """
     job.cancelled += stop_chunks(session, job.id, UNFINISHED, ChunkState.CANCELLED)
+    job.listings = 0
     close_job(session, job, state)
 
 
@@ -232,11 +242,13 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     now = session.execute(select(now_ms())).scalar_one()
     failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
     rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
-    items = (InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows)
+    items = [InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows]
     idle = session.scalars(select(_some_pending(tenant_id, job.priority))).one() is None
-    retried = _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
+    _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
     session.execute(delete(Result).where(*failed))
-    job.failed -= retried
+    job.failed -= len(items)
+    job.listings = sum(item.kind == "s3_prefix" for item in items)
+    job.total -= job.listings  # a prefix counts as an item only once it has failed
     job.done_before = job.succeeded + job.failed + job.cancelled
     job.state, job.started_at, job.finished_at = JobState.QUEUED, None, None
     job.expires_at = now + round(ttl_hours * HOUR_MS)
@@ -266,5 +278,8 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
 
 def _only(given: dict[str, Any]) -> tuple[Any, str]:
     """The kind and ref of an input as results keep it: {"url": "https://..."}."""
+    if "s3_prefix" in given:
+        after = given.get("after", "")
+        return "s3_prefix", PrefixState(given["s3_prefix"], int(bool(after)), after).ref
     [(kind, ref)] = given.items()
     return kind, ref

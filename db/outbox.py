@@ -171,13 +171,13 @@ def page_deliveries(
     limit: int,
     before: str | None = None,
     state: str | None = None,
-    about: str | None = None,
+    below: str | None = None,
 ) -> list[dict[str, Any]]:
     """As `list_deliveries`, a tenant's over everything: newest first, at most `limit`, older than the id `before`;
-    with `about`, those whose subject begins so."""
+    with `below`, those whose subject begins so."""
     query = select(Delivery).where(Delivery.tenant_id == tenant_id)
-    if about is not None:
-        query = query.where(Delivery.subject.startswith(about, autoescape=True))
+    if below is not None:
+        query = query.where(Delivery.subject.startswith(below, autoescape=True))
     if before is not None:
         query = query.where(Delivery.id < before)
     if state is not None:

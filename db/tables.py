@@ -100,6 +100,8 @@ class Job(Base):
     failed: Mapped[int] = mapped_column(server_default="0")
     cancelled: Mapped[int] = mapped_column(server_default="0")
     done_before: Mapped[int] = mapped_column(default=0, server_default="0")  # items that a retry found done
+    listings: Mapped[int] = mapped_column(default=0, server_default="0")  # prefixes that are still being listed
+    next_seq: Mapped[int] = mapped_column(default=0, server_default="0")  # of what is found below them
     version: Mapped[int] = mapped_column(server_default="1")
     webhook_url: Mapped[str | None]
     webhook_secret: Mapped[str | None]

@@ -19,7 +19,7 @@ CANCELLED_CHUNKS = 20
 
 
 def write_cancelled(session: Session, job_id: str | None = None) -> int:
-    """Write the results of cancelled items, up to 20 chunks of one job; returns the number of items.
+    """Write the results of cancelled items, up to 20 chunks of one job; returns 0 if there are none.
 
     Cancelling a million items is one UPDATE; their rows follow in slices, so that nobody waits for them.
     """
@@ -31,10 +31,11 @@ def write_cancelled(session: Session, job_id: str | None = None) -> int:
     some = cancelled.where(Chunk.job_id == job_id).order_by(Chunk.first_seq).limit(CANCELLED_CHUNKS)
     written = 0
     for chunk in session.scalars(some.with_for_update(skip_locked=True)).all():
-        items = unpack_items(chunk.inputs)
-        insert_rows(session, job_id, [ItemResult(item, cancelled=True) for item in items])
+        items = unpack_items(chunk.inputs) if chunk.size else []  # a prefix is none
+        if items:
+            insert_rows(session, job_id, [ItemResult(item, cancelled=True) for item in items])
         chunk.state = ChunkState.DONE
-        written += len(items)
+        written += len(items) or 1
     session.flush()
     return written
 

@@ -12,7 +12,7 @@ from core.settings import Settings
 from db import jobs
 from db.engine import Database, Session
 from db.tables import Job
-from jobs.plan import JobPlan
+from jobs.plan import INTERACTIVE_UP_TO, JobPlan
 
 FOR_EVER_HOURS = 1_000_000.0
 
@@ -29,18 +29,23 @@ class Orders:
     settings: Settings
     rings: list[tuple[str, int]] = field(default_factory=list)  # queue, chunks
 
-    def create(self, plan: JobPlan, chunks: Iterable[PackedChunk], inputs: int) -> Job:
-        """Write a job; `chunks` hold its `inputs` inputs, in order. No time limit ends one that is part of a run."""
+    def create(self, plan: JobPlan, chunks: Iterable[PackedChunk], inputs: int, prefixes: int = 0) -> Job:
+        """Write a job; `chunks` hold its `inputs` inputs, in order, and the prefixes that are to be listed.
+
+        No time limit ends one that is part of a run.
+        """
+        many = inputs + prefixes * (INTERACTIVE_UP_TO + 1)  # below a prefix there may be any number
         hours = self.settings.job_ttl_hours if plan.library_run is None else FOR_EVER_HOURS
-        job = jobs.create_job(self.session, plan.row(inputs), chunks, ttl_hours=hours)
-        self._ring_for(job.queue, inputs)
+        job = jobs.create_job(self.session, plan.row(many), chunks, ttl_hours=hours)
+        self._ring_for(job.queue, inputs + prefixes * self.settings.chunk_size)
         return job
 
     def retry(self, tenant_id: str, job_id: str) -> Job:
         """Run a finished job's failed items again; raises as `db.jobs.retry_job`."""
         chunk_size, ttl_hours = self.settings.chunk_size, self.settings.job_ttl_hours
         job = jobs.retry_job(self.session, tenant_id, job_id, chunk_size=chunk_size, ttl_hours=ttl_hours)
-        self._ring_for(job.queue, job.total - job.succeeded - job.failed - job.cancelled)
+        listings = job.listings * chunk_size
+        self._ring_for(job.queue, job.total - job.succeeded - job.failed - job.cancelled + listings)
         return job
 
     def _ring_for(self, queue: str, inputs: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TASKS = {
     "encoder": "training.encoder.encoder_task",
     "caption": "training.captioner.caption_task",
+    "caption-sequence": "training.captioner.sequence_task",
     "text-encoder": "training.text_encoder.text_encoder_task",
     "tag": "training.tagger.tag_task",
     "sentiment": "training.sentiment.sentiment_task",

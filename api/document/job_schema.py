@@ -14,6 +14,7 @@ from jobs.fields import MAX_NAME, MAX_WEBHOOK_URL, NO_NUL
 _LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?"
 HTTP_URL = rf"^https?://({_LABEL}\.){{0,4}}[a-zA-Z]{{1,20}}(:[1-9][0-9]{{0,3}})?(/[!-\[\]-~]*)?$"
 
+S3_PREFIX = "^s3://[a-z0-9][a-z0-9-]{1,61}[a-z0-9](/[!-~]{0,1000})?$"  # likewise
 SECRET = "^whsec_([A-Za-z0-9+/]{4}){8,20}$"  # likewise
 
 
@@ -90,6 +91,9 @@ def _input_object(kind: str) -> dict[str, Any]:
     ref = {"type": "string", "minLength": _shortest(kind), "maxLength": LIMITS[kind], "pattern": NO_NUL}
     if kind == "upload":
         ref["description"] = "The id that POST /v1/uploads gave."
+    if kind == "s3_prefix":
+        ref["description"] = "s3://bucket/path/: every photo below it, listed while the first ones run."
+        ref["pattern"] = S3_PREFIX
     if kind == "file":
         ref["description"] = "Absolute path of a file on the workers, below a folder that the operator names."
     own = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NO_NUL, "description": "Your own id."}

@@ -8,6 +8,7 @@ from typing import Any, Final
 from core.errors import ItemError, RequestError
 from core.folders.roots import FolderRoots
 from core.inputs import InputItem, InputKind
+from core.outbound.s3.uri import parse_s3_uri
 from core.outbound.url_policy import AROUND
 from core.tasks import Medium
 from jobs.storable import check_text, escape
@@ -16,12 +17,13 @@ MAX_ID, MAX_URL, MAX_TEXT, MAX_UPLOAD, MAX_FILE = 200, 8192, 100_000, 100, 4096
 CheckPath = Callable[[str], object]
 no_files: Final = FolderRoots(()).locate
 KINDS: Final[dict[Medium, tuple[InputKind, ...]]] = {
-    "image": ("url", "s3", "upload", "file"),
+    "image": ("url", "s3", "s3_prefix", "upload", "file"),
     "text": ("text",),
 }
 LIMITS: Final[dict[str, int]] = {
     "url": MAX_URL,
     "s3": MAX_URL,
+    "s3_prefix": MAX_URL,
     "upload": MAX_UPLOAD,
     "file": MAX_FILE,
     "text": MAX_TEXT,
@@ -42,7 +44,7 @@ def parse_input(value: object, seq: int, medium: Medium, where: str, check_path:
             worker, which reads it, has the last word.
 
     Raises:
-        RequestError: `input_invalid`, `input_kind_mismatch`, `folder_not_allowed` or `s3_prefix_not_supported`.
+        RequestError: `input_invalid`, `input_kind_mismatch` or `folder_not_allowed`.
     """
     if isinstance(value, str):
         kind: InputKind = "text" if medium == "text" else "url"
@@ -54,9 +56,6 @@ def parse_input(value: object, seq: int, medium: Medium, where: str, check_path:
 
 
 def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str, check_path: CheckPath) -> InputItem:
-    if "s3_prefix" in value:
-        message = "s3_prefix is not supported yet; list the objects one by one as s3."
-        raise RequestError("s3_prefix_not_supported", message, where=_inside(where, "s3_prefix"))
     unknown = next((name for name in value if name != "id" and name not in LIMITS), None)
     if unknown is not None:
         message = f"An input has no field {unknown[:50]!r}; it has id and one of {KIND_NAMES}."
@@ -70,6 +69,8 @@ def _parse_object(value: Mapping[str, Any], seq: int, medium: Medium, where: str
         message = f"These are {medium} tasks: they take {takes}, not {kind}."
         raise RequestError("input_kind_mismatch", message, where=_inside(where, kind))
     ref = _checked(value[kind], LIMITS[kind], _inside(where, kind), kind)
+    if kind == "s3_prefix":
+        ref = _prefix(ref, _inside(where, kind))
     if kind == "file":
         _check_place(ref, check_path, _inside(where, kind))
     item_id = _checked(value["id"], MAX_ID, _inside(where, "id"), "id") if "id" in value else str(seq)
@@ -80,6 +81,14 @@ def _located(kind: InputKind, ref: str) -> tuple[InputKind, str]:
     """Kind and reference; an S3 URI that stands where a URL may is an object in S3, without the spaces around it."""
     trimmed = ref.strip(AROUND)
     return ("s3", trimmed) if kind == "url" and trimmed[:5].lower() == "s3://" else (kind, ref)
+
+
+def _prefix(ref: str, where: str) -> str:
+    try:
+        parse_s3_uri(ref.strip(AROUND), prefix=True)
+    except ItemError as error:
+        raise RequestError("input_invalid", f"s3_prefix: {error.message}.", where=where) from None
+    return ref.strip(AROUND)
 
 
 def _check_place(path: str, check_path: CheckPath, where: str) -> None:

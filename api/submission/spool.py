@@ -21,6 +21,7 @@ class Spool:
         # Not /tmp, which is memory on many machines.
         self._file = tempfile.TemporaryFile(dir=folder if folder.is_dir() else None)  # noqa: SIM115
         self.items = 0
+        self.prefixes = 0  # to be listed; what is below them is not among the items yet
 
     def fill(self, chunks: Iterable[PackedChunk]) -> None:
         """Write all chunks."""
@@ -30,6 +31,7 @@ class Spool:
             self._file.write(_HEAD.pack(chunk.first_seq, chunk.last_seq, chunk.size, *lengths))
             self._file.write(chunk.blob + uploads)
             self.items += chunk.size
+            self.prefixes += not chunk.size
 
     def read(self) -> Iterator[PackedChunk]:
         """The chunks, in the order they were written."""

@@ -142,7 +142,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
     plan = _plan(services, submission, read_fields(JobFields, fields))
     items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium, FolderRoots.of(settings).in_a_row())
     spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
-    if not spool.items:
+    if not spool.items and not spool.prefixes:
         raise RequestError("inputs_empty", "The body holds no input.")
     return plan
 
@@ -172,7 +172,7 @@ def _store(
     if lock is not None:
         lock.renew(BEFORE_STORING_S)
     with take_orders(services.database, services.doorbell, services.settings) as orders:
-        job = orders.create(plan, spool.read(), spool.items)
+        job = orders.create(plan, spool.read(), spool.items, spool.prefixes)
         view = submission.view(job)
         if lock is not None:
             lock.complete(orders.session, _fingerprint(submission), view)

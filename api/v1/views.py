@@ -41,7 +41,7 @@ def job_view(job: Job, base_url: str) -> dict[str, Any]:
             "failed": job.failed,
             "cancelled": job.cancelled,
         },
-        "progress": round(done / job.total, 4) if job.total else 1.0,
+        "progress": _progress(job, done),
         "eta_seconds": _eta(job, done),
         "created_at": iso(job.created_at),
         "started_at": _maybe(job.started_at),
@@ -51,9 +51,15 @@ def job_view(job: Job, base_url: str) -> dict[str, Any]:
     }
 
 
+def _progress(job: Job, done: int) -> float:
+    """The part that is done of what is known; never all of it while more may be found below a prefix."""
+    part = round(done / job.total, 4) if job.total else float(not job.listings)
+    return min(part, 0.9999) if job.listings else part
+
+
 def _eta(job: Job, done: int) -> float | None:
     """What is left at the pace since the start, in seconds. What a retry found done has not been done since then."""
-    if JobState(job.state).finished or job.started_at is None:
+    if JobState(job.state).finished or job.started_at is None or job.listings:
         return None
     since, elapsed = done - job.done_before, time.time() - job.started_at / 1000
     if since <= 0 or elapsed <= 0:  # nothing to go by; or the database's clock is ahead of ours

@@ -117,6 +117,8 @@ def read_arguments(arguments: Sequence[str]) -> Iterator[GivenInput | LeftOut]:
         kind, path = _kind(one), Path(one)
         if kind == "file":  # of the server's, which a URL names
             yield {kind: printable(unquote(one.strip().partition("://")[2]))}
+        elif kind == "s3" and one.strip().endswith("/"):
+            yield {"s3_prefix": _sendable(one.strip(), kind)}
         elif kind:
             yield {kind: _sendable(one.strip(), kind)}
         elif len(arguments) > 1 and is_system(path.name):

@@ -95,7 +95,7 @@ def name_of(row: dict[str, Any]) -> str:
     own = str(row["id"])
     if own != str(row["seq"]):
         return clean(own)
-    [(kind, ref)] = row["input"].items()
+    (kind, ref), *_ = row["input"].items()
     if kind == "upload":  # its id says nothing to a person
         return f"#{own}"
     return clean(ref.rstrip("/").rpartition("/")[2] or ref)

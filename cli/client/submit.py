@@ -57,8 +57,8 @@ def submit(
 ) -> None:
     """Submit images as one job.
 
-    URLs, s3:// objects and file:///PATH, a photo on the server, are fetched by the service; image files, and every
-    image in a folder, are uploaded.
+    URLs, s3:// objects (with a slash at the end: all below it) and file:///PATH, a photo on the server, are fetched by
+    the service; image files, and every image in a folder, are uploaded.
     A list (.txt .csv .ndjson .jsonl, or - for standard input) is sent as it is, however long.
 
     Hidden files, thumbnails that systems keep, and files of other kinds in a folder are left out. Exit codes: 1 if a

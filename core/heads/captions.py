@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.heads.beam import Hypothesis, Search, beam_search
+from core.heads.word_bias import BiasRules, WordBias, sayings_of
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
@@ -31,6 +32,12 @@ class CaptionSettings(BaseModel):
         entry: numbers that the cache keeps of a word.
         beam_size: beams that its card's numbers are of; what the task has unless a job asks for another number.
         length_penalty: what was best on the validation split.
+        labels: the file of the labels that the graph names, a line each with tabs between: its group, the label, and
+            the words that say it, with spaces between (none: it is never raised). None where the graph names no labels.
+        repeats: the file of the words that may come more than once in a sentence; None if all may.
+        boost: how much a sure label raises its words, in nats; see `core.heads.word_bias`.
+        boost_least, boost_full, boost_most: the least score of a label that is raised, the one from which it is raised
+            as much as can be, and how many labels of a photo are raised.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +47,49 @@ class CaptionSettings(BaseModel):
     entry: int = Field(ge=1)
     beam_size: int = Field(default=4, ge=1, le=8)
     length_penalty: float = Field(default=1.0, ge=0, le=2)
+    labels: str | None = None
+    repeats: str | None = None
+    boost: float = Field(default=0.0, ge=0, le=10)
+    boost_least: float = Field(default=0.4, gt=0, le=1)
+    boost_full: float = Field(default=0.7, gt=0, le=1)
+    boost_most: int = Field(default=4, ge=0, le=16)
+
+    def files(self) -> list[str]:
+        """The files that the settings name."""
+        return [name for name in (self.words, self.labels, self.repeats) if name]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A captioner's vocabulary, and what it knows of its words.
+
+    Attributes:
+        words: the special words first.
+        rules: what may come once, and what labels raise; None where the artefact has neither.
+    """
+
+    words: tuple[str, ...]
+    rules: BiasRules | None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the first part of a captioner's graph gives for photos.
+
+    Attributes:
+        memory: what words attend to, float32 [N, tokens, C].
+        labels: labels that it names, int32 [N, M], and
+        scores: how sure it is of each, float32 [N, M], 0 where there is none; M is 0 where the graph names none.
+    """
+
+    memory: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    def of(self, photos: Sequence[int] | NDArray[np.intp]) -> Encoded:
+        """The same for some of the photos."""
+        chosen = np.asarray(photos, np.intp)
+        return Encoded(self.memory[chosen], self.labels[chosen], self.scores[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +108,73 @@ def read_words(path: Path) -> tuple[str, ...]:
     return words
 
 
+def read_wording(folder: Path, settings: CaptionSettings) -> Wording:
+    """The vocabulary of an artefact and what it knows of its words.
+
+    Raises:
+        ValueError: a file says something else than it should.
+    """
+    words = read_words(folder / settings.words)
+    if settings.labels is None and settings.repeats is None:
+        return Wording(words, None)
+    ids = {word: at for at, word in enumerate(words)}
+    once = np.zeros(len(words), bool)
+    if settings.repeats is not None:
+        again = (folder / settings.repeats).read_text(encoding="utf-8").splitlines()
+        once[:] = True
+        once[[*range(len(SPECIAL)), *(ids[word] for word in again if word in ids)]] = False
+    sayings: list[list[int]] = []
+    if settings.labels is not None:
+        for line in (folder / settings.labels).read_text(encoding="utf-8").splitlines():
+            columns = line.split("\t")
+            if len(columns) != 3:
+                raise ValueError(f"{settings.labels}: a line has not three columns")
+            sayings.append([ids[word] for word in columns[2].split() if word in ids])
+    rules = BiasRules(
+        once, sayings_of(sayings), settings.boost, settings.boost_least, settings.boost_full, settings.boost_most
+    )
+    return Wording(words, rules)
+
+
+def encode_grids(run: Part, feeds: dict[str, NDArray[Any]], settings: CaptionSettings) -> Encoded:
+    """What the first part of a captioner's graph gives for photos.
+
+    Args:
+        run: the graph.
+        feeds: its first input, by name.
+        settings: of the artefact.
+    """
+    if settings.labels is None:
+        memory = run(feeds, ("encoded",))["encoded"]
+        return Encoded(memory, np.zeros((len(memory), 0), np.int32), np.zeros((len(memory), 0), np.float32))
+    found = run(feeds, ("encoded", "label_ids", "label_scores"))
+    return Encoded(found["encoded"], found["label_ids"], found["label_scores"])
+
+
 def captions_of(
-    run: Part, encoded: NDArray[np.float32], words: Sequence[str], settings: CaptionSettings, search: Search
+    run: Part, encoded: Encoded, wording: Wording, settings: CaptionSettings, search: Search
 ) -> list[list[Caption]]:
     """Sentences for photos, decoded together.
 
     Args:
         run: the captioner's graph, from named inputs and wanted outputs to named outputs; see `decoder_step`.
-        encoded: float32 [N, cells, C], what the first part of the graph gave for the photos.
-        words: the vocabulary.
+        encoded: what the first part of the graph gave for the photos.
+        wording: the vocabulary.
         settings: of the artefact.
         search: beams and length.
 
     Returns:
         For each photo its candidates, best first.
     """
-    found = beam_search(decoder_step(run, encoded, settings, search), len(encoded), search)
-    return [[_caption(hypothesis, words) for hypothesis in hypotheses] for hypotheses in found]
+    rules = wording.rules
+    bias = WordBias(rules, encoded.labels, encoded.scores, search.beam_size) if rules else None
+    found = beam_search(decoder_step(run, encoded.memory, settings, search, bias), len(encoded.memory), search)
+    return [[_caption(hypothesis, wording.words) for hypothesis in hypotheses] for hypotheses in found]
 
 
-def decoder_step(run: Part, encoded: NDArray[np.float32], settings: CaptionSettings, search: Search) -> Any:
+def decoder_step(
+    run: Part, encoded: NDArray[np.float32], settings: CaptionSettings, search: Search, bias: WordBias | None = None
+) -> Any:
     """One word for every beam of every photo that is not finished: the step that `beam_search` calls.
 
     What the decoder has computed for earlier words is kept in a cache [photos, beams, words, entry], which follows
@@ -100,6 +197,9 @@ def decoder_step(run: Part, encoded: NDArray[np.float32], settings: CaptionSetti
         cache[:, :, position] = out["entry"]
         scores: NDArray[np.float32] = out["log_probabilities"]
         scores[..., [PAD, START, UNKNOWN]] = -np.inf
+        if bias is not None:
+            bias.follow(tokens, parents, photos)
+            bias.apply(scores)
         return scores
 
     return step

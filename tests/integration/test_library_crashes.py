@@ -104,12 +104,12 @@ def test_a_run_survives_the_death_of_whoever_has_it_in_hand(
     worker, scheduler = stack.worker(), stack.scheduler()
     until(lambda: read()["state"] == "listing" or listed(), what="the beginning of the listing")
     worker.kill()
-    worker = stack.worker()
+    worker = stack.start_worker()
     until(lambda: read()["counts"]["succeeded"] > 0, timeout_s=120, what="the first photos")
     for process in (worker, scheduler):
         process.kill()
     assert not RunState(read()["state"]).finished
-    stack.worker()
+    stack.start_worker()
     stack.scheduler()
     until(lambda: RunState(read()["state"]).finished, timeout_s=120, what="the end of the run")
     counts = read()["counts"]

@@ -17,8 +17,9 @@ from cli.demo.local_s3 import local_s3
 from core.errors import Conflict, RequestError
 from core.settings import load_settings
 from db.engine import Database
+from db.libraries import change_library, find_library
+from db.library_manifests import accept_manifest, new_edition, write_manifest
 from libraries.listing.manifest import read_manifest
-from libraries.manifests import receive_manifest
 from libraries.xmp.sidecar_fields import read_sidecar
 from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.http_server import HttpServer, http_server
@@ -105,8 +106,13 @@ def test_a_manifest_is_streamed_whole_or_not_at_all(mine: Library, server: HttpS
     urls = [_put(server, f"{number}.png", number) for number in range(3)]
 
     def send(*lines: str) -> None:
-        photos = read_manifest(["\n".join(lines).encode()], "text/plain")
-        receive_manifest(mine.database, mine.tenant, mine.id, photos, mine.settings)
+        photos = list(read_manifest(["\n".join(lines).encode()], "text/plain"))
+        with mine.database.write() as session:
+            row = find_library(session, mine.tenant, mine.id)
+            edition = new_edition(session)
+            write_manifest(session, row.number, edition, photos)
+            accept_manifest(session, row, edition)
+            change_library(session, row, {"source": {"manifest": {"photos": len(photos)}}})
 
     with pytest.raises(RequestError, match="line_invalid"):
         send(urls[0], "no url")

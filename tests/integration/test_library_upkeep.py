@@ -30,13 +30,15 @@ from db.library_tables import (
     LibraryPhoto,
     LibraryRun,
 )
+from db.outbox import page_deliveries
 from db.tables import Job
-from libraries import deliveries, photos, runs
+from libraries import photos, runs
 from libraries.manage import delete_library
 from scheduler.library_chores import LibraryChores
 from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.libraries import Library, library, write_photo
 from tests.support.waiting import until
+from worker.libraries.stages import run_stage
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def _count(mine: Library, table: type) -> int:
 def test_a_run_tells_of_itself_once_and_has_a_receipt(mine: Library) -> None:
     run = mine.run()
     with mine.database.read() as session:
-        [delivery] = deliveries.list_deliveries(session, mine.tenant, mine.id, limit=10)
+        [delivery] = page_deliveries(session, mine.tenant, limit=10, below=f"libraries/{mine.id}/")
         receipt = runs.read_receipt(session, mine.tenant, mine.id, run["id"])
     assert delivery["event"] == "library.run.completed"
     assert delivery["subject"] == f"libraries/{mine.id}/runs/{run['id']}"
@@ -91,14 +93,12 @@ def test_a_run_tells_of_itself_once_and_has_a_receipt(mine: Library) -> None:
     (Path(str(mine.settings.folders[0])) / "photos").rename(Path(str(mine.settings.folders[0])) / "away")
     mine.run()
     with mine.database.read() as session:
-        found = deliveries.list_deliveries(session, mine.tenant, mine.id, limit=10)
+        found = page_deliveries(session, mine.tenant, limit=10, below=f"libraries/{mine.id}/")
     assert [one["event"] for one in found] == ["library.run.failed", "library.run.completed"]
 
 
 def test_the_jobs_of_a_run_are_nobodys(mine: Library) -> None:
-    mine.start()
-    mine.advancer.advance_all()
-    mine.step()
+    mine.run()
     with mine.database.read() as session:
         assert session.scalars(select(func.count()).select_from(Job)).one() > 0
         assert list_jobs(session, mine.tenant, limit=10) == []
@@ -108,8 +108,6 @@ def test_a_cancelled_run_ends_at_once_and_leaves_nothing_behind(mine: Library, c
     run_id = mine.start()
     for _ in range(2):  # listed, compared and ordered, and nothing run
         mine.advancer.advance_all()
-        from worker.libraries.stages import run_stage
-
         run_stage(mine.worker)
     mine.advancer.advance_all()
     with pytest.raises(Conflict, match="run_in_progress"):
@@ -184,7 +182,6 @@ def test_nobody_else_has_the_library(mine: Library) -> None:
             lambda: runs.read_receipt(session, stranger, mine.id, run["id"]),
             lambda: photos.read_photo(session, stranger, mine.id, photo),
             lambda: photos.label_counts(session, stranger, mine.id),
-            lambda: deliveries.list_deliveries(session, stranger, mine.id, limit=1),
         ):
             with pytest.raises(NotFound, match="library_not_found"):
                 ask()

@@ -69,22 +69,23 @@ def test_an_interrupted_encoder_ends_at_the_same_place(trained: tuple[Path, Any,
 
 
 def test_an_interrupted_captioner_ends_at_the_same_place(trained: tuple[Path, Any, Any], data: Path) -> None:
-    work, encoder, _ = trained
-    experiment = shrink(load_experiment("caption_transformer"))
-    whole = start(experiment, data, work / "caption")
-    before = weights(whole)
-    rows = fit(whole.fitting(), work / "caption")
-    fit(start(experiment, data, work / "again").fitting(), work / "again", stop_after=1)
-    resumed = start(experiment, data, work / "again")
-    again = fit(resumed.fitting(), work / "again")
-    same(whole, resumed)
-    assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in again], rel=1e-3, abs=1e-5)
-    assert any((one != other).any() for one, other in zip(before, weights(whole), strict=True)), "it has moved"
-    assert whole.words == encoder.words
+    work, _, _ = trained
+    for name in ("caption_words", "caption_transformer"):
+        experiment = shrink(load_experiment(name))
+        keep_experiment(experiment, work / name)
+        whole = start(experiment, data, work / name)
+        before = weights(whole)
+        rows = fit(whole.fitting(), work / name)
+        fit(start(experiment, data, work / "again" / name).fitting(), work / "again" / name, stop_after=1)
+        resumed = start(experiment, data, work / "again" / name)
+        again = fit(resumed.fitting(), work / "again" / name)
+        same(whole, resumed)
+        assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in again], rel=1e-3, abs=1e-5)
+        assert any((one != other).any() for one, other in zip(before, weights(whole), strict=True)), "it has moved"
 
 
-def test_a_captioner_without_an_encoder_says_what_to_do(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="train photo_encoder first"):
+def test_a_captioner_without_words_says_what_to_do(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="train caption_words first"):
         start(shrink(load_experiment("caption_transformer")), data, tmp_path / "caption")
 
 

@@ -72,9 +72,10 @@ def test_every_photo_task_is_trained_and_served(small: Path) -> None:
     names = [classifier.render(row["probabilities"], ClassifyOptions())["labels"][0]["label"] for row in seen]
     assert "cat" in names[0], "the published classifier is untouched by training"
     assert "espresso" in names[1]
-    [captioner] = of_task(small, "caption")
-    told = results(load_model(captioner, settings), [row["grid"] for row in seen], {"beam_size": 3, "candidates": 2})
-    assert all(0 <= one["score"] <= 1 and len(one["candidates"]) == 2 for one in told)
+    for captioner in of_task(small, "caption"):
+        options = {"beam_size": 3, "candidates": 2}
+        told = results(load_model(captioner, settings), [row["grid"] for row in seen], options)
+        assert all(0 <= one["score"] <= 1 and len(one["candidates"]) == 2 for one in told)
     for folder in of_task(small, "tag"):
         own = {"vocabulary": ["circle", "dog", "cup of coffee"], "top_k": 2}
         labels = results(load_model(folder, settings), [row["pooled"] for row in seen], own)
@@ -106,7 +107,7 @@ def test_evaluation_agrees_with_the_card_and_catches_a_boast(small: Path, name: 
 
 def test_experiments_are_complete_and_a_wrong_setting_is_an_error() -> None:
     names = experiment_names()
-    photo = ["caption_transformer", "photo_encoder", "tag_open"]
+    photo = ["caption_own", "caption_transformer", "caption_words", "photo_encoder", "tag_open", "tag_unseen"]
     assert names == sorted([*photo, "language_conv", "language_ff", "language_rnn", "sentiment", "spam"])
     for name in names:
         assert isinstance(load_experiment(name), Experiment)

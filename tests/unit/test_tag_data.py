@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.common.captions.content_words import is_content_word, photos_with, protocol_words
 from training.common.datasets.captioned_photos import Photo
+from training.common.datasets.labelled_photos import LabelledPhoto
 from training.common.intervals import with_interval
-from training.tagger.caption_words import is_content_word, photos_with, protocol_words
+from training.common.labels.label_targets import LabelGroup, LabelTargets
 from training.tagger.class_labels import read_class_labels
-from training.tagger.held_out_words import HeldOutFilter, held_out_words, same_family, stem
+from training.tagger.held_out_words import HeldOutFilter, held_out_labels, same_family, stem
 from training.tagger.reduced_rank_ridge import reduced_rank_ridge
-from training.tagger.tag_data import caption_labels, count_labels, in_captions, label_shares
+from training.tagger.tag_data import caption_labels, count_labels, given_labels, has_labels, is_right
 from training.tagger.tag_scores import average_precisions, mean_average_precision, precision_at
 from training.tagger.tag_vocabularies import photo_labels
 
@@ -40,7 +42,6 @@ def test_labels_are_as_true_as_captions_say_them() -> None:
     assert not {"the black", "a", "dog 's"} & set(labels)
     counts = count_labels(PHOTOS, ["dog", "black dog", "cat", "red"])
     assert counts.tolist() == [[3, 2, 0, 0], [0, 0, 1, 0]]
-    assert label_shares(counts, PHOTOS)[1, 2] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +72,13 @@ def test_a_held_out_word_is_kept_away_in_all_its_forms() -> None:
     assert not any("fountain" in label for label in read_class_labels(held_out).labels)
 
 
-def test_words_that_are_held_out_can_be_labels_and_are_related_to_no_measured_word() -> None:
-    words = [label for label in photo_labels() if " " not in label and label.islower() and is_content_word(label)]
-    captions = tuple((word,) for word in words)
-    train = [Photo(f"{at}.jpg", "train", captions) for at in range(60)]
-    train += [Photo(f"dog{at}.jpg", "train", (("dog",), ("dog",))) for at in range(60)]
-    kept = held_out_words(train)
-    assert len(words) / 8 < len(kept) < len(words) / 3
-    assert set(kept) <= set(words)
-    assert not any(same_family(word, "dog") for word in kept)
-    assert kept == held_out_words(train[::-1])
+def test_forty_labels_are_held_out_and_the_small_words_in_them_are_not() -> None:
+    labels = held_out_labels()
+    assert len(labels) == len(set(labels)) == 40
+    held_out = HeldOutFilter(labels)
+    assert not any(held_out.allows(label) for label in labels)
+    assert not any(held_out.allows(label) for label in ("bedrooms", "snowy", "apple", "house cat"))
+    assert all(held_out.allows(label) for label in ("dog", "the", "pizza", "banana"))
 
 
 def test_every_class_has_its_labels_and_those_above() -> None:
@@ -125,16 +123,22 @@ def test_the_start_is_the_best_linear_map_through_few_numbers() -> None:
     random = np.random.default_rng(0)
     inputs = random.normal(size=(400, 12)).astype(np.float32)
     chances = 0.3 + 0.05 * inputs @ random.normal(size=(12, 2)) @ random.normal(size=(2, 9))
-    targets = np.clip(chances, 0, 1).astype(np.float32)
+    values = np.clip(chances, 0, 1).astype(np.float32)
+    rates, everything = values.mean(axis=0), LabelGroup(np.arange(9), np.ones(400, np.float32))
+    targets = LabelTargets(tuple("abcdefghi"), values, rates, values.sum(axis=0), (everything,))
     start = reduced_rank_ridge(inputs, targets, size=2, penalty=1.0)
     logits = (inputs @ start.kernel + start.bias) @ start.directions.T + start.biases
     for label in range(9):
         assert np.corrcoef(logits[:, label], chances[:, label])[0, 1] > 0.98
-    rates = targets.mean(axis=0)
     assert logits.mean(axis=0) == pytest.approx(np.log(rates / (1 - rates)), abs=0.01)
 
 
-def test_a_caption_says_a_label_if_its_words_stand_side_by_side() -> None:
+def test_a_label_is_right_if_its_words_stand_side_by_side_or_people_gave_it() -> None:
     asked = np.array([[0, 1, 2], [0, 1, 2]])
-    found = in_captions([photo.captions for photo in PHOTOS], ["black dog", "Cat", "dog black"], asked)
-    assert found.tolist() == [[True, False, False], [False, True, False]]
+    photos = [LabelledPhoto(p.name, "own", "train", labels, False, p.captions) for p, labels in zip(
+        PHOTOS, (("bird",), ("black dog",)), strict=True
+    )]  # fmt: skip
+    found = is_right(photos, ["black dog", "Cat", "dog black"], asked)
+    assert found.tolist() == [[True, False, False], [True, True, False]]
+    assert given_labels(photos, HeldOutFilter(["bird"]), 1) == ["black dog"]
+    assert has_labels(photos, ["bird", "black dog"]).tolist() == [[True, False], [False, True]]

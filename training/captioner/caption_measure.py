@@ -8,36 +8,52 @@ from pathlib import Path
 import numpy as np
 
 from core.artefacts.manifest import Metric, load_manifest
-from core.heads.captions import CaptionSettings, read_words
+from core.heads.captions import CaptionSettings, read_wording
+from training.captioner.caption_inputs import measured_on
 from training.common.captions.caption_scores import Counts, count
-from training.common.captions.caption_search import decode_grids
-from training.common.datasets.captioned_photos import captioned, of_split
+from training.common.captions.caption_search import best_captions
+from training.common.datasets.photo_sets import FLICKR8K, photo_sets
+from training.common.datasets.splits import REFERENCES
 from training.common.find_artefact import encoder_folder
 from training.common.graph_runner import graph_parts
 from training.common.photos.offline_encoder import encode_photos
 
 RESAMPLES = 1000
+AT_ONCE = 200  # photos whose grids are in memory
 NAMES = ("bleu_1", "bleu_4", "cider")
+PROTOCOLS = {FLICKR8K: "the Flickr8k test split"}
 
 
 def measure_captions(folder: Path, data: Path) -> list[Metric]:
-    """BLEU and CIDEr on the official test split, with intervals by the bootstrap over photos."""
-    photos, images = captioned(data)
-    test = of_split(photos, "test")
-    captions = caption_photos(folder, [images / photo.name for photo in test])
-    counts = count(captions, [photo.captions for photo in test])
-    scores, spread = counts.scores(), bootstrap(counts)
-    source = f"measured: {len(test)} photos of the Flickr8k test split, pycocoevalcap 1.2, tokens as in the data"
-    return [
-        Metric(
-            name=f"flickr8k_test_{name}",
-            value=round(float(scores[name]), 4),
-            source=source,
-            low=round(spread[name][0], 4),
-            high=round(spread[name][1], 4),
-        )
-        for name in NAMES
-    ]
+    """BLEU and CIDEr on the test photos of each collection, with intervals by the bootstrap over photos.
+
+    Photos with five captions or more are measured on; all with captions in a collection that has none of these.
+    """
+    found = []
+    for photos in photo_sets(data):
+        test = photos.of_split("test")
+        chosen = measured_on(test.photos, REFERENCES, len(test.photos))
+        if not len(chosen):
+            chosen = measured_on(test.photos, 1, len(test.photos))
+        if not len(chosen):
+            continue
+        kept = [test.photos[at] for at in chosen]
+        captions = caption_photos(folder, [test.images / photo.name for photo in kept])
+        counts = count(captions, [photo.captions for photo in kept])
+        scores, spread = counts.scores(), bootstrap(counts)
+        where = PROTOCOLS.get(photos.name, f"the test split of {photos.name}")
+        source = f"measured: {len(kept)} photos of {where}, pycocoevalcap 1.2, tokens in lower case without punctuation"
+        found += [
+            Metric(
+                name=f"{photos.name}_test_{name}",
+                value=round(float(scores[name]), 4),
+                source=source,
+                low=round(spread[name][0], 4),
+                high=round(spread[name][1], 4),
+            )
+            for name in NAMES
+        ]
+    return found
 
 
 def caption_photos(folder: Path, paths: Sequence[Path]) -> list[str]:
@@ -45,8 +61,11 @@ def caption_photos(folder: Path, paths: Sequence[Path]) -> list[str]:
     manifest = load_manifest(folder)
     settings = CaptionSettings.model_validate(manifest.settings)
     encoder = encoder_folder(folder, manifest)
-    grids = encode_photos(encoder, load_manifest(encoder), paths, "grid")
-    return decode_grids(graph_parts(folder / manifest.graph), grids, read_words(folder / settings.words), settings)
+    run, wording, found = graph_parts(folder / manifest.graph), read_wording(folder, settings), []
+    for at in range(0, len(paths), AT_ONCE):
+        grids = encode_photos(encoder, load_manifest(encoder), paths[at : at + AT_ONCE], "grid")
+        found += [caption.text for caption in best_captions(run, {"grid": grids}, wording, settings)]
+    return found
 
 
 def bootstrap(counts: Counts) -> dict[str, tuple[float, float]]:

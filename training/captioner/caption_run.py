@@ -1,159 +1,191 @@
-"""A training run of a captioner: sequence-level training for CIDEr-D, by which it is judged, on the tuned encoder.
-
-Self-critical training (Rennie et al., 2017, arXiv:1612.00563) in the form of Luo, 2020 (arXiv:2003.09971): several
-sentences are sampled for each photo, and each is compared with the mean reward of the others.
-"""
+"""A training run of a captioner: it learns the next word of captions, from photos and from labels alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
-from core.heads.captions import END, PAD, UNKNOWN
+from training.captioner.caption_corpus import (
+    Source,
+    captioned_sources,
+    corpus_words,
+    found_captions,
+    found_source,
+    text_source,
+)
+from training.captioner.caption_inputs import CaptionInputs, Feeds, measured_on
+from training.captioner.caption_labels import TOTAL, label_word_ids
 from training.captioner.caption_plan import CaptionPlan
-from training.captioner.caption_sampling import CaptionSampler, Ids
-from training.captioner.cider_d import CiderD
+from training.captioner.written_decoder import read_decoder, start_from
+from training.common.captions.caption_losses import sentence_loss
 from training.common.captions.caption_search import training_scores
+from training.common.captions.decoder import Decoder
+from training.common.datasets.labelled_photos import LabelledPhoto, LabelledText
+from training.common.datasets.photo_sets import PhotoSet, labelled_texts, photo_sets
+from training.common.datasets.splits import REFERENCES
 from training.common.experiment import Experiment
-from training.common.experiment_files import kept_experiment
-from training.common.fit import STATE, Batch, Fitting, restore
-from training.common.moving_average import averaged, take_better
-from training.encoder.encoder_nets import grids
-from training.encoder.encoder_plan import EncoderPlan
-from training.encoder.encoder_run import EncoderRun
+from training.common.find_artefact import artefact_folder
+from training.common.fit import Batch, Fitting
+from training.common.moving_average import averaged
 
-MEASURED = 500  # validation photos that are captioned after each epoch
+MEASURED = 200  # validation photos of each collection that are captioned after each epoch
 
 
 class CaptionRun:
-    """One training: grids of the photos, the decoder of the encoder's run, and what `fit` needs.
+    """One training: inputs, sources of examples, the decoder, and what `fit` needs.
 
     Attributes:
-        encoder: the experiment that it goes on from, and
-        encoder_run: its run.
-        words, decoder: as that run left them.
-        validation_grids: of the validation photos.
+        inputs: photos as the decoder reads them.
+        sources: what is learnt from, with the examples of each in a step and how much they count.
+        words: the vocabulary.
+        decoder: what is trained.
+        validation: by collection, photos with captions and the decoder's inputs for them.
 
     Args:
-        experiment: says which run to go on from.
+        experiment: sizes, mix, schedule.
         data: the data folder.
-        work: its own folder; that of the run it goes on from lies beside it.
+        work: the run's folder.
 
     Raises:
-        FileNotFoundError: the run it goes on from is not there.
+        FileNotFoundError: an artefact that it needs is not there.
     """
 
     def __init__(self, experiment: Experiment[CaptionPlan], data: Path, work: Path) -> None:
         plan = experiment.plan
-        self._experiment, self._plan = experiment, plan
-        trained = work.parent / plan.encoder
-        if not (trained / STATE).exists():
-            raise FileNotFoundError(f"train {plan.encoder} first: {trained} has no state")
-        self.encoder = kept_experiment(trained, plan.encoder, EncoderPlan)
-        self.encoder_run = before = EncoderRun(self.encoder, data, trained)
-        restore(before.fitting(), trained)
-        take_better(before.network, before.scores)
-        self.words, self.decoder = before.words, before.decoder
-        self.decoder.set_drop(plan.drop)
-        self._grids = cached_grids(work / "grids", before, plan.views)
-        self.validation_grids = grids(before.top, before.validation_trunk, len(before.validation))
-        ids, most = {word: at for at, word in enumerate(self.words)}, self.decoder.positions - 1
-        self._reward = CiderD([[_ended(caption, ids, most) for caption in photo.captions] for photo in before.train])
+        self.experiment, self.plan = experiment, plan
+        sets = photo_sets(data)
+        start = read_decoder(artefact_folder(plan.start, work)) if plan.start else None
+        encoder = artefact_folder(plan.encoder, work)
+        self.inputs = inputs = CaptionInputs(sets, encoder, start, work, plan.views, plan.components, plan.keep)
+        texts = labelled_texts(data, sets)
+        kept = start.words if start and plan.keep else ()
+        words = corpus_words(inputs.photos, texts, plan.least_count, plan.most_known)
+        self.words = tuple(dict.fromkeys([*kept, *words]))
+        self.sources = self._sources(texts, work / "found.json")
+        self.validation = self._validation_of(sets)
         keras.utils.set_random_seed(experiment.seed)
-        self._sampler = CaptionSampler(self.decoder, plan.samples, plan.temperature)
+        sayings = label_word_ids(inputs.labels.every, self.words)
+        cells = inputs.cells(0, np.zeros(1, np.intp)).shape[1]
+        self.decoder = Decoder(plan.net, len(self.words), plan.most_words + 1, cells, sayings, name="decoder")
+        self.decoder.build((None, cells, inputs.width))
+        if start:
+            kernel = np.eye(inputs.width, plan.net.dim, dtype=np.float32)
+            start_from(self.decoder, self.words, start, kernel)
         self.network = self._losses()
-        schedule = experiment.schedule
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, self._steps() * schedule.epochs, alpha=0.1, warmup_target=schedule.learning_rate, warmup_steps=20
-        )
-        optimizer = keras.optimizers.Adam(rate, clipnorm=1.0, use_ema=True, ema_momentum=plan.average)
-        self.network.compile(optimizer, lambda _, loss: ops.mean(loss), jit_compile=False)
-
-    @property
-    def grid_shape(self) -> tuple[int, ...]:
-        """Rows, columns and features of a grid."""
-        return self._grids.shape[2:]
+        self._compile()
 
     def fitting(self) -> Fitting:
         """What `training.common.fit` runs."""
-        schedule = self._experiment.schedule
-        return Fitting(
-            self.network, self._batches, self._steps(), schedule.epochs, self._measure, self._experiment.seed
-        )
+        epochs = self.experiment.schedule.epochs
+        return Fitting(self.network, self._batches, self.plan.steps, epochs, self._measure, self.experiment.seed)
 
     def scores(self) -> dict[str, float]:
-        """Scores on the first validation photos, with the present weights."""
-        photos = self.encoder_run.validation[:MEASURED]
-        return training_scores(self.decoder, self.validation_grids[:MEASURED], self.words, photos)
+        """Scores on validation photos of each collection, with the present weights."""
+        found = {}
+        for name, (photos, feeds) in self.validation.items():
+            some = {key: value[:MEASURED] for key, value in feeds.items()}
+            scores = training_scores(self.decoder, some, self.words, photos[:MEASURED])
+            found.update({f"{name}_{metric}": value for metric, value in scores.items()})
+        return found
+
+    def _sources(self, texts: list[LabelledText], kept: Path) -> list[tuple[Source, int, float]]:
+        inputs, mix, positions = self.inputs, self.plan.mix, self.plan.most_words + 1
+        seed = self.experiment.seed
+        own = captioned_sources(inputs.photos, self.words, positions)
+        captions = found_captions(inputs.photos, texts, inputs.scores, inputs.labels, seed, kept) if mix.found else {}
+        found = found_source(captions, self.words, positions)
+        without = text_source(texts, inputs.photos, inputs.scores, inputs.labels, self.words, positions, seed)
+        flickr = [(source, count, 1.0) for source, count in zip(own, self._counts(len(own)), strict=True)]
+        more = [(found, mix.found, mix.found_weight), (without, mix.texts, mix.text_weight)]
+        return [*flickr, *((source, count, weight) for source, count, weight in more if source and count)]
+
+    def _counts(self, sources: int) -> list[int]:
+        """Examples of photos with captions in a step: where there is one collection it has the places of both."""
+        mix = self.plan.mix
+        return [mix.flickr, mix.others] if sources == 2 else [mix.flickr + mix.others]
+
+    def _validation_of(self, sets: list[PhotoSet]) -> dict[str, tuple[list[LabelledPhoto], Feeds]]:
+        found = {}
+        for each in sets:
+            photos = each.of_split("val").photos
+            chosen = measured_on(photos, REFERENCES, len(photos))
+            if not len(chosen):
+                chosen = measured_on(photos, 1, len(photos))
+            if len(chosen):
+                found[each.name] = ([photos[at] for at in chosen], self.inputs.feeds(each, "val", chosen))
+        return found
 
     def _losses(self) -> keras.Model:
-        """A network whose output is the loss of each photo, [N]: log-likelihood of its samples times advantage."""
-        length, samples = self.decoder.positions, self._plan.samples
-        grid = keras.Input(self.grid_shape, name="grid")
-        tokens = keras.Input((samples, length), dtype="int32", name="tokens")
-        targets = keras.Input((samples, length), dtype="int32", name="targets")
-        advantage = keras.Input((samples,), name="advantage")
-        chances = ops.log_softmax(self.decoder(grid, tokens))
-        sampled = ops.squeeze(ops.take_along_axis(chances, targets[..., None], axis=-1), axis=-1)
-        counts = ops.cast(targets != PAD, "float32")
-        loss = -ops.sum(sampled * counts * advantage[..., None], axis=(1, 2)) / ops.sum(counts, axis=(1, 2))
-        return keras.Model({"grid": grid, "tokens": tokens, "targets": targets, "advantage": advantage}, loss)
+        """A network whose output is the loss of each example, [N]."""
+        plan, length = self.plan, self.plan.most_words + 1
+        inputs = {
+            "cells": keras.Input((self.decoder.cells, self.inputs.width)),
+            "label_ids": keras.Input((TOTAL,), dtype="int32"),
+            "label_scores": keras.Input((TOTAL,)),
+            "seen": keras.Input(()),
+            "tokens": keras.Input((plan.captions, length), dtype="int32"),
+            "targets": keras.Input((plan.captions, length), dtype="int32"),
+            "weights": keras.Input(()),
+        }
+        logits = CaptionNetwork(self.decoder)(inputs)
+        loss = sentence_loss(inputs["targets"], logits, plan.smoothing) * inputs["weights"]
+        return keras.Model(inputs, loss)
 
-    def _steps(self) -> int:
-        return -(-min(len(self.encoder_run.train), self._plan.photos) // self._experiment.schedule.batch_size)
+    def _compile(self) -> None:
+        plan, schedule = self.plan, self.experiment.schedule
+        steps = plan.steps * schedule.epochs
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, alpha=0.02, warmup_target=schedule.learning_rate, warmup_steps=min(plan.warm_up, steps // 2)
+        )
+        optimizer = keras.optimizers.AdamW(
+            rate, weight_decay=plan.weight_decay, clipnorm=1.0, use_ema=True, ema_momentum=plan.average
+        )
+        self.network.compile(optimizer, lambda _, loss: ops.mean(loss), jit_compile=False)
 
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
-        order = random.permutation(len(self.encoder_run.train))[: self._plan.photos]
-        size = self._experiment.schedule.batch_size
-        for at in range(0, len(order), size):
-            photos = order[at : at + size]
-            grid = self._grids[random.integers(len(self._grids)), photos].astype(np.float32)
-            tokens, targets = self._sampler.sample(grid, random)
-            rewards = self._rewards(photos, targets)
-            # Against the mean of the others, so that a sentence is not compared with itself.
-            advantage = rewards - (rewards.sum(axis=1, keepdims=True) - rewards) / (self._plan.samples - 1)
-            inputs = {"grid": grid, "tokens": tokens, "targets": targets, "advantage": advantage}
-            yield inputs, rewards.mean(axis=1)
+        for _ in range(self.plan.steps):
+            parts = [self._examples(source, count, weight, random) for source, count, weight in self.sources]
+            inputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            yield inputs, np.zeros(len(inputs["seen"]), np.float32)
 
-    def _rewards(self, photos: NDArray[np.int_], sentences: Ids) -> NDArray[np.float32]:
-        """CIDEr-D of every sentence, [N, samples]."""
-        found = [
-            [self._reward(int(photo), row[row != PAD].tolist()) for row in rows]
-            for photo, rows in zip(photos, sentences, strict=True)
-        ]
-        return np.array(found, np.float32)
+    def _examples(self, source: Source, count: int, weight: float, random: np.random.Generator) -> Feeds:
+        """Examples of one kind, drawn with replacement."""
+        plan, rows = self.plan, random.integers(len(source.photos), size=count)
+        photos, view = source.photos[rows], int(random.integers(self.inputs.views))
+        there = photos[0] >= 0
+        ids, scores = self.inputs.heard(view, photos) if there else (source.ids[rows], source.scores[rows])
+        seen = random.random(count) >= plan.drop_seen if there else np.zeros(count, bool)
+        deaf = seen & (random.random(count) < plan.drop_labels)  # never without both
+        columns = np.argsort(random.random((count, source.tokens.shape[1])), axis=1)[:, : plan.captions]
+        return {
+            "cells": self.inputs.cells(view, np.where(seen, photos, -1)),
+            "label_ids": ids,
+            "label_scores": np.where(deaf[:, None], 0, scores).astype(np.float32),
+            "seen": seen.astype(np.float32),
+            "tokens": source.tokens[rows[:, None], columns],
+            "targets": source.targets[rows[:, None], columns],
+            "weights": np.full(count, weight, np.float32),
+        }
 
     def _measure(self) -> dict[str, float]:
         with averaged(self.network):
             return self.scores()
 
 
-def _ended(caption: Sequence[str], ids: dict[str, int], most_words: int) -> list[int]:
-    """A caption as ids with its end."""
-    return [*(ids.get(word, UNKNOWN) for word in caption[:most_words]), END]
+class CaptionNetwork(keras.layers.Layer):  # type: ignore[misc]
+    """Photos, labels and words to logits: what the decoder does in one call."""
 
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
 
-def cached_grids(folder: Path, before: EncoderRun, views: int) -> NDArray[np.float16]:
-    """Grids of the training photos by the tuned encoder, float16 [views, photos, 9, 9, 1280], read from disk.
-
-    Args:
-        folder: where they are kept, by a hash of the encoder's weights.
-        before: the encoder's run.
-        views: how many views of each photo.
-    """
-    weights = b"".join(ops.convert_to_numpy(variable).tobytes() for variable in before.top.variables)
-    path = folder / f"grids-{sha256(weights).hexdigest()[:12]}-{views}.npy"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        photos = len(before.train)
-        found = [grids(before.top, before.train_trunk, photos, view).astype(np.float16) for view in range(views)]
-        np.save(path.with_suffix(".tmp.npy"), np.stack(found))
-        path.with_suffix(".tmp.npy").rename(path)
-    loaded: NDArray[np.float16] = np.load(path, mmap_mode="r")
-    return loaded
+    def call(self, inputs: dict[str, object], training: bool = False) -> object:
+        """Logits [N, K, T, vocabulary]."""
+        memory = self.decoder.encode(
+            inputs["cells"], inputs["label_ids"], inputs["label_scores"], inputs["seen"], training
+        )
+        return self.decoder(memory, inputs["tokens"], training=training)

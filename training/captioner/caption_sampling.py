@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from core.heads.captions import END, PAD, START, UNKNOWN
@@ -14,29 +13,28 @@ Ids = NDArray[np.int32]
 
 
 class CaptionSampler:
-    """Samples sentences for grids, from the decoder's present weights without dropout."""
+    """Samples sentences for photos, from the decoder's present weights without dropout."""
 
     def __init__(self, decoder: Decoder, samples: int, temperature: float) -> None:
         """`samples`: of each photo; `temperature`: what logits are divided by."""
         self._decoder, self._step = decoder, DecoderStep(decoder)
         self._samples, self._temperature = samples, temperature
 
-    def sample(self, grid: NDArray[np.float32], random: np.random.Generator) -> tuple[Ids, Ids]:
+    def sample(self, memory: NDArray[np.float32], random: np.random.Generator) -> tuple[Ids, Ids]:
         """Sentences for each photo: the words that the decoder read, and those it gave.
 
         A sentence that does not end in time has no end. An end that is put there was not sampled: learning from it
         would teach that ends are bad, and sentences would get longer and longer.
 
         Args:
-            grid: [N, rows, columns, features].
+            memory: what the decoder attends to, [N, tokens, C].
             random: decides the words.
 
         Returns:
             Two int32 [N, samples, positions], PAD behind each sentence.
         """
-        shape = (len(grid), self._samples, self._decoder.positions)
+        shape = (len(memory), self._samples, self._decoder.positions)
         tokens, targets = np.full(shape, PAD, np.int32), np.full(shape, PAD, np.int32)
-        memory = ops.convert_to_numpy(self._decoder.encode(grid))
         cache = np.zeros((*shape, self._decoder.entry), np.float32)
         words, unfinished = np.full(shape[:2], START, np.int32), np.ones(shape[:2], bool)
         for position in range(shape[2]):

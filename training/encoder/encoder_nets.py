@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from core.heads.captions import PAD
+from training.common.captions.decoder import Decoder
 from training.encoder.published_weights import published
 from training.encoder.trunk import CUT
 
@@ -21,6 +21,21 @@ def tuned_top() -> keras.Model:
     """The layers behind the cut with the published weights: trunk [N, 9, 9, 208] to grid [N, 9, 9, 1280]."""
     network = published()
     return keras.Model(network.get_layer(CUT).output, network.output["features"], name="top")
+
+
+class GridCaptioner(keras.layers.Layer):  # type: ignore[misc]
+    """A decoder that hears no labels: grid [N, rows, columns, features] and words to logits."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def call(self, grid: Any, tokens: Any, training: bool = False) -> Any:
+        """Logits [N, K, T, vocabulary]."""
+        cells = ops.reshape(grid, (-1, self.decoder.cells, grid.shape[-1]))
+        nothing = ops.zeros_like(cells[:, :1, 0])
+        memory = self.decoder.encode(cells, ops.cast(nothing, "int32"), nothing, nothing[:, 0] + 1, training)
+        return self.decoder(memory, tokens, training=training)
 
 
 class TwoRateAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
@@ -48,24 +63,6 @@ def grids(top: keras.Model, views: Any, count: int, view: int = 0) -> NDArray[np
         photos = np.arange(at, min(at + AT_ONCE, count))
         found.append(ops.convert_to_numpy(top(views.take(np.full(len(photos), view), photos), training=False)))
     return np.concatenate(found)
-
-
-def sentence_loss(targets: Any, logits: Any, smoothing: float) -> Any:
-    """Cross-entropy with smoothed labels (Szegedy et al., 2016, arXiv:1512.00567), mean over a photo's words.
-
-    Args:
-        targets: int32 [N, K, T], the next words; PAD does not count.
-        logits: float32 [N, K, T, words].
-        smoothing: share of the target that is spread over all words.
-
-    Returns:
-        float32 [N].
-    """
-    chances = ops.log_softmax(logits)
-    right = ops.squeeze(ops.take_along_axis(chances, targets[..., None], axis=-1), axis=-1)
-    loss = -(1 - smoothing) * right - smoothing * ops.mean(chances, axis=-1)
-    counts = ops.cast(targets != PAD, "float32")
-    return ops.sum(loss * counts, axis=(1, 2)) / ops.sum(counts, axis=(1, 2))
 
 
 def word_loss(shares: Any, logits: Any) -> Any:

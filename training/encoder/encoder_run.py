@@ -14,13 +14,14 @@ import numpy as np
 from keras import layers, ops
 
 from training.common.captions.caption_data import caption_ids, vocabulary, word_shares
+from training.common.captions.caption_losses import sentence_loss
 from training.common.captions.caption_search import training_scores
 from training.common.captions.decoder import Decoder
 from training.common.datasets.captioned_photos import captioned, of_split
 from training.common.experiment import Experiment
 from training.common.fit import Batch, Fitting
 from training.common.moving_average import averaged
-from training.encoder.encoder_nets import TwoRateAdamW, grids, sentence_loss, tuned_top, word_loss
+from training.encoder.encoder_nets import GridCaptioner, TwoRateAdamW, grids, tuned_top, word_loss
 from training.encoder.encoder_plan import EncoderPlan
 from training.encoder.trunk import cached_trunk
 
@@ -51,7 +52,8 @@ class EncoderRun:
         keras.utils.set_random_seed(experiment.seed)
         self.top = tuned_top()
         grid = self.top.output.shape[1:]
-        self.decoder = Decoder(plan.net, len(self.words), plan.most_words + 1, grid[0] * grid[1], name="decoder")
+        cells, nothing = grid[0] * grid[1], np.zeros((1, 1), np.int32)
+        self.decoder = Decoder(plan.net, len(self.words), plan.most_words + 1, cells, nothing, name="decoder")
         self.network = self._losses(grid)
         self._compile()
 
@@ -70,7 +72,8 @@ class EncoderRun:
         targets = keras.Input((CAPTIONS, length), dtype="int32", name="targets")
         shares = keras.Input((len(self.words),), name="shares")
         features = self.top(trunk)
-        of_sentences = sentence_loss(targets, self.decoder(features, tokens), plan.smoothing)
+        logits = GridCaptioner(self.decoder)(features, tokens)
+        of_sentences = sentence_loss(targets, logits, plan.smoothing)
         pooled = layers.Dropout(plan.net.drop)(layers.GlobalAveragePooling2D()(features))
         of_words = word_loss(shares, layers.Dense(len(self.words), name="photo_words")(pooled))
         inputs = {"trunk": trunk, "tokens": tokens, "targets": targets, "shares": shares}
@@ -108,9 +111,11 @@ class EncoderRun:
     def scores(self) -> dict[str, float]:
         """Scores on the first validation photos, with the weights as they are."""
         measured = self.validation[:MEASURED]
-        return training_scores(
-            self.decoder, grids(self.top, self.validation_trunk, len(measured)), self.words, measured
-        )
+        found = grids(self.top, self.validation_trunk, len(measured))
+        cells = found.reshape(len(found), -1, found.shape[-1])
+        nothing = np.zeros((len(found), 1))
+        feeds = {"cells": cells, "label_ids": nothing.astype(np.int32), "label_scores": nothing.astype(np.float32)}
+        return training_scores(self.decoder, feeds, self.words, measured)
 
     def _measure(self) -> dict[str, float]:
         with averaged(self.network):

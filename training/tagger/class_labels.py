@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.common.labels.class_names import read_classes_above
 from training.tagger.held_out_words import HeldOutFilter
-
-CLASSES = Path(__file__).with_name("imagenet_labels.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +28,13 @@ class ClassLabels:
     allowed: NDArray[np.bool_]
 
 
-def read_class_labels(held_out: HeldOutFilter | None = None, path: Path = CLASSES) -> ClassLabels:
+def read_class_labels(held_out: HeldOutFilter | None = None) -> ClassLabels:
     """The labels of ImageNet's classes.
 
     Args:
         held_out: only labels that it allows.
-        path: a CSV index,label,above; "above" has the hypernyms with a semicolon between.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [(row["label"], [row["label"], *filter(None, row["above"].split(";"))]) for row in csv.DictReader(file)]
+    rows = [(name, [name, *above]) for name, above in read_classes_above()]
     labels = sorted({label for _, true in rows for label in true if held_out is None or held_out.allows(label)})
     columns = {label: at for at, label in enumerate(labels)}
     members = np.zeros((len(rows), len(labels)), np.float32)

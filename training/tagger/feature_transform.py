@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from training.common.labels.principal import principal_components
 from training.tagger.int8_matrix import Int8Matrix
 
 Floats = NDArray[np.float32]
@@ -76,25 +77,6 @@ def fit_feature_transform(
         _single(logs.mean(axis=0)),
         gain / float(logs.std()),
     )
-
-
-def principal_components(rows: Floats, count: int, passes: int = 3) -> tuple[Floats, Floats]:
-    """Deviations and directions of the first principal components, [count] and [columns, count].
-
-    By subspace iteration on a few more than are wanted (Halko et al., 2011, arXiv:0909.4061); there are no more
-    components than rows or columns.
-
-    Args:
-        rows: centred, [N, columns].
-        count: how many components.
-        passes: of the iteration.
-    """
-    more = min(count + 32, *rows.shape)
-    found = np.random.default_rng(0).normal(size=(rows.shape[1], more)).astype(np.float32)
-    for _ in range(passes):
-        found, _ = np.linalg.qr(rows.T @ (rows @ found))
-    _, values, turned = np.linalg.svd(rows @ found, full_matrices=False)
-    return values[:count] / len(rows) ** 0.5, found @ turned.T[:, :count]
 
 
 def _single(array: NDArray[np.floating]) -> Floats:

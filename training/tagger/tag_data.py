@@ -1,22 +1,21 @@
-"""What a tagger learns from captions: which words and pairs of words, and how true each is of a photo."""
+"""What a tagger learns: words and pairs of words of captions, and the labels that people gave."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.common.datasets.captioned_photos import Photo
-from training.tagger.caption_words import is_content_word, photos_with
+from training.common.captions.content_words import Captioned, content_pairs, is_content_word, photos_with
+from training.common.datasets.labelled_photos import LabelledPhoto
 from training.tagger.held_out_words import HeldOutFilter
 
 Counts = NDArray[np.uint8]
 
 
-def caption_labels(train: Sequence[Photo], held_out: HeldOutFilter, words: int, phrases: int) -> list[str]:
+def caption_labels(train: Sequence[Captioned], held_out: HeldOutFilter, words: int, phrases: int) -> list[str]:
     """The words and pairs of words that are learnt, the commonest first.
 
     Args:
@@ -26,37 +25,41 @@ def caption_labels(train: Sequence[Photo], held_out: HeldOutFilter, words: int, 
         phrases: least photos of two words that stand side by side.
     """
     single = photos_with(train, 1)
-    pairs = Counter(pair for photo in train for pair in {p for caption in photo.captions for p in _pairs(caption)})
+    pairs = Counter(
+        pair for photo in train for pair in {p for caption in photo.captions for p in content_pairs(caption)}
+    )
     found = [word for word, count in single.most_common() if count >= words and is_content_word(word)]
     found += [pair for pair, count in pairs.most_common() if count >= phrases]
     return [label for label in found if held_out.allows(label)]
 
 
-def count_labels(photos: Sequence[Photo], labels: Sequence[str]) -> Counts:
+def given_labels(train: Sequence[LabelledPhoto], held_out: HeldOutFilter, least: int) -> list[str]:
+    """The labels that people gave to so many photos at least, the commonest first."""
+    counts = Counter(label for photo in train for label in photo.labels)
+    return [label for label, count in counts.most_common() if count >= least and held_out.allows(label)]
+
+
+def count_labels(photos: Sequence[Captioned], labels: Sequence[str]) -> Counts:
     """How many captions of each photo have each word or pair of words, uint8 [photos, labels]."""
     columns = {label: at for at, label in enumerate(labels)}
     counts = np.zeros((len(photos), len(labels)), np.uint8)
     for row, photo in zip(counts, photos, strict=True):
         for caption in photo.captions:
-            for label in {*caption, *_pairs(caption)} & columns.keys():
+            for label in {*caption, *content_pairs(caption)} & columns.keys():
                 row[columns[label]] += 1
     return counts
 
 
-def label_shares(counts: Counts, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """The share of each photo's captions that have each label, float32 [photos, labels]."""
-    captions = np.array([[max(len(photo.captions), 1)] for photo in photos])
-    found: NDArray[np.float32] = (counts / captions).astype(np.float32)
-    return found
+def has_labels(photos: Sequence[LabelledPhoto], labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Which photos people gave which labels, bool [photos, labels]."""
+    return np.array([[label in photo.labels for label in labels] for photo in photos], bool)
 
 
-def in_captions(
-    captions: Sequence[Sequence[Sequence[str]]], labels: Sequence[str], asked: NDArray[np.int_]
-) -> NDArray[np.bool_]:
-    """Whether one or more of each photo's captions has the words of a label side by side.
+def is_right(photos: Sequence[LabelledPhoto], labels: Sequence[str], asked: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Whether one or more of each photo's captions has the words of a label side by side, or people gave the label.
 
     Args:
-        captions: of each photo.
+        photos: with captions or labels.
         labels: a vocabulary.
         asked: indices of labels in it, [photos, K].
 
@@ -69,11 +72,7 @@ def in_captions(
         return any(list(caption[at : at + len(wanted)]) == wanted for at in range(len(caption) - len(wanted) + 1))
 
     rows = [
-        [any(has(caption, words[at]) for caption in own) for at in row]
-        for own, row in zip(captions, asked, strict=True)
+        [labels[at].lower() in photo.labels or any(has(one, words[at]) for one in photo.captions) for at in row]
+        for photo, row in zip(photos, asked, strict=True)
     ]
     return np.array(rows, bool)
-
-
-def _pairs(caption: Sequence[str]) -> set[str]:
-    return {f"{a} {b}" for a, b in pairwise(caption) if is_content_word(a) and is_content_word(b)}

@@ -47,7 +47,8 @@ def label_loss(targets: Any, logits: Any) -> Any:
     """Binary cross-entropy summed over labels, mean over photos.
 
     Args:
-        targets: [N, labels], how true each label is, 0 to 1.
+        targets: [N, labels, 2], how true each label is, 0 to 1, and how much that counts.
         logits: [N, labels].
     """
-    return ops.mean(ops.sum(ops.softplus(logits) - targets * logits, axis=-1))
+    values, weights = targets[..., 0], targets[..., 1]
+    return ops.mean(ops.sum(weights * (ops.softplus(logits) - values * logits), axis=-1))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from core.artefacts.manifest import load_manifest
+from core.artefacts.manifest import Metric, load_manifest
 from core.artefacts.vocabularies import NAMED, write_directions
 from training.common.calibration import Floats, logistic_regression
+from training.common.datasets.splits import REFERENCES
 from training.common.experiment import Experiment
 from training.common.export import write_parts
 from training.common.graph_runner import load_graph
 from training.common.package import complete_artefact
-from training.tagger.tag_data import in_captions
-from training.tagger.tag_measure import measure_tagger
+from training.tagger.tag_data import is_right
+from training.tagger.tag_measure import measure_tagger, measure_unseen
 from training.tagger.tag_plan import TagPlan
 from training.tagger.tag_run import TagRun
 from training.tagger.tag_vocabularies import photo_labels, vocabulary_labels
@@ -35,27 +36,40 @@ AT_ONCE = 1000
 CALIBRATED = 20  # labels of a photo that it is calibrated on; as many as are given unless somebody asks otherwise
 
 
-def package_tagger(run: TagRun, experiment: Experiment[TagPlan], folder: Path, data: Path) -> None:
-    """Write the artefact of a run that is trained; the test split in `data` is read here and nowhere before."""
+def package_tagger(
+    run: TagRun, experiment: Experiment[TagPlan], folder: Path, data: Path, reported: Sequence[Metric] = ()
+) -> None:
+    """Write the artefact of a run that is trained; the test split in `data` is read here and nowhere before.
+
+    Args:
+        run: the training.
+        experiment: name, version, summary.
+        folder: the artefact's.
+        data: the data folder.
+        reported: metrics of a second tagger, for the card.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _write_graph(run, folder / "graph.pb", *calibration(run))
     vocabularies = {name: _write_vocabulary(run, folder, name, data) for name in NAMED}
     files = ["graph.pb", *(where[part] for where in vocabularies.values() for part in ("labels", "directions"))]
     settings = {"size": run.size, "template": run.plan.template, "vocabularies": vocabularies}
     fields = {**_manifest_fields(run, experiment), "settings": settings}
-    complete_artefact(folder, fields, files, lambda: measure_tagger(folder, data))
+    measure = measure_unseen if run.plan.held_out else measure_tagger
+    complete_artefact(folder, fields, files, lambda: [*measure(folder, data), *reported])
 
 
 def calibration(run: TagRun) -> tuple[float, float]:
-    """Factor and constant that make logits the chance that one caption or more says the label.
+    """Factor and constant that make logits the chance that people say or give the label.
 
-    By logistic regression (Platt, 1999) on the validation photos, over the labels of "photos" that rank first for each:
-    those that people get to see. That changes no order.
+    By logistic regression (Platt, 1999) on the validation photos with captions, over the labels of "photos" that rank
+    first for each: those that people get to see. That changes no order.
     """
     labels = photo_labels()
-    logits = run.logits(labels)
+    captioned = np.array([len(photo.captions) >= REFERENCES for photo in run.validation])
+    photos = [photo for photo, said in zip(run.validation, captioned, strict=True) if said]
+    logits = run.logits(labels)[captioned]
     best = np.argsort(-logits, axis=1, kind="stable")[:, :CALIBRATED]
-    right = in_captions([photo.captions for photo in run.validation], labels, best)
+    right = is_right(photos, labels, best)
     factor, constant = logistic_regression(np.take_along_axis(logits, best, axis=1).ravel()[:, None], right.ravel())
     return float(factor), float(constant)
 

@@ -1,12 +1,12 @@
-"""A training run of a tagger: photos and labels in one space, from the words of captions and from the classifier.
+"""A training run of a tagger: labels of captions and of people, as directions in the space of photos.
 
-A label is as true of a photo as the share of its captions that say it. What the classifier sees is in numbers of the
-embedding of its own, see `training.tagger.class_space`.
+What is learnt is how true each word, each pair of words and each given label is of a photo. What the classifier sees is
+in numbers of the embedding of its own, see `training.tagger.class_space`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,21 @@ from keras import ops
 from numpy.typing import NDArray
 
 from training.common.calibration import Floats
-from training.common.datasets.captioned_photos import captioned, of_split
+from training.common.captions.content_words import LEAST_CAPTIONS, protocol_words
+from training.common.datasets.labelled_photos import LabelledPhoto
+from training.common.datasets.photo_sets import FLICKR8K, photo_sets
 from training.common.experiment import Experiment
 from training.common.fit import Batch, Fitting
+from training.common.labels.label_targets import label_targets
+from training.common.photos.encoded_photos import EncodedPhotos
 from training.common.texts.offline_text_encoder import OfflineTextEncoder
-from training.tagger.caption_words import LEAST_CAPTIONS, protocol_words
 from training.tagger.class_labels import read_class_labels
 from training.tagger.class_space import fit_class_space
 from training.tagger.feature_transform import fit_feature_transform
-from training.tagger.held_out_words import HeldOutFilter, held_out_words
+from training.tagger.held_out_words import HeldOutFilter, held_out_labels
 from training.tagger.label_tower import LabelTower, LabelTowerFit
-from training.tagger.pooled_features import PooledFeatures
 from training.tagger.reduced_rank_ridge import LinearMap, reduced_rank_ridge
-from training.tagger.tag_data import caption_labels, count_labels, label_shares
+from training.tagger.tag_data import caption_labels, count_labels, given_labels, has_labels
 from training.tagger.tag_nets import TagNetwork, image_tower, label_loss
 from training.tagger.tag_plan import TagPlan
 from training.tagger.tag_scores import mean_average_precision, precision_at
@@ -43,24 +45,25 @@ class TagRun:
     """One training: features, targets, the towers, and what `fit` needs.
 
     Attributes:
-        encoder, text: folders of the encoders' artefacts.
+        work, encoder, text: its own folder, and those of the encoders' artefacts.
         vectors: the text encoder.
         network: the towers over the labels that are learnt.
         transform: what stands before the image tower.
         classes: the part of the space for what the classifier sees.
+        sets: the collections of photos.
         train, validation: the photos.
     """
 
     def __init__(self, experiment: Experiment[TagPlan], data: Path, work: Path, encoder: Path, text: Path) -> None:
         """Read photos, captions and the two encoders' artefacts; what is computed from them is kept below `work`."""
         plan = experiment.plan
-        self._experiment, self.plan, self.encoder, self.text = experiment, plan, encoder, text
-        photos, images = captioned(data)
-        self.train, self.validation = of_split(photos, "train"), of_split(photos, "val")
+        self._experiment, self.plan, self.work, self.encoder, self.text = experiment, plan, work, encoder, text
+        self.sets = photo_sets(data)
+        self.train, self.validation = self._photos("train"), self._photos("val")
         self.vectors = OfflineTextEncoder(text, work / "texts.npz")
-        self._prepare(PooledFeatures(encoder, images, work / "pooled"))
+        self._prepare(EncodedPhotos(encoder, work.parent / "encoded"))
         keras.utils.set_random_seed(experiment.seed)
-        learnt = self.label_vectors([*self._caption_labels, *self._hypernyms])
+        learnt = self.label_vectors([*self._targets.labels, *self._hypernyms])
         self._fit = LabelTowerFit(learnt, self._shown, plan.bandwidth, plan.noise, self.classes)
         self.network = TagNetwork(image_tower(plan, self.transform.width), self._start())
         self.network(np.zeros((1, self.transform.width), np.float32))
@@ -95,33 +98,49 @@ class TagRun:
         """What the text encoder makes of labels in the plan's template, [labels, text]."""
         return self.vectors([self.plan.template.replace("{}", label) for label in labels])
 
-    def _prepare(self, features: PooledFeatures) -> None:
+    def features(self, encoded: EncodedPhotos, split: str, number: int = 0) -> Floats:
+        """Pooled features of one view of the photos of a split, in the order of `train` or `validation`."""
+        kept = [each.of_split(split) for each in self.sets]
+        rows = [encoded.pooled(each.paths(), number)[self._kept(each.photos)] for each in kept if each.photos]
+        return np.concatenate(rows)
+
+    def _photos(self, split: str) -> list[LabelledPhoto]:
+        """The photos of a split, but for those that are held out."""
+        every = [each.of_split(split).photos for each in self.sets]
+        return [photo for photos in every for photo, kept in zip(photos, self._kept(photos), strict=True) if kept]
+
+    def _kept(self, photos: Sequence[LabelledPhoto]) -> NDArray[np.bool_]:
+        away = set(held_out_labels()) if self.plan.held_out else set()
+        return np.array([not away & set(photo.labels) for photo in photos], bool)
+
+    def _prepare(self, encoded: EncodedPhotos) -> None:
         """Targets and inputs of the training photos, inputs of the validation photos."""
-        plan, held_out = self.plan, HeldOutFilter(held_out_words(self.train))
-        self._caption_labels = caption_labels(self.train, held_out, plan.words, plan.phrases)
-        shares = label_shares(count_labels(self.train, self._caption_labels), self.train)
-        self._shares = shares.astype(np.float16)
+        plan, held_out = self.plan, HeldOutFilter(held_out_labels() if self.plan.held_out else ())
+        words = caption_labels(self.train, held_out, plan.words, plan.phrases)
+        given = given_labels(self.train, held_out, plan.labels)
+        self._targets = label_targets(self.train, list(dict.fromkeys([*words, *given])), {*words}.__contains__)
         labels = read_class_labels(held_out)
-        self._hypernyms = [label for label in labels.labels if label not in {*labels.names, *self._caption_labels}]
+        known = {*labels.names, *self._targets.labels}
+        self._hypernyms = [label for label in labels.labels if label not in known]
         self._members = labels.members[:, [labels.labels.index(label) for label in self._hypernyms]]
         by_hypernyms = np.full(len(self._hypernyms), HYPERNYM_PHOTOS, np.float32)
-        self._shown = np.concatenate([shares.sum(axis=0), by_hypernyms])
-        names = [photo.name for photo in self.train]
-        first = features.get("train", names)
+        self._shown = np.concatenate([self._targets.shown, by_hypernyms])
+        first = self.features(encoded, "train")
         self.transform = fit_feature_transform(first, len(labels.names), plan.components, plan.whiten, plan.gain)
         grid, seed = len(self.transform.mean), self._experiment.seed
         vectors = self.label_vectors(list(labels.names))
         self.classes = fit_class_space(vectors, labels.allowed, first[:, grid:], plan.class_size, seed)
-        views = [features.get("train", names, number) for number in range(plan.views)]
+        views = [self.features(encoded, "train", number) for number in range(plan.views)]
         self._views = [_in_parts(self.transform, view) for view in views]
-        validation = features.get("val", [photo.name for photo in self.validation])
+        self._weights = self._targets.weights().astype(np.float16)
+        validation = self.features(encoded, "val")
         self._validation = _in_parts(self.transform, validation).astype(np.float32)
         self._validation_classes = ops.convert_to_numpy(self.classes.expected(validation[:, grid:]))
 
     def _start(self) -> LinearMap:
         """From the photos as they are; other views of them are for what comes after."""
         inputs = self._views[0].astype(np.float32)
-        return reduced_rank_ridge(inputs, self._shares.astype(np.float32), self.plan.size, self.plan.penalty)
+        return reduced_rank_ridge(inputs, self._targets, self.plan.size, self.plan.penalty)
 
     def _optimizer(self) -> keras.Optimizer:
         schedule = self._experiment.schedule
@@ -142,17 +161,23 @@ class TagRun:
             chosen = order[step * size : (step + 1) * size]
             views = random.integers(self.plan.views, size=len(chosen))
             inputs = np.stack([self._views[v][p] for v, p in zip(views, chosen, strict=True)])
-            yield inputs.astype(np.float32), self._shares[chosen].astype(np.float32)
+            targets = np.stack([self._targets.values[chosen], self._weights[chosen]], axis=-1)
+            yield inputs.astype(np.float32), targets.astype(np.float32)
 
     def _measure(self) -> dict[str, float]:
-        """Scores on the validation photos, of labels that were learnt and of labels that were held out."""
-        learnt, held_out = protocol_words(self.train), held_out_words(self.train)
-        logits = self.logits([*learnt, *held_out])
-        scores, truth = logits[:, : len(learnt)], count_labels(self.validation, learnt) >= LEAST_CAPTIONS
-        found = {"map": mean_average_precision(scores, truth), "precision_at_5": precision_at(scores, truth, FIRST)}
-        if held_out:
-            shown = count_labels(self.validation, held_out) >= 1
-            found["unseen_map"] = mean_average_precision(logits[:, len(learnt) :], shown)
+        """Scores on the validation photos: words of captions, and labels that people gave."""
+        words = protocol_words([p for p in self.train if p.source == FLICKR8K])
+        captioned = np.array([p.source == FLICKR8K for p in self.validation])
+        found = {}
+        if captioned.any():
+            photos = [p for p in self.validation if p.source == FLICKR8K]
+            scores, truth = self.logits(words)[captioned], count_labels(photos, words) >= LEAST_CAPTIONS
+            found = {"map": mean_average_precision(scores, truth), "precision_at_5": precision_at(scores, truth, FIRST)}
+        labels = sorted({label for photo in self.validation for label in photo.labels} & set(self._targets.labels))
+        if labels:
+            given = np.array([bool(photo.labels) for photo in self.validation])
+            truth = has_labels(self.validation, labels)[given]
+            found["given_map"] = mean_average_precision(self.logits(labels)[given], truth)
         return found
 
 

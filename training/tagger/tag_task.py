@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.artefacts.manifest import Metric
+from core.artefacts.manifest import Metric, load_manifest
 from training.common.experiment import Experiment
 from training.common.find_artefact import artefact_folder
 from training.common.photos.made_up_photos import write_made_up_photos
@@ -27,10 +27,16 @@ def start(experiment: Experiment[TagPlan], data: Path, work: Path) -> TagRun:
 
 
 def finish(run: TagRun, experiment: Experiment[TagPlan], folder: Path, data: Path) -> None:
-    """Write the artefact of a run that is trained."""
+    """Write the artefact of a run that is trained.
+
+    Raises:
+        FileNotFoundError: the plan reports a second tagger's numbers, and that has not been trained.
+    """
     from training.tagger.tag_package import package_tagger
 
-    package_tagger(run, experiment, folder, data)
+    second = experiment.plan.second
+    reported = load_manifest(artefact_folder(second, run.work)).metrics if second else ()
+    package_tagger(run, experiment, folder, data, reported)
 
 
 def measure(folder: Path, data: Path) -> list[Metric]:

@@ -22,6 +22,7 @@ from db.library_chunks import ledger_use
 from db.store import store_results
 from worker.chunk.context import WorkerContext
 from worker.chunk.known_bytes import KnownBytes
+from worker.chunk.prefixes import expand_prefix, is_prefix
 from worker.chunk.run import ChunkRun
 from worker.inference.dispatch import Dispatcher
 from worker.inference.repository import model_unavailable
@@ -45,6 +46,9 @@ def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority]
         claim = held.enter_context(context.leases.claim(queue, priorities))
         if claim is None:
             return False
+        if is_prefix(claim):
+            expand_prefix(context.database, context.settings, claim, context.stopping.is_set)
+            return True
         run = _start(context, claim, held)
     if run is not None:
         _drive(context, run)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.artefacts.manifest import Manifest
 from core.errors import ArtefactError, ItemError
 from core.heads.beam import Search
-from core.heads.captions import Caption, CaptionSettings, captions_of, read_words
+from core.heads.captions import Caption, CaptionSettings, captions_of, encode_grids, read_wording
 from core.heads.ranking import DIGITS
 from core.tasks import CaptionOptions
 from worker.models.encoders import image_feature
@@ -38,11 +38,12 @@ class Captioner:
         self._feature = image_feature(manifest, encoders["image"].manifest)
         try:
             self._settings = CaptionSettings.model_validate(manifest.settings)
-            self._words = read_words(folder / self._settings.words)
+            self._wording = read_wording(folder, self._settings)
         except (ValidationError, OSError, ValueError) as error:
             raise ArtefactError("manifest_invalid", f"{manifest.id}: settings or vocabulary: {error}") from error
         spec = manifest.outputs.get("log_probabilities")
-        if spec is None or spec.shape[-1] != len(self._words) or self._settings.words not in manifest.files:
+        files = self._settings.files()
+        if spec is None or spec.shape[-1] != len(self._wording.words) or not {*files} <= manifest.files.keys():
             raise ArtefactError("manifest_invalid", f"{manifest.id}: its vocabulary is not that of its graph")
 
     def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
@@ -52,13 +53,13 @@ class Captioner:
         captions depend on nothing else in the batch.
         """
         grids = np.stack([request.input for request in requests])
-        encoded = self._runtime.run({self._feature: grids}, ("encoded",))["encoded"]
+        encoded = encode_grids(self._runtime.run, {self._feature: grids}, self._settings)
         groups: dict[Search, list[int]] = {}
         for at, request in enumerate(requests):
             groups.setdefault(self._search(request.options), []).append(at)
         found: dict[int, list[Caption]] = {}
         for search, group in groups.items():
-            captions = captions_of(self._runtime.run, encoded[group], self._words, self._settings, search)
+            captions = captions_of(self._runtime.run, encoded.of(group), self._wording, self._settings, search)
             found.update(zip(group, captions, strict=True))
         return [found[at] for at in range(len(requests))]
 

@@ -1,19 +1,29 @@
-"""Captions: a transformer decoder on the grid of the shared encoder.
+"""The captioner, second part: whole sentences, for CIDEr-D.
 
     python -m training.run caption_transformer --data DATA --out models/caption-transformer
 
-It goes on from the run of `photo_encoder`, whose work folder has to lie beside its own. Some 25 minutes on two cores.
-Expected on the Flickr8k test split: BLEU-1 .668, BLEU-4 .244, CIDEr .617.
+It goes on from the run of `caption_words`, whose work folder lies beside its own.
 """
 
-from training.captioner.caption_plan import CaptionPlan
+from training.captioner.sequence_plan import SequencePlan
 from training.common.experiment import Experiment, Schedule
 
 EXPERIMENT = Experiment(
     name="caption-transformer",
-    version="1.0.0",
+    version="2.0.0",
     summary="A sentence for a photo.",
     seed=1,
-    schedule=Schedule(epochs=5, batch_size=32, learning_rate=4e-5),
-    plan=CaptionPlan(encoder="photo_encoder", views=1, photos=3000, samples=5, temperature=0.6, drop=0.1, average=0.98),
+    schedule=Schedule(epochs=4, batch_size=48, learning_rate=5e-5),
+    plan=SequencePlan(
+        words="caption_words",
+        encoder="efficientnet-lite2",
+        flickr=26,
+        others=22,
+        steps=75,
+        samples=5,
+        temperature=0.7,
+        drop=0.1,
+        least_references=2,
+        average=0.98,
+    ),
 )

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.heads.captions import END, PAD, SPECIAL, START, UNKNOWN
-from training.common.datasets.captioned_photos import Photo
+from training.common.captions.content_words import Captioned
 
 Ids = NDArray[np.int32]
 
 
-def vocabulary(photos: Iterable[Photo], least_count: int) -> tuple[str, ...]:
+def vocabulary(photos: Iterable[Captioned], least_count: int) -> tuple[str, ...]:
     """The special words, then every word said at least so often, commonest first."""
     counts = Counter(word for photo in photos for caption in photo.captions for word in caption)
     kept = sorted((word for word in counts if counts[word] >= least_count), key=lambda word: (-counts[word], word))
     return (*SPECIAL, *kept)
 
 
-def caption_ids(photos: Sequence[Photo], words: Sequence[str], captions: int, positions: int) -> tuple[Ids, Ids]:
+def caption_ids(photos: Sequence[Captioned], words: Sequence[str], captions: int, positions: int) -> tuple[Ids, Ids]:
     """The words that the decoder reads, and the next words that it should give.
 
     Args:

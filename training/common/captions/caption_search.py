@@ -11,10 +11,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from core.heads.beam import Search
-from core.heads.captions import Caption, CaptionSettings, Part, captions_of
+from core.heads.captions import Caption, CaptionSettings, Part, Wording, captions_of, encode_grids
 from training.common.captions.caption_scores import caption_scores
+from training.common.captions.content_words import Captioned
 from training.common.captions.decoder import Decoder
-from training.common.datasets.captioned_photos import Photo
 
 AT_ONCE = 100
 BEAMS = 3  # while training; the artefact's is larger
@@ -35,49 +35,47 @@ class DecoderStep(keras.Model):  # type: ignore[misc]
 
 
 def live_parts(decoder: Decoder) -> Part:
-    """A decoder with its present weights, called as its exported graph is."""
+    """A decoder with its present weights, called as its exported graph is, but with cells and labels made before."""
     step = DecoderStep(decoder)
 
     def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        if "grid" in feeds:
-            return {"encoded": ops.convert_to_numpy(decoder.encode(feeds["grid"]))}
+        if "cells" in feeds:
+            ids, scores = feeds["label_ids"], feeds["label_scores"]
+            seen = np.ones(len(ids), np.float32)
+            memory = ops.convert_to_numpy(decoder.encode(feeds["cells"].astype(np.float32), ids, scores, seen))
+            return {"encoded": memory, "label_ids": ids, "label_scores": scores}
         found = step.predict_on_batch(feeds)
         return {name: np.array(found[name]) for name in outputs}  # JAX's arrays are read-only
 
     return run
 
 
-def decode_grids(
-    run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
-) -> list[str]:
-    """The best caption of each photo; see `best_captions`."""
-    return [caption.text for caption in best_captions(run, grids, words, settings)]
-
-
 def best_captions(
-    run: Part, grids: NDArray[np.floating[Any]], words: Sequence[str], settings: CaptionSettings
+    run: Part, feeds: dict[str, NDArray[Any]], wording: Wording, settings: CaptionSettings
 ) -> list[Caption]:
     """The best caption of each photo, and its score.
 
     Args:
         run: the decoder.
-        grids: [N, rows, columns, features].
-        words: its vocabulary.
+        feeds: the inputs of its first part by name, each [N, ...].
+        wording: its vocabulary.
         settings: how it searches.
     """
     search = Search(settings.beam_size, settings.most_words, length_penalty=settings.length_penalty)
     best: list[Caption] = []
-    for at in range(0, len(grids), AT_ONCE):
-        encoded = run({"grid": np.asarray(grids[at : at + AT_ONCE], np.float32)}, ("encoded",))["encoded"]
-        best += [found[0] for found in captions_of(run, encoded, words, settings, search)]
+    for at in range(0, len(next(iter(feeds.values()))), AT_ONCE):
+        encoded = encode_grids(run, {name: value[at : at + AT_ONCE] for name, value in feeds.items()}, settings)
+        best += [found[0] for found in captions_of(run, encoded, wording, settings, search)]
     return best
 
 
 def training_scores(
-    decoder: Decoder, grids: NDArray[Any], words: Sequence[str], photos: Sequence[Photo]
+    decoder: Decoder, feeds: dict[str, NDArray[Any]], words: Sequence[str], photos: Sequence[Captioned]
 ) -> dict[str, float]:
     """BLEU-1, BLEU-4 and CIDEr of a decoder with its present weights, for the learning curve."""
-    settings = CaptionSettings(words="", most_words=decoder.positions - 1, entry=decoder.entry, beam_size=BEAMS)
-    captions = decode_grids(live_parts(decoder), grids, words, settings)
-    scores = caption_scores(captions, [photo.captions for photo in photos])
+    settings = CaptionSettings(
+        words="", labels="", most_words=decoder.positions - 1, entry=decoder.entry, beam_size=BEAMS
+    )
+    captions = best_captions(live_parts(decoder), feeds, Wording(tuple(words), None), settings)
+    scores = caption_scores([caption.text for caption in captions], [photo.captions for photo in photos])
     return {name: scores[name] for name in ("bleu_1", "bleu_4", "cider")}

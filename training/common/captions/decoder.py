@@ -1,7 +1,9 @@
-"""A transformer decoder that describes a grid of image features, one word after another.
+"""A transformer decoder that describes a photo, one word after another, by the cells of its grid and by labels.
 
-Layer normalisation comes first in every block (Xiong et al., 2020, arXiv:2002.04745); the output shares its weights
-with the embedding. The same layers run over whole sentences in training and, with a cache, over one word in serving.
+What it attends to is a memory of all cells, of up to so many labels with their scores, and of one token that says
+nothing: a caption without a photo teaches it too, when the cells are hidden. Layer normalisation comes first in every
+block (Xiong et al., 2020, arXiv:2002.04745); the output shares its weights with the embedding. The same layers run over
+whole sentences in training and, with a cache, over one word in serving.
 """
 
 from __future__ import annotations
@@ -13,30 +15,39 @@ from keras import layers, ops
 
 from training.common.captions.decoder_net import DecoderNet
 
+HIDDEN = -1e9  # added to the attention's scores of what is not there
+BUCKETS = (0.25, 0.4, 0.6, 0.8)  # ends of the five ranges that a label's score may lie in
+
 
 class Decoder(layers.Layer):  # type: ignore[misc]
-    """Grid and words to logits.
+    """Grid, labels and words to logits.
 
     Args:
         net: its sizes.
         vocabulary: how many words there are, the special ones included.
         positions: most words of a sentence, its end included.
         cells: cells of the grid.
+        label_words: for each label the ids of its words in the vocabulary, PAD behind: int32 [labels, words].
     """
 
-    def __init__(self, net: DecoderNet, vocabulary: int, positions: int, cells: int, **rest: Any) -> None:
+    def __init__(
+        self, net: DecoderNet, vocabulary: int, positions: int, cells: int, label_words: Any = None, **rest: Any
+    ) -> None:
         super().__init__(**rest)
         self.net, self.vocabulary, self.positions, self.cells = net, vocabulary, positions, cells
-        self.entry = net.layers * 2 * net.dim  # keys and values of every layer, of one word or one cell
+        self.label_words = label_words
+        self.entry = net.layers * 2 * net.dim  # keys and values of every layer, of one word or one token of the memory
         self.grid_dense = layers.Dense(net.dim, name="grid_dense")
         self.grid_norm = layers.LayerNormalization(epsilon=1e-5, name="grid_norm")
         self.grid_drop = layers.Dropout(net.drop_grid)
+        self.label_dense = layers.Dense(net.dim, name="label_dense")
+        self.label_norm = layers.LayerNormalization(epsilon=1e-5, name="label_norm")
         self.blocks = [Block(net, name=f"block{at}") for at in range(net.layers)]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
         self.drop = layers.Dropout(net.drop)
 
     def build(self, shape: Any) -> None:
-        """Make the weights; `shape` is the grid's, [N, rows, columns, features]."""
+        """Make the weights; `shape` is the cells', [N, cells, features]."""
         dim, small = self.net.dim, keras.initializers.RandomNormal(stddev=0.02)
         self.words = self.add_weight(
             (self.vocabulary, dim), keras.initializers.RandomNormal(stddev=dim**-0.5), name="words"
@@ -44,8 +55,12 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         self.bias = self.add_weight((self.vocabulary,), "zeros", name="bias")
         self.positions_table = self.add_weight((self.positions, dim), small, name="positions")
         self.cells_table = self.add_weight((self.cells, dim), small, name="cells")
+        self.buckets_table = self.add_weight((len(BUCKETS) + 1, dim), small, name="buckets")
+        self.null_token = self.add_weight((1, 1, dim), small, name="null")
         self.grid_dense.build((None, self.cells, shape[-1]))
         self.grid_norm.build((None, self.cells, dim))
+        self.label_dense.build((None, None, dim))
+        self.label_norm.build((None, None, dim))
         self.norm.build((None, None, dim))
         for block in self.blocks:
             block.build((None, None, dim))
@@ -56,17 +71,41 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         for drop in (self.drop, *(drop for block in self.blocks for drop in block.drops)):
             drop.rate = rate
 
-    def encode(self, grid: Any, training: bool = False) -> Any:
-        """Keys and values that the words attend to: grid [N, rows, columns, features] to [N, cells, entry]."""
-        cells = ops.reshape(grid, (-1, self.cells, grid.shape[-1]))
-        cells = self.grid_norm(self.grid_dense(self.grid_drop(cells, training=training)) + self.cells_table)
-        return ops.concatenate([part for block in self.blocks for part in block.memory(cells)], axis=-1)
+    def encode(self, cells: Any, labels: Any, scores: Any, seen: Any, training: bool = False) -> Any:
+        """What the words attend to.
 
-    def call(self, grid: Any, tokens: Any, training: bool = False) -> Any:
+        Args:
+            cells: float32 [N, cells, features].
+            labels: int32 [N, M], places of labels; of no meaning where
+            scores: float32 [N, M] is 0: there is no label.
+            seen: float32 [N], 1 where the cells are there, 0 where they are hidden.
+
+        Returns:
+            float32 [N, cells + M + 1, entry + 1]: keys and values, and behind them what is added to their scores.
+        """
+        grid = self.grid_dense(self.grid_drop(cells, training=training)) + self.cells_table
+        named = self.label_norm(self.label_dense(self.label_vectors(labels, scores)))
+        nothing = ops.zeros_like(grid[:, :1]) + self.null_token
+        tokens = ops.concatenate([self.grid_norm(grid), named, nothing], axis=1)
+        there = ops.concatenate(
+            [ops.zeros_like(cells[..., 0]) + seen[:, None], ops.cast(scores > 0, "float32"), nothing[..., 0] * 0 + 1], 1
+        )
+        keys = [part for block in self.blocks for part in block.memory(tokens)]
+        return ops.concatenate([*keys, (1 - there)[..., None] * HIDDEN], axis=-1)
+
+    def label_vectors(self, labels: Any, scores: Any) -> Any:
+        """The mean of each label's words, and of which range its score is: [N, M] twice to [N, M, dim]."""
+        words = ops.take(ops.convert_to_tensor(self.label_words), labels, axis=0)
+        there = ops.cast(words > 0, "float32")[..., None]
+        mean = ops.sum(ops.take(self.words, words, axis=0) * there, axis=-2) / ops.maximum(ops.sum(there, axis=-2), 1)
+        bucket = sum(ops.cast(scores > end, "int32") for end in BUCKETS)
+        return mean * self.net.dim**0.5 + ops.take(self.buckets_table, bucket, axis=0)
+
+    def call(self, memory: Any, tokens: Any, training: bool = False) -> Any:
         """Logits of every next word.
 
         Args:
-            grid: float32 [N, rows, columns, features].
+            memory: float32 [N, tokens, entry + 1], from `encode`.
             tokens: int32 [N, K, T], K sentences of each photo, each beginning with the start.
 
         Returns:
@@ -76,8 +115,9 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + self.positions_table[:length]
         x = self.drop(x, training=training)
         earlier = ops.arange(length)[None, :] <= ops.arange(length)[:, None]
-        for block, memory in zip(self.blocks, self._parts(self.encode(grid, training)), strict=True):
-            x = block(x, memory, earlier, training=training)
+        hidden = memory[:, None, None, :, -1]
+        for block, parts in zip(self.blocks, self._parts(memory[..., :-1]), strict=True):
+            x = block(x, parts, hidden, earlier, training=training)
         return self._logits(x)
 
     def step(self, tokens: Any, position: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
@@ -87,7 +127,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             tokens: int32 [N, K], the word at `position` of K sentences of each photo.
             position: int32 [1].
             cache: float32 [N, K, T, entry], what this gave for the words before; what is behind them is ignored.
-            memory: float32 [N, cells, entry], from `encode`.
+            memory: float32 [N, tokens, entry + 1], from `encode`.
 
         Returns:
             Logits of the next word [N, K, vocabulary], and this word's entry in the cache [N, K, entry].
@@ -95,10 +135,11 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + ops.take(self.positions_table, position, axis=0)
         places = ops.arange(cache.shape[2])
         here, visible = ops.equal(places, position)[:, None], places <= position
+        hidden = memory[:, None, None, :, -1]
         entries = []
-        parts = zip(self.blocks, self._parts(memory), self._parts(cache), strict=True)
+        parts = zip(self.blocks, self._parts(memory[..., :-1]), self._parts(cache), strict=True)
         for block, remembered, earlier in parts:
-            x, entry = block.step(x, remembered, earlier, here, visible)
+            x, entry = block.step(x, remembered, hidden, earlier, here, visible)
             entries += entry
         return self._logits(x), ops.concatenate(entries, axis=-1)
 
@@ -132,44 +173,50 @@ class Block(layers.Layer):  # type: ignore[misc]
         self.narrow.build((*shape[:-1], self.net.hidden))
         self.built = True
 
-    def memory(self, cells: Any) -> tuple[Any, Any]:
-        """Keys and values of the photo's cells, each [N, cells, dim]."""
-        return self.dense["key"](cells), self.dense["value"](cells)
+    def memory(self, tokens: Any) -> tuple[Any, Any]:
+        """Keys and values of what is attended to, each [N, tokens, dim]."""
+        return self.dense["key"](tokens), self.dense["value"](tokens)
 
-    def call(self, x: Any, memory: tuple[Any, Any], earlier: Any, training: bool = False) -> Any:
-        """Whole sentences x [N, K, T, dim]; `earlier` [T, T] says which words a word may look at."""
+    def call(self, x: Any, memory: tuple[Any, Any], hidden: Any, earlier: Any, training: bool = False) -> Any:
+        """Whole sentences x [N, K, T, dim]; `hidden` [N, 1, 1, tokens] is added to the scores of the memory, `earlier`
+        [T, T] to those of words: 0, or so little that they are not looked at.
+        """
         y = self.norms[0](x)
         own = self._attend(
-            self.dense["own_query"](y), self.dense["own_key"](y), self.dense["own_value"](y), earlier, training
+            self.dense["own_query"](y),
+            self.dense["own_key"](y),
+            self.dense["own_value"](y),
+            ops.where(earlier, 0.0, HIDDEN),
+            training,
         )
         x = x + self.drops[0](self.dense["own_out"](own), training=training)
         flat = ops.reshape(self.norms[1](x), (-1, x.shape[1] * x.shape[2], self.net.dim))
-        attended = ops.reshape(self._attend(self.dense["query"](flat), *memory, None, training), ops.shape(x))
+        attended = ops.reshape(self._attend(self.dense["query"](flat), *memory, hidden, training), ops.shape(x))
         x = x + self.drops[1](self.dense["out"](attended), training=training)
         return x + self.drops[2](self._feed_forward(x), training=training)
 
     def step(
-        self, x: Any, memory: tuple[Any, Any], cache: tuple[Any, Any], here: Any, visible: Any
+        self, x: Any, memory: tuple[Any, Any], hidden: Any, cache: tuple[Any, Any], here: Any, visible: Any
     ) -> tuple[Any, list[Any]]:
         """One word x [N, K, dim]; `here` [T, 1] marks its position, `visible` [T] the words it may look at."""
         y = self.norms[0](x)
         entry = [self.dense["own_key"](y), self.dense["own_value"](y)]
         keys, values = (ops.where(here, new[:, :, None], old) for new, old in zip(entry, cache, strict=True))
-        own = self._attend(self.dense["own_query"](y)[:, :, None], keys, values, visible, False)[:, :, 0]
+        own = self._attend(
+            self.dense["own_query"](y)[:, :, None], keys, values, ops.where(visible, 0.0, HIDDEN), False
+        )[:, :, 0]
         x = x + self.dense["own_out"](own)
-        x = x + self.dense["out"](self._attend(self.dense["query"](self.norms[1](x)), *memory, None, False))
+        x = x + self.dense["out"](self._attend(self.dense["query"](self.norms[1](x)), *memory, hidden, False))
         return x + self._feed_forward(x), entry
 
     def _feed_forward(self, x: Any) -> Any:
         return self.narrow(self.widen(self.norms[2](x)))
 
-    def _attend(self, query: Any, key: Any, value: Any, allowed: Any, training: bool) -> Any:
+    def _attend(self, query: Any, key: Any, value: Any, hidden: Any, training: bool) -> Any:
         """Attention in several heads: query [..., Q, dim], key and value [..., M, dim] to [..., Q, dim]."""
         query, key, value = self._heads(query), self._heads(key), self._heads(value)
         scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) * (self.net.dim // self.net.heads) ** -0.5
-        if allowed is not None:
-            scores = ops.where(allowed, scores, -1e9)
-        weights = self.attention_drop(ops.softmax(scores), training=training)
+        weights = self.attention_drop(ops.softmax(scores + hidden), training=training)
         joined = ops.swapaxes(ops.matmul(weights, value), -2, -3)
         return ops.reshape(joined, (*ops.shape(joined)[:-2], self.net.dim))
 

@@ -1,4 +1,6 @@
-"""Made-up captioned photos in Karpathy's layout: coloured shapes, enough to run every step of a training in seconds."""
+"""Made-up photos: coloured shapes with captions in Karpathy's layout, and others with labels, enough to run every step
+of a training in seconds.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ SPLITS = {
     "val": 8,
     "test": 8,
 }  # enough training photos for words to be measured on
+LABELLED = 32
 CAPTIONS = (
     "a {size} {colour} {shape} on a {ground} ground",
     "the {shape} is {colour}",
@@ -30,27 +33,48 @@ LABELS = ("Circle", "Square", "Triangle", "Bar", "Picture", "Traffic light", "To
 
 
 def write_made_up_photos(folder: Path, seed: int = 0) -> None:
-    """Write dataset.json and images/, pictures of one shape each, with five captions, in three splits; and
-    open_images_v6_labels.csv.
+    """Write dataset.json and images/, pictures of one shape each, with five captions, in three splits; everyday/, with
+    labels, few captions, and captions without pictures; and open_images_v6_labels.csv.
     """
     random = Random(seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     entries = list(_entries(folder / "images", random))
     (folder / "dataset.json").write_text(json.dumps({"dataset": "made up", "images": entries}), encoding="utf-8")
+    _write_labelled(folder / "everyday", random)
     rows = "".join(f"/m/{at:02},{label}\n" for at, label in enumerate(LABELS))
     (folder / "open_images_v6_labels.csv").write_text(f"LabelName,DisplayName\n{rows}", encoding="utf-8")
+
+
+def _write_labelled(folder: Path, random: Random) -> None:
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    entries, texts = [], []
+    for number in range(LABELLED):
+        words = _words(random)
+        name = f"labelled-{number}.jpg"
+        _draw(words, random).save(folder / "images" / name, quality=90)
+        labels, captions = [words["shape"], words["ground"]], [template.format(**words) for template in CAPTIONS]
+        split = "test" if number < LABELLED // 8 else "val" if number < LABELLED // 4 else "train"
+        said = captions if split != "train" else captions[:1] if number % 2 else []
+        entries.append({"file": name, "source": "shapes", "labels": labels, "captions": said, "split": split})
+        texts.append({"labels": labels, "captions": captions[number % 3 :]})
+    (folder / "items.json").write_text(json.dumps(entries), encoding="utf-8")
+    (folder / "text_only.json").write_text(json.dumps(texts), encoding="utf-8")
+
+
+def _words(random: Random) -> dict[str, str]:
+    return {
+        "size": random.choice(("big", "small")),
+        "colour": random.choice(list(COLOURS)),
+        "shape": random.choice(SHAPES),
+        "ground": random.choice(list(GROUNDS)),
+    }
 
 
 def _entries(images: Path, random: Random) -> Iterator[dict[str, Any]]:
     for split, count in SPLITS.items():
         for number in range(count):
             name = f"{split}-{number}.jpg"
-            words = {
-                "size": random.choice(("big", "small")),
-                "colour": random.choice(list(COLOURS)),
-                "shape": random.choice(SHAPES),
-                "ground": random.choice(list(GROUNDS)),
-            }
+            words = _words(random)
             _draw(words, random).save(images / name, quality=90)
             captions = [template.format(**words) for template in CAPTIONS]
             sentences = [{"raw": f"{caption.capitalize()} .", "tokens": caption.split()} for caption in captions]

@@ -12,7 +12,7 @@ from training.encoder.encoder_plan import EncoderPlan
 
 EXPERIMENT = Experiment(
     name="efficientnet-lite2",
-    version="1.1.0",
+    version="1.2.0",
     summary="The 1,000 ImageNet classes, ranked by probability; and the features that captions and tags are made from.",
     seed=1,
     schedule=Schedule(epochs=10, batch_size=32, learning_rate=6e-4),

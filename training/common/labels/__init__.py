@@ -1,0 +1,1 @@
+"""Labels as training targets: what is known of them, and linear maps from photos to them."""
