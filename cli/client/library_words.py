@@ -110,8 +110,10 @@ def change_text(change: View) -> Text:
         return Text(clean(f"{change['error']['code']}: {change['error']['message'] or ''}"), style="red")
     text = Text()
     for sign, name, style in (("+", "added", "green"), ("-", "removed", "red")):
-        for label in change[name]:
+        for label in change[name][:_LABELS]:
             text.append(f"{'  ' if text else ''}{sign}{clean(label)}", style=style)
+        if len(change[name]) > _LABELS:
+            text.append(f"  and {len(change[name]) - _LABELS} more", style="dim")
     caption = change["caption"]
     if caption["before"] != caption["after"]:
         text.append("\n" if text else "")

@@ -18,6 +18,7 @@ from cli.client.library_words import change_table, what_it_met
 from cli.terminal import clean, note, say, warn
 
 TASKS = ("tag", "caption")
+OPTIONS = {"tag": {"top_k": 5}}
 YOURS = "shown in a demo"
 View = dict[str, Any]
 
@@ -35,7 +36,8 @@ def show_library(client: Client, folder: Path, photos: Sequence[Path], tasks: Se
     for photo in first:
         shutil.copyfile(photo, folder / photo.name)
     wanted = [task for task in tasks if task in TASKS] or list(tasks)
-    fields = {"name": "demo", "source": {"folder": str(folder)}, "tasks": wanted}
+    options = {task: OPTIONS[task] for task in wanted if task in OPTIONS}
+    fields = {"name": "demo", "source": {"folder": str(folder)}, "tasks": wanted, "options": options}
     library = make(client, "/v1/libraries", fields)
     say(f"A photo library of {len(first)} of them, looked at tonight:")
     before = _night(client, library)
