@@ -19,6 +19,10 @@ def grid_projection(grids: Floats, known: Floats, components: int) -> Floats:
     Returns:
         float32 [features, width + components]. It leaves means as they are: the layer behind it has a bias.
     """
+    if components == 0 or len(known) == grids.shape[-1]:
+        found = np.zeros((grids.shape[-1], known.shape[1]), np.float32)
+        found[: len(known)] = known
+        return found
     others = grids[..., len(known) :].reshape(-1, grids.shape[-1] - len(known)).astype(np.float64)
     values, vectors = np.linalg.eigh(np.cov(others.T))
     kept = min(components, len(values))
