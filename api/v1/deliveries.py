@@ -67,17 +67,17 @@ def every() -> Response:
 def of_library(library_id: str) -> Response:
     with services().database.read() as session:
         find_library(session, caller().tenant_id, library_id)
-    return _page(500, 50, about=f"libraries/{library_id}/")
+    return _page(500, 50, below=f"libraries/{library_id}/")
 
 
-def _page(most: int, usual: int, about: str | None = None) -> Response:
+def _page(most: int, usual: int, below: str | None = None) -> Response:
     limit = int_parameter(request.args, "limit", 1, most, usual)
     state = choice_parameter(request.args, "state", tuple(DeliveryState))
     cursor = request.args.get("cursor")
     before = read_delivery_id(cursor) if cursor is not None else None
     with services().database.read() as session:
         tenant_id = caller().tenant_id
-        found = page_deliveries(session, tenant_id, limit=limit + 1, before=before, state=state, about=about)
+        found = page_deliveries(session, tenant_id, limit=limit + 1, before=before, state=state, below=below)
     views = [delivery_view(delivery) for delivery in found[:limit]]
     more = before_delivery(views[-1]["id"]) if len(found) > limit else None
     return answer({"data": views, "next_cursor": more})
