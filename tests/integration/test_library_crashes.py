@@ -32,7 +32,7 @@ from tests.support.libraries import write_photo
 from tests.support.stack import Stack, running
 from tests.support.waiting import until
 
-COUNT = 300
+COUNT = 200
 
 
 @pytest.fixture(scope="module")

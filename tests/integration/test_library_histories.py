@@ -31,7 +31,7 @@ from tests.support.tagger import write_tagger, write_text_encoder
 from worker.inference.dispatch import Dispatcher
 
 OWN = ("mine", "ours", "cat", "grass")
-STEPS, SEEDS = 45, (1,)
+STEPS, SEEDS = 35, (1,)
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def test_a_bucket_with_sidecars(
         settings = load_settings(
             database_url=database_url, redis_url=redis_url, models_dir=models, data_dir=tmp_path / "data"
         )
-        bucket = boto3.resource("s3").Bucket("album")
+        bucket = boto3.Session().resource("s3").Bucket("album")
         for number in range(3):
             bucket.put_object(Key=f"2024/{number}.png", Body=_photo(number))
         bucket.put_object(Key="2024/notes.txt", Body=b"no photo")
