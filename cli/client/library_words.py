@@ -41,7 +41,7 @@ def source_of(library: View) -> str:
         return "none yet"
     [(kind, value)] = source.items()
     if kind == "manifest":
-        return f"a list of {value['photos']:,} photos"
+        return f"a list of {value['photos']:,} photos, sent {day_of(value['sent_at'])}"
     return clean(str(value))
 
 

@@ -33,8 +33,8 @@ def show_library(client: Client, folder: Path, photos: Sequence[Path], tasks: Se
     """
     *first, last = photos
     folder.mkdir()
-    for photo in first:
-        shutil.copyfile(photo, folder / photo.name)
+    for path in first:
+        shutil.copyfile(path, folder / path.name)
     wanted = [task for task in tasks if task in TASKS] or list(tasks)
     options = {task: OPTIONS[task] for task in wanted if task in OPTIONS}
     fields = {"name": "demo", "source": {"folder": str(folder)}, "tasks": wanted, "options": options}
@@ -42,8 +42,7 @@ def show_library(client: Client, folder: Path, photos: Sequence[Path], tasks: Se
     say(f"A photo library of {len(first)} of them, looked at tonight:")
     before = _night(client, library)
     changed, moved = folder / first[0].name, folder / first[1].name
-    listed = _photo(client, library, changed.name)
-    removed = _correct(client, library, listed)
+    removed = _correct(client, library, _photo(client, library, changed.name))
     say(f"By day {last.name} is added, {changed.name} is mirrored and {moved.name} renamed;")
     say(f"you take “{clean(removed)}” off {changed.name} and write “{YOURS}” there. Tomorrow night:")
     shutil.copyfile(last, folder / last.name)

@@ -82,8 +82,8 @@ def test_every_problem_code_is_known_and_documented() -> None:
     listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
     assert listed == {code: str(problem.status) for code, problem in PROBLEMS.items()}
     raised = set()
-    for folder in ("api", "db", "jobs"):
+    for folder in ("api", "db", "jobs", "libraries"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
-            raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict)\(\s*"(\w+)"', text))
+            raised |= set(re.findall(r'(?:RequestError|NotFound|Conflict|Unready)\(\s*"(\w+)"', text))
     assert raised - set(PROBLEMS) == set()

@@ -338,9 +338,6 @@ def test_a_list_replaces_the_one_before_whole_or_not_at_all(acme: Caller, databa
 
 
 def test_a_list_is_no_source_of_sidecars(acme: Caller, root: Path, database: Database) -> None:
-    folder = _made(acme, source={"folder": str(root)})
-    other = acme.send("PUT", f"/v1/libraries/{folder}/manifest", data=b"http://a.example/1", content_type="text/plain")
-    assert (other.status_code, other.json["code"]) == (409, "source_is_another")
     library = _made(acme, write="sidecar")
     answer = acme.send(
         "PUT", f"/v1/libraries/{library}/manifest", data=b"http://a.example/1", content_type="text/plain"

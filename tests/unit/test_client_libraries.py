@@ -123,4 +123,6 @@ def test_tables_fit_80_columns_and_never_steer_the_terminal() -> None:
         assert "\x1b" not in table
     assert schedule_of(library) == "0 2 * * * (UTC, within 02:00-06:00)"
     assert source_of({"source": None}) == "none yet"
-    assert source_of({"source": {"manifest": {"photos": 1200}}}) == "a list of 1,200 photos"
+    assert source_of({"source": {"manifest": {"photos": 1200, "sent_at": "2026-11-26T02:00:00.000Z"}}}) == (
+        "a list of 1,200 photos, sent 2026-11-26 02:00"
+    )
