@@ -73,7 +73,7 @@ class TokenGrams(_Part):
 
     kind: Literal["token-grams"] = "token-grams"
     words: int = Field(ge=2, le=1 << 22)
-    buckets: int = Field(ge=2, le=1 << 22)
+    buckets: int = Field(ge=2, le=1 << 30, description="A network may keep a part of them in a smaller table.")
     orders: int = Field(ge=1, le=4)
 
 

@@ -16,7 +16,6 @@ from training.common.datasets.labelled_texts import Example, read_tagged, withou
 from training.common.intervals import proportion
 from training.language.language_data import LANGUAGES, hundredth, load_language, made_up_sentences, read_word_counts
 from training.sentiment.sentiment_data import load_sentiment, read_aclimdb, read_reviews
-from training.sentiment.sentiment_nets import log_count_ratio
 from training.spam.spam_data import load_spam
 
 
@@ -106,13 +105,6 @@ def test_messages_are_in_one_fold_only(data: Path) -> None:
     messages = load_spam(data / "sms_spam.tsv", 5)
     assert len({normalise(message.text) for message in messages.messages}) == len(messages.messages)
     assert set(messages.folds) == set(range(5))
-
-
-def test_log_count_ratio() -> None:
-    items = [np.array([[9, 1], [9, 2]], np.int32), np.array([[9, 1], [9, 0]], np.int32)]
-    ratio = log_count_ratio(items, np.array([True, False]), 4, least=1)
-    assert ratio[0] == ratio[3] == 0
-    assert ratio[2] > ratio[1]
 
 
 def test_scores() -> None:

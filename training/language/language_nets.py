@@ -9,10 +9,18 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from core.texts.prepare import CharGrams, TextSpec, WordChars
-from training.common.texts.text_layers import SMALL, Bag, ConvPool, present
+from core.texts.prepare import Chars, TextSpec, WordChars
+from training.common.texts.text_layers import Bag, Convolutions, present
+from training.language.char_layers import CharReader, WordGRU
 from training.language.language_data import LANGUAGES
 from training.language.language_plan import Convolutional, FeedForward, LanguagePlan, Recurrent
+
+
+class Present(layers.Layer):  # type: ignore[misc]
+    """1 where there is an id and 0 where there is padding, [..., 1]."""
+
+    def call(self, ids: Any) -> Any:
+        return present(ids)
 
 
 class RehashIds(layers.Layer):  # type: ignore[misc]
@@ -24,32 +32,6 @@ class RehashIds(layers.Layer):  # type: ignore[misc]
 
     def call(self, ids: Any) -> Any:
         return ops.where(ids > 0, ops.mod(ids - 1, self.buckets - 1) + 1, 0)
-
-
-class WordGRU(layers.Layer):  # type: ignore[misc]
-    """Characters of words [N, words, width] to one vector: a GRU reads each word both ways; words are averaged.
-
-    The steps are unrolled: a word has at most `width` of them, and a loop would be slower in every runtime.
-    """
-
-    def __init__(self, vocabulary: int, dim: int, units: int, width: int, drop: float, **options: Any) -> None:
-        super().__init__(**options)
-        self.embed = layers.Embedding(vocabulary, dim)
-        self.forward = layers.GRU(units, unroll=True)
-        self.backward = layers.GRU(units, unroll=True, go_backwards=True)
-        self.drop = layers.Dropout(drop)
-        self.width = width
-        self.units = units
-
-    def call(self, ids: Any, training: bool = False) -> Any:
-        shape = ops.shape(ids)
-        words = ops.reshape(ids, (-1, self.width))
-        mask = ops.not_equal(words, 0)
-        embedded = self.drop(self.embed(words), training=training)
-        read = [net(embedded, mask=mask, training=training) for net in (self.forward, self.backward)]
-        vectors = ops.reshape(ops.concatenate(read, axis=-1), (shape[0], shape[1], 2 * self.units))
-        there = present(ops.max(ids, axis=-1))
-        return ops.sum(vectors * there, axis=1) / (ops.sum(there, axis=1) + SMALL)
 
 
 def build(plan: LanguagePlan, spec: TextSpec, scale: NDArray[np.float32]) -> keras.Model:
@@ -71,21 +53,23 @@ def build(plan: LanguagePlan, spec: TextSpec, scale: NDArray[np.float32]) -> ker
         hidden = layers.Dropout(net.drop)(layers.Dense(net.hidden, activation="relu")(hidden))
         logits = wide + layers.Dense(len(LANGUAGES), name="from_deep")(hidden)
     else:
-        vector = _characters(net, spec)(ids)
-        if isinstance(net, Convolutional):
-            vector = layers.Dropout(net.drop)(vector)
-            vector = layers.Dense(net.hidden, activation="relu")(vector)
-        logits = layers.Dense(len(LANGUAGES))(layers.Dropout(net.drop)(vector))
+        vector = layers.Dropout(net.drop)(_read(net, spec, ids))
+        vector = layers.Dropout(net.drop)(layers.Dense(net.hidden, activation="relu")(vector))
+        logits = layers.Dense(len(LANGUAGES))(vector)
     return keras.Model(ids, logits)
 
 
-def _characters(net: Convolutional | Recurrent, spec: TextSpec) -> layers.Layer:
-    assert not isinstance(spec.features, CharGrams)
-    vocabulary = len(getattr(spec.features, "alphabet", "")) + 2
+def _read(net: Convolutional | Recurrent, spec: TextSpec, ids: Any) -> Any:
+    """A vector of each text from its characters."""
+    features, grams = spec.features, net.grams
+    assert isinstance(features, Chars | WordChars)
+    vocabulary = len(features.alphabet) + 2
+    reader = CharReader(vocabulary, net.dim, grams.orders, grams.buckets, grams.dim, grams.drop, name="reader")
+    read = reader(ids)
     if isinstance(net, Convolutional):
-        return ConvPool(vocabulary, net.dim, net.filters, drop=0.0, mean=False)
-    assert isinstance(spec.features, WordChars)
-    return WordGRU(vocabulary, net.dim, net.units, spec.features.width, drop=0.0)
+        return Convolutions(net.filters, mean=True)(read, Present()(ids))
+    assert isinstance(features, WordChars)
+    return WordGRU(net.units, features.width, net.state_drop)(read, ids)
 
 
 def soft_cross_entropy(targets: Any, logits: Any) -> Any:

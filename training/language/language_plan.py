@@ -27,31 +27,55 @@ class FeedForward(Settings):
         return self.model_copy(update={"deep_buckets": 1 << 10})
 
 
+class Grams(Settings):
+    """What a network over characters sees of each beside itself: the n-grams around it, by hash, in a small table.
+
+    Attributes:
+        orders: how many characters they have.
+        buckets: rows of the table, a power of two.
+        dim: its columns.
+        drop: share of the n-grams left out in training.
+    """
+
+    orders: tuple[int, ...]
+    buckets: int
+    dim: int
+    drop: float
+
+    def shrunk(self) -> Self:
+        """A small table."""
+        return self.model_copy(update={"buckets": 1 << 8, "dim": 4})
+
+
 class Convolutional(Settings):
     """Convolutions of several widths over characters; `filters` says how many of each width."""
 
     kind: Literal["convolutional"] = "convolutional"
     dim: int
+    grams: Grams
     filters: dict[int, int]
     hidden: int
     drop: float
 
     def shrunk(self) -> Self:
         """Two narrow convolutions."""
-        return self.model_copy(update={"dim": 8, "filters": {2: 8, 3: 8}, "hidden": 8})
+        return self.model_copy(update={"dim": 8, "grams": self.grams.shrunk(), "filters": {2: 8, 3: 8}, "hidden": 8})
 
 
 class Recurrent(Settings):
-    """A recurrent network over the characters of each word."""
+    """A recurrent network over the characters of each word, `state_drop` the share of its state that it loses."""
 
     kind: Literal["recurrent"] = "recurrent"
     dim: int
+    grams: Grams
     units: int
+    state_drop: float
+    hidden: int
     drop: float
 
     def shrunk(self) -> Self:
         """Few units."""
-        return self.model_copy(update={"dim": 8, "units": 8})
+        return self.model_copy(update={"dim": 8, "grams": self.grams.shrunk(), "units": 8, "hidden": 8})
 
 
 class LastEpochs(Settings):

@@ -1,4 +1,4 @@
-"""A training run on reviews: n-grams and convolutional networks side by side, weighed on validation reviews."""
+"""A training run on reviews: n-grams solved, convolutional networks trained, both weighed on validation reviews."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from training.common.fit import Batch, Fitting
 from training.common.learning_rates import linear_decay
 from training.common.texts.batches import count, shuffled
 from training.sentiment.sentiment_data import LABELS, SentimentData
-from training.sentiment.sentiment_nets import GAIN, Ids, build, columnwise_cross_entropy, log_count_ratio
+from training.sentiment.sentiment_grams import linear_grams
+from training.sentiment.sentiment_nets import Ids, build, columnwise_cross_entropy
 from training.sentiment.sentiment_plan import SentimentPlan
 
 AT_ONCE = 64
@@ -32,9 +33,9 @@ class SentimentRun:
         self._experiment = experiment
         self._train, self._positive = self._encode(data.train)
         self._validation, self._validation_positive = self._encode(data.validation)
-        ratio = log_count_ratio(self._train, self._positive, features.buckets, plan.least_count)
+        grams = linear_grams(self._train, self._positive, plan.grams)
         keras.utils.set_random_seed(experiment.seed)
-        self.network = build(plan, features, (GAIN * ratio).astype(np.float32))
+        self.network = build(plan, features, grams)
         schedule = experiment.schedule
         rate = linear_decay(schedule.learning_rate, self._steps() * schedule.epochs)
         self.network.compile(keras.optimizers.Adam(rate), columnwise_cross_entropy)

@@ -14,7 +14,7 @@ from core.texts.prepare import TextSpec, TokenGrams, WordChars
 from training.common.experiment import Experiment
 from training.common.export import write_graph
 from training.common.package import complete_artefact, write_labels
-from training.common.texts.text_layers import Bag, ConvPool
+from training.common.texts.text_layers import Folds
 
 FILES = ("graph.pb", "labels.csv")
 
@@ -75,7 +75,7 @@ def package_classifier(
 def quantise(network: keras.Model) -> None:
     """Store the large tables of a trained network in bytes: it is calibrated as it is shipped, and learns no more."""
     for layer in network.layers:
-        if isinstance(layer, Bag | ConvPool):
+        if isinstance(layer, Folds):
             layer.fold()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -17,6 +17,14 @@ FAR_BELOW = -1e4  # less than every activation, and finite in half precision
 def present(ids: Any) -> Any:
     """1 where there is something and 0 where there is padding, float32 [..., 1]."""
     return ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
+
+
+@runtime_checkable
+class Folds(Protocol):
+    """A layer with a large table."""
+
+    def fold(self) -> None:
+        """Store the table in bytes; for export, training is over."""
 
 
 class ByteTable:
@@ -85,11 +93,33 @@ class Bag(layers.Layer):  # type: ignore[misc]
         self.folded = ByteTable(ops.convert_to_numpy(self.table * self.scale))
 
 
-class ConvPool(layers.Layer):  # type: ignore[misc]
-    """Embedded ids [N, L] to one vector: convolutions of several widths, each pooled by maximum, and by mean if asked.
+class Convolutions(layers.Layer):  # type: ignore[misc]
+    """Vectors [N, L, D] to one: convolutions of several widths, each pooled by maximum, and by mean if asked.
 
     After Kim, 2014, https://aclanthology.org/D14-1181/.
     """
+
+    def __init__(self, filters: dict[int, int], mean: bool, **options: Any) -> None:
+        """`filters`: how many of each width."""
+        super().__init__(**options)
+        self.convolutions = [
+            layers.Conv1D(count, width, padding="same", activation="relu") for width, count in filters.items()
+        ]
+        self.mean = mean
+
+    def call(self, embedded: Any, mask: Any) -> Any:
+        """`mask`: [N, L, 1], 0 where there is padding; `embedded` is 0 there."""
+        pooled = []
+        for convolution in self.convolutions:
+            found = convolution(embedded)
+            pooled.append(ops.max(found * mask + (1 - mask) * FAR_BELOW, axis=1))
+            if self.mean:
+                pooled.append(ops.sum(found * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + 1))
+        return ops.concatenate(pooled, axis=-1)
+
+
+class ConvPool(layers.Layer):  # type: ignore[misc]
+    """Ids [N, L] to one vector: embedded, then `Convolutions`."""
 
     def __init__(
         self, vocabulary: int, dim: int, filters: dict[int, int], drop: float, mean: bool, **options: Any
@@ -99,10 +129,7 @@ class ConvPool(layers.Layer):  # type: ignore[misc]
         first = keras.initializers.RandomUniform(-0.1, 0.1)
         self.embed = layers.Embedding(vocabulary, dim, embeddings_initializer=first)
         self.drop = layers.Dropout(drop, noise_shape=(None, None, 1))
-        self.convolutions = [
-            layers.Conv1D(count, width, padding="same", activation="relu") for width, count in filters.items()
-        ]
-        self.mean = mean
+        self.convolutions = Convolutions(filters, mean)
         self.folded: ByteTable | None = None
 
     def fold(self) -> None:
@@ -112,11 +139,4 @@ class ConvPool(layers.Layer):  # type: ignore[misc]
     def call(self, ids: Any, training: bool = False) -> Any:
         mask = present(ids)
         looked_up = self.folded.take(ids) if self.folded else self.embed(ids)
-        embedded = self.drop(looked_up * mask, training=training)
-        pooled = []
-        for convolution in self.convolutions:
-            found = convolution(embedded)
-            pooled.append(ops.max(found * mask + (1 - mask) * FAR_BELOW, axis=1))
-            if self.mean:
-                pooled.append(ops.sum(found * mask, axis=1) / ops.sqrt(ops.sum(mask, axis=1) + 1))
-        return ops.concatenate(pooled, axis=-1)
+        return self.convolutions(self.drop(looked_up * mask, training=training), mask)
