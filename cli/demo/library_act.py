@@ -43,8 +43,9 @@ def show_library(client: Client, folder: Path, photos: Sequence[Path], tasks: Se
     before = _night(client, library)
     changed, moved = folder / first[0].name, folder / first[1].name
     removed = _correct(client, library, _photo(client, library, changed.name))
-    say(f"By day {last.name} is added, {changed.name} is mirrored and {moved.name} renamed;")
-    say(f"you take “{clean(removed)}” off {changed.name} and write “{YOURS}” there. Tomorrow night:")
+    say(f"By day {last.name} is added, {changed.name} is mirrored and {moved.name} renamed,")
+    say(f"you take “{clean(removed)}” off {changed.name}, and “{YOURS}” stands there now.")
+    say("Tomorrow night:")
     shutil.copyfile(last, folder / last.name)
     mirrored = ImageOps.mirror(Image.open(changed))
     mirrored.save(changed, quality=90)

@@ -200,6 +200,7 @@ def test_the_demo_shows_every_task_and_leaves_nothing(tmp_path: Path) -> None:
         [sys.executable, "-m", "cli.main", "demo"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 listed, 1 new, 1 changed, 1 moved, 4 unchanged; your correction stands" in done.stdout
     for word in ("Egyptian cat", "espresso", "upload", "url", "s3", "its signature is right", "/docs", "demo-"):
         assert word in done.stdout
     shown = {"classify": "classes", "caption": "caption", "tag": "tags", "sentiment": "positive", "spam": "ham"}
