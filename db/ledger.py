@@ -110,7 +110,7 @@ def write_entries(session: Session, bodies: Mapping[Entry, bytes], *, replace: b
         return
     today = session.execute(select(now_ms())).scalar_one() // DAY_MS
     ordered = sorted(bodies.items())
-    columns = {
+    columns: dict[str, list[Any]] = {
         "sha256": [key[0] for key, _ in ordered],
         "recipe": [key[1] for key, _ in ordered],
         "body": [body for _, body in ordered],
