@@ -16,6 +16,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from core.inputs import groups
+from db.bulk import insert_rows
 from db.clock import now_ms
 from db.labels import labels_of
 from db.ledger_tables import LedgerEntry, Recipe, Spec
@@ -108,20 +109,25 @@ def write_entries(session: Session, bodies: Mapping[Entry, bytes], *, replace: b
     if not bodies:
         return
     today = session.execute(select(now_ms())).scalar_one() // DAY_MS
+    ordered = sorted(bodies.items())
+    columns: dict[str, list[Any]] = {
+        "sha256": [key[0] for key, _ in ordered],
+        "recipe": [key[1] for key, _ in ordered],
+        "body": [body for _, body in ordered],
+    }
+    if not replace:
+        insert_rows(session, LedgerEntry, columns, {"made_on": today})
+        return
     insert = insert_into(session, LedgerEntry)
-    if replace:
-        fresh = insert.excluded
-        insert = insert.on_conflict_do_update(
-            index_elements=["sha256", "recipe"],
-            set_={"body": fresh.body, "made_on": fresh.made_on},
-            where=LedgerEntry.body != fresh.body,
-        )
-    else:
-        insert = insert.on_conflict_do_nothing()
-    for some in groups(sorted(bodies.items()), AT_A_TIME):
-        session.execute(
-            insert, [{"sha256": key[0], "recipe": key[1], "made_on": today, "body": body} for key, body in some]
-        )
+    fresh = insert.excluded
+    insert = insert.on_conflict_do_update(
+        index_elements=["sha256", "recipe"],
+        set_={"body": fresh.body, "made_on": fresh.made_on},
+        where=LedgerEntry.body != fresh.body,
+    )
+    session.execute(
+        insert, [dict(zip(columns, row, strict=True), made_on=today) for row in zip(*columns.values(), strict=True)]
+    )
 
 
 def known_outputs(session: Session, recipes: Mapping[str, int], hashes: Collection[bytes]) -> dict[bytes, KnownOutputs]:

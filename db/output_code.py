@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DIGITS = 6  # of scores; see core/heads/ranking.py
-_HEAD = struct.Struct(">BIIH")  # version, width, height, labels
-_VERSION = 1
+HEAD = struct.Struct(">BIIH")  # version, width, height, labels
+VERSION = 1
 MOST_LABELS = 0xFFFF
 Entry = tuple[str, str]  # a label, and what stands beside it but for its score, as JSON
 
@@ -61,17 +61,17 @@ def encode_numbers(
     ids: Collection[int], scores: Iterable[float], rest: Mapping[str, Any], width: int = 0, height: int = 0
 ) -> bytes:
     """As `encode`, for labels that are numbers already."""
-    head = _HEAD.pack(_VERSION, width, height, len(ids))
+    head = HEAD.pack(VERSION, width, height, len(ids))
     floats = struct.pack(f">{len(ids)}f", *scores)
     return b"".join((head, pack_numbers(ids), floats, _json(rest).encode() if rest else b""))
 
 
 def decode(body: bytes) -> Decoded:
     """The inverse of `encode`."""
-    version, width, height, count = _HEAD.unpack_from(body)
-    if version != _VERSION:
+    version, width, height, count = HEAD.unpack_from(body)
+    if version != VERSION:
         raise ValueError(f"the ledger has an entry of version {version}")
-    at = _HEAD.size
+    at = HEAD.size
     numbers = struct.unpack_from(f">{count}I", body, at)
     scores = struct.unpack_from(f">{count}f", body, at + 4 * count)
     rest = body[at + 8 * count :]
@@ -82,8 +82,8 @@ def decode(body: bytes) -> Decoded:
 
 def numbers_in(body: bytes) -> bytes:
     """The part of a body that holds the labels' numbers, as `unpack_numbers` reads it."""
-    count = _HEAD.unpack_from(body)[3]
-    return body[_HEAD.size : _HEAD.size + 4 * count]
+    count = HEAD.unpack_from(body)[3]
+    return body[HEAD.size : HEAD.size + 4 * count]
 
 
 def rendered(decoded: Decoded, labels: Mapping[int, Entry], model: str) -> dict[str, Any]:

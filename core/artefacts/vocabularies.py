@@ -53,9 +53,18 @@ class Vocabulary:
 
     def scores(self, embeddings: Floats) -> Floats:
         """How sure it is that each label is true of each image: embeddings [N, size] to float32 [N, labels], 0 to 1."""
-        logits = embeddings @ self.directions[:, :-1].T + self.directions[:, -1]
-        chances: Floats = (1 / (1 + np.exp(-np.clip(logits, -80, 80)))).astype(np.float32)
-        return chances
+        return chances(self.logits(embeddings))
+
+    def logits(self, embeddings: Floats) -> Floats:
+        """As `scores`, before the sigmoid: in the same order, for those who need the best alone."""
+        logits: Floats = embeddings @ self.directions[:, :-1].T + self.directions[:, -1]
+        return logits
+
+
+def chances(logits: Floats) -> Floats:
+    """The sigmoid of logits, float32."""
+    found: Floats = (1 / (1 + np.exp(-np.clip(logits, -80, 80)))).astype(np.float32)
+    return found
 
 
 def write_directions(path: Path, directions: Floats) -> None:
