@@ -14,6 +14,7 @@ from cli.terminal import clean
 
 _KINDS = ("new", "changed", "moved", "stale", "retried", "unchanged", "gone", "skipped")
 _WORK = ("ran", "reused", "succeeded", "failed")
+_DUE = {"changed": _KINDS[:5], "failed": ("retried",), "relabel": ("stale",)}
 _KEY_WIDTH = 30
 _LABELS = 12  # of a photo, in a table
 View = Mapping[str, Any]
@@ -26,8 +27,19 @@ def what_it_met(run: View) -> str:
 
 
 def what_it_did(run: View) -> str:
-    """What became of the photos that were due."""
+    """What became of the photos that were due; of a dry run, what would be run."""
+    if run["dry_run"]:
+        return _would_do(run)
     return ", ".join(_counted(run["counts"], _WORK)) or "nothing to do"
+
+
+def _would_do(run: View) -> str:
+    """A dry run counts what is known already as reused, and nothing of what models would have to see."""
+    counts = run["counts"]
+    due = counts["listed"] if run["what"] == "all" else sum(counts[kind] for kind in _DUE[run["what"]])
+    left = min(due, run["limit"] or due) - counts["succeeded"] - counts["failed"]
+    words = "would be labelled anew" if run["what"] == "relabel" else "would be run"
+    return ", ".join([*([f"{left:,} {words}"] if left > 0 else []), *_counted(counts, _WORK)]) or "nothing to do"
 
 
 def _counted(counts: Mapping[str, int], names: Iterable[str]) -> list[str]:

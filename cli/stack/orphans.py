@@ -17,6 +17,7 @@ from pathlib import Path
 MARK = "TAGLINE_SUPERVISED"  # in the environment of all that a supervisor starts: its data folder
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PROC = Path("/proc")
+_THREADS = 17  # their number in /proc/PID/stat, counted from the state
 
 
 def adopt_orphans() -> None:
@@ -47,7 +48,7 @@ def sweep(data_dir: Path, within_s: float = 5.0) -> int:
     for pid in found:
         _kill(pid)
     deadline = time.monotonic() + within_s
-    while any(_running(pid) for pid in found) and time.monotonic() < deadline:
+    while any(running(pid) for pid in found) and time.monotonic() < deadline:
         time.sleep(0.02)
     return len(found)
 
@@ -58,7 +59,7 @@ def marked(data_dir: Path) -> Iterator[int]:
     for pid in _pids():
         if pid != os.getpid():
             with contextlib.suppress(OSError):  # somebody else's, or just gone
-                if _running(pid) and mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                if running(pid) and mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
                     yield pid
 
 
@@ -69,9 +70,10 @@ def _children_of(parent: int) -> Iterator[int]:
             yield pid
 
 
-def _running(pid: int) -> bool:
+def running(pid: int) -> bool:
+    """Whether a process still holds its files: one whose first thread is dead does until its last one is, too."""
     state = _stat(pid)
-    return bool(state) and state[0] != "Z"
+    return bool(state) and (state[0] != "Z" or int(state[_THREADS]) > 1)
 
 
 def _stat(pid: int) -> list[str]:

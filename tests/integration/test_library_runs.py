@@ -123,6 +123,9 @@ def test_a_broken_changed_photo_is_changed_and_failed_and_keeps_its_labels(mine:
     assert mine.photos()["2.png"]["state"] == "failed"
     assert _some(mine.run()["counts"]) == {"listed": 6, "unchanged": 6}  # waits until its bytes change
     assert _some(mine.run(what="failed")["counts"]) == {"listed": 6, "retried": 1, "unchanged": 5, "failed": 1}
+    anew = mine.run(what="all")  # counted as it would be in `changed`, where it waits
+    assert _some(anew["counts"]) == {"listed": 6, "unchanged": 6, "ran": 5, "succeeded": 5, "failed": 1}
+    assert mine.changes(anew["id"])["2.png"]["why"] == "all was asked for"
     (photos / "2.png").write_bytes(whole)
     mended = mine.run()
     assert _some(mended["counts"]) == {"listed": 6, "changed": 1, "unchanged": 5, "reused": 1, "succeeded": 1}

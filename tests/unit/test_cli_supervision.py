@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from cli.stack import service as service_module
 from cli.stack.child import main as child_main
 from cli.stack.layout import Stack, lay_out, port_problem
 from cli.stack.logfiles import LogFile
-from cli.stack.orphans import MARK, marked, sweep
+from cli.stack.orphans import MARK, marked, running, sweep
 from cli.stack.service import Service, ending, start_child
 from cli.stack.up import locked
 from core.settings import Settings
@@ -181,3 +182,26 @@ def test_a_process_that_hangs_without_dying_is_noticed(tmp_path: Path, monkeypat
         service.signal(signal.SIGKILL)
         assert service.process is not None
         service.process.wait(30)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc elsewhere")
+def test_a_process_is_gone_when_its_last_thread_is() -> None:
+    """Its first thread is dead, so it looks like one that only waits to be reaped; its port is still taken."""
+    code = (
+        "import ctypes, socket, threading, time\n"
+        "taken = socket.create_server(('127.0.0.1', 0)); print(taken.getsockname()[1], flush=True)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        f"ctypes.CDLL(None).syscall({60 if platform.machine() == 'x86_64' else 93}, 0)\n"  # exit, of one thread
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            stat = Path(f"/proc/{process.pid}/stat")
+            until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+            assert port_problem("127.0.0.1", port)
+            assert running(process.pid)
+        finally:
+            process.kill()
+        until(lambda: not running(process.pid))
+        assert not port_problem("127.0.0.1", port)

@@ -83,10 +83,29 @@ def test_people_see_what_is_likely_and_the_best_in_any_case() -> None:
 
 
 def test_a_run_in_words() -> None:
-    run = {"counts": {**COUNTS, "listed": 7, "new": 1, "changed": 1, "moved": 1, "unchanged": 4, "ran": 2}}
+    real = {"dry_run": False, "what": "changed", "limit": None}
+    run = {**real, "counts": {**COUNTS, "listed": 7, "new": 1, "changed": 1, "moved": 1, "unchanged": 4, "ran": 2}}
     assert what_it_met(run) == "7 listed, 1 new, 1 changed, 1 moved, 4 unchanged"
     assert what_it_did(run) == "2 ran"
-    assert what_it_did({"counts": COUNTS}) == "nothing to do"
+    assert what_it_did({**real, "counts": COUNTS}) == "nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("what", "limit", "counted", "said"),
+    [
+        ("changed", None, {"new": 7}, "7 would be run"),
+        ("changed", 2, {"new": 7}, "2 would be run"),
+        ("changed", None, {"new": 3, "moved": 1, "reused": 2, "succeeded": 2}, "2 would be run, 2 reused, 2 succeeded"),
+        ("changed", None, {"unchanged": 7}, "nothing to do"),
+        ("all", None, {"unchanged": 7}, "7 would be run"),
+        ("failed", None, {"new": 6, "retried": 1}, "1 would be run"),
+        ("relabel", None, {"new": 2, "stale": 5}, "5 would be labelled anew"),
+        ("relabel", None, {"stale": 5, "succeeded": 5}, "5 succeeded"),
+    ],
+)
+def test_a_dry_run_says_what_would_be_done(what: str, limit: int | None, counted: dict[str, int], said: str) -> None:
+    counts = {**COUNTS, "listed": 7, **counted}
+    assert what_it_did({"dry_run": True, "what": what, "limit": limit, "counts": counts}) == said
 
 
 def test_tables_fit_80_columns_and_never_steer_the_terminal() -> None:
