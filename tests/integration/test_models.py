@@ -122,7 +122,7 @@ def test_runtimes_agree() -> None:
     first, second = (runtime(name).run({"image": pixels()}, outputs) for name in ("openvino", "tensorflow"))
     assert np.abs(first["probabilities"] - second["probabilities"]).max() < 1e-3
     assert np.abs(first["grid"] - second["grid"]).max() < 1e-2
-    assert first["grid"].shape == (len(PHOTOS), 9, 9, 1280)
+    assert first["grid"].shape == (len(PHOTOS), 9, 9, 2560)
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])

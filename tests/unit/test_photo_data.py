@@ -22,7 +22,7 @@ from training.common.datasets.captioned_photos import (
     tokenise,
 )
 from training.common.photos.augment import view
-from training.common.photos.made_up_photos import SPLITS, write_made_up_photos
+from training.common.photos.made_up_photos import LABELLED, SPLITS, write_made_up_photos
 from training.tagger.tag_vocabularies import read_open_images
 
 KARPATHY = {
@@ -116,7 +116,7 @@ def test_made_up_photos_are_always_the_same(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_made_up_photos(tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(files) == 2 + sum(SPLITS.values())
+    assert len(files) == 2 + sum(SPLITS.values()) + 2 + LABELLED
     assert all((tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes() for path in files)
 
 

@@ -26,6 +26,7 @@ from tests.support.ports import free_port
 
 CLIENTS = {
     "submit": "submit http://a.example/1.jpg --tasks classify",
+    "library": "library list",
     **{name: f"{name} 0190a1b2-0000-7000-8000-000000000000" for name in ("status", "results", "cancel")},
 }
 SERVERS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.captioner.caption_plan import CaptionPlan
+from training.captioner.sequence_plan import SequencePlan
 from training.common.experiment_files import experiment_names, keep_experiment, kept_experiment, load_experiment
 from training.common.model_card import CARDS
 from training.tasks import TASKS, task_named
@@ -29,7 +29,9 @@ def test_an_experiment_lies_with_its_task_and_so_does_its_card(name: str) -> Non
     experiment = load_experiment(name)
     task, folder = task_named(experiment.plan.task), TASKS[experiment.plan.task].split(".")[1]
     assert (ROOT / "training" / folder / "experiments" / f"{name}.py").is_file()
-    assert list(CARDS.glob(f"*/cards/{experiment.name}.md")) == [CARDS / folder / "cards" / f"{experiment.name}.md"]
+    shipped = (ROOT / "models" / experiment.name).is_dir()  # others are steps on the way, or a reader's own
+    cards = [CARDS / folder / "cards" / f"{experiment.name}.md"] if shipped else []
+    assert list(CARDS.glob(f"*/cards/{experiment.name}.md")) == cards
     assert all(map(callable, (task.start, task.finish, task.measure, task.write_made_up)))
 
 
@@ -46,10 +48,10 @@ def test_no_two_files_share_a_name() -> None:
 def test_what_a_run_is_of_is_read_back_with_its_plan_and_nothing_else_is_run_there(tmp_path: Path) -> None:
     experiment = load_experiment("caption_transformer")
     changed = experiment.model_copy(update={"plan": experiment.plan.model_copy(update={"samples": 7})})
-    assert kept_experiment(tmp_path, "caption_transformer", CaptionPlan) == experiment, "nothing is written down yet"
+    assert kept_experiment(tmp_path, "caption_transformer", SequencePlan) == experiment, "nothing is written down yet"
     keep_experiment(changed, tmp_path)
-    kept = kept_experiment(tmp_path, "caption_transformer", CaptionPlan)
-    assert isinstance(kept.plan, CaptionPlan)
+    kept = kept_experiment(tmp_path, "caption_transformer", SequencePlan)
+    assert isinstance(kept.plan, SequencePlan)
     assert kept.plan == changed.plan
     with pytest.raises(ValueError, match="work folder of other settings"):
         keep_experiment(experiment, tmp_path)

@@ -123,13 +123,13 @@ class CaptionRun:
         """A network whose output is the loss of each example, [N]."""
         plan, length = self.plan, self.plan.most_words + 1
         inputs = {
-            "cells": keras.Input((self.decoder.cells, self.inputs.width)),
-            "label_ids": keras.Input((TOTAL,), dtype="int32"),
-            "label_scores": keras.Input((TOTAL,)),
-            "seen": keras.Input(()),
-            "tokens": keras.Input((plan.captions, length), dtype="int32"),
-            "targets": keras.Input((plan.captions, length), dtype="int32"),
-            "weights": keras.Input(()),
+            "cells": keras.Input((self.decoder.cells, self.inputs.width), name="cells"),
+            "label_ids": keras.Input((TOTAL,), dtype="int32", name="label_ids"),
+            "label_scores": keras.Input((TOTAL,), name="label_scores"),
+            "seen": keras.Input((), name="seen"),
+            "tokens": keras.Input((plan.captions, length), dtype="int32", name="tokens"),
+            "targets": keras.Input((plan.captions, length), dtype="int32", name="targets"),
+            "weights": keras.Input((), name="weights"),
         }
         logits = CaptionNetwork(self.decoder)(inputs)
         loss = sentence_loss(inputs["targets"], logits, plan.smoothing) * inputs["weights"]

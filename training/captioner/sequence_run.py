@@ -92,13 +92,13 @@ class SequenceRun:
         """A network whose output is the loss of each photo, [N]: log-likelihood of its samples times advantage."""
         length, samples = self._decoder.positions, self._plan.samples
         inputs = {
-            "cells": keras.Input((self._decoder.cells, self._inputs.width)),
-            "label_ids": keras.Input((self._labels,), dtype="int32"),
-            "label_scores": keras.Input((self._labels,)),
-            "seen": keras.Input(()),
-            "tokens": keras.Input((samples, length), dtype="int32"),
-            "targets": keras.Input((samples, length), dtype="int32"),
-            "advantage": keras.Input((samples,)),
+            "cells": keras.Input((self._decoder.cells, self._inputs.width), name="cells"),
+            "label_ids": keras.Input((self._labels,), dtype="int32", name="label_ids"),
+            "label_scores": keras.Input((self._labels,), name="label_scores"),
+            "seen": keras.Input((), name="seen"),
+            "tokens": keras.Input((samples, length), dtype="int32", name="tokens"),
+            "targets": keras.Input((samples, length), dtype="int32", name="targets"),
+            "advantage": keras.Input((samples,), name="advantage"),
         }
         chances = ops.log_softmax(CaptionNetwork(self._decoder)(inputs))
         targets = inputs["targets"]

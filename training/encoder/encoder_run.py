@@ -54,6 +54,7 @@ class EncoderRun:
         grid = self.top.output.shape[1:]
         cells, nothing = grid[0] * grid[1], np.zeros((1, 1), np.int32)
         self.decoder = Decoder(plan.net, len(self.words), plan.most_words + 1, cells, nothing, name="decoder")
+        self.decoder.build((None, cells, grid[2]))
         self.network = self._losses(grid)
         self._compile()
 
