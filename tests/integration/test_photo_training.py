@@ -73,6 +73,7 @@ def test_an_interrupted_captioner_ends_at_the_same_place(trained: tuple[Path, An
     for name in ("caption_words", "caption_transformer"):
         experiment = shrink(load_experiment(name))
         keep_experiment(experiment, work / name)
+        keep_experiment(experiment, work / "again" / name)
         whole = start(experiment, data, work / name)
         before = weights(whole)
         rows = fit(whole.fitting(), work / name)
