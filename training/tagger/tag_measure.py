@@ -81,6 +81,8 @@ def _coco_names(tagger: OfflineTagger, photos: PhotoSet, embeddings: Embeddings)
     names = sorted({label for p in photos.photos if p.source.startswith(COCO) for label in p.labels})
     test = photos.of_split("test").photos
     rows = [at for at, photo in enumerate(test) if photo.source.startswith(COCO) and photo.labels]
+    if not names or not rows:
+        return []
     scores, truth = tagger.own(names).scores(embeddings[rows]), has_labels([test[at] for at in rows], names)
     source = f"measured: {len(names)} COCO names as own labels, {len(rows)} labelled COCO photos of the test split"
     return [with_interval("coco_names_map", mean_average_precision, scores, truth, source)]
