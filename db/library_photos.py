@@ -13,7 +13,7 @@ from core.errors import NotFound
 from core.states import PhotoState
 from db.labels import fold, numbers_of
 from db.ledger_tables import LedgerEntry
-from db.library_tables import Library, LibraryPhoto, LibraryRun
+from db.library_tables import Library, LibraryPhoto, LibraryRun, LibrarySidecar
 from db.output_code import pack_numbers
 from db.photo_labels import ShownLabel, caption_view, label_views
 from db.photo_outputs import Made, read_outputs, told_of
@@ -139,6 +139,7 @@ def _views(
     reader = read_outputs(session, [made for photo in photos if (made := made_of(photo))], told)
     numbers = {photo.run for photo in photos if photo.run is not None}
     runs = dict(session.execute(select(LibraryRun.number, LibraryRun.id).where(LibraryRun.number.in_(numbers))).all())
+    sidecars = _sidecar_errors(session, photos)
     found = []
     for photo, said in zip(photos, told, strict=True):
         shown = reader.shown(made_of(photo), said)
@@ -152,12 +153,25 @@ def _views(
             "labels": label_views(shown),
             "caption": caption_view(reader.caption(made_of(photo), said)),
             "error": {"code": photo.error_code} if photo.failures else None,
+            "sidecar_error": {"code": sidecars[photo.id]} if photo.id in sidecars else None,
             "run_id": runs.get(photo.run or 0),
             "updated_at": photo.updated_at,
         }
         if _matches(view, shown, wanted):
             found.append((photo, view))
     return found
+
+
+def _sidecar_errors(session: Session, photos: Sequence[LibraryPhoto]) -> dict[int, str | None]:
+    """Why sidecars of these photos could not be brought up to date, by photo, where their library writes any."""
+    sidecar, photo = LibrarySidecar, LibraryPhoto
+    failed = (
+        select(sidecar.photo, sidecar.error_code)
+        .join(photo, photo.id == sidecar.photo)
+        .join(Library, Library.number == photo.library)
+        .where(sidecar.photo.in_([one.id for one in photos]), sidecar.error_code.is_not(None), Library.write != "none")
+    )
+    return {row.photo: row.error_code for row in session.execute(failed)}
 
 
 def _matches(view: dict[str, Any], shown: Sequence[ShownLabel], wanted: PhotoFilter) -> bool:

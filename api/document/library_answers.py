@@ -171,6 +171,7 @@ class PhotoView(_Answer):
     labels: list[PhotoLabelView] = Field(description="A person's first, then the best first.")
     caption: PhotoCaptionView | None
     error: dict[str, Any] | None = Field(description="Why its last try failed.")
+    sidecar_error: dict[str, Any] | None = Field(description="Why its sidecar could not be read or written.")
     run_id: str | None = Field(description="The last run that did anything about it.")
     updated_at: Time
 

@@ -135,6 +135,8 @@ def change_text(change: View) -> Text:
 
 def _shown(photo: View, every: bool) -> Text:
     text = Text(f"{photo['state']}  ", style="red") if photo["state"] != "present" else Text()
+    if photo.get("sidecar_error"):
+        text.append(f"{clean(photo['sidecar_error']['code'] or '')}  ", style="red")
     labels: Sequence[View] = confident(photo["labels"], every=every)
     for rank, label in enumerate(labels if every else labels[:_LABELS]):
         text.append(", " if rank else "")

@@ -224,3 +224,22 @@ def test_undo_gives_labels_back_and_keeps_what_people_said_since(mine: Library, 
     assert [len(photo["labels"]) for key, photo in sorted(mine.photos().items()) if key != "3.png"] == [0] * 5
     redone = mine.run()
     assert _some(redone["counts"]) == {"listed": 6, "new": 6, "reused": 6, "succeeded": 6}
+
+
+def test_runs_that_are_undone_in_any_order_leave_what_stood_before_them(mine: Library) -> None:
+    """An earlier run that was undone first must not come back with the undoing of the later one."""
+    mine.run()
+    first = mine.labels("2.png")
+    mine.patch(options={"tag": {"top_k": 2}})
+    second = mine.run()
+    mine.patch(options={"tag": {"top_k": 1}})
+    third = mine.run()
+    mine.undo(second["id"])
+    assert mine.labels("2.png") == first[:1]  # what a later run wrote stands
+    mine.undo(third["id"])
+    assert mine.labels("2.png") == first
+    mine.patch(options={"tag": {"top_k": 2}})
+    mine.run()  # makes again what the undone run made, and stands
+    mine.patch(options={"tag": {"top_k": 1}})
+    mine.undo(mine.run()["id"])
+    assert mine.labels("2.png") == first[:2]

@@ -121,6 +121,12 @@ def test_a_dry_run_writes_none_and_a_broken_one_is_left_alone(mine: Library, pho
     assert run["counts"]["succeeded"] == 3
     assert (photos / "1.png.xmp").read_text() == "<x:xmpmeta"
     assert _sidecar(photos, "0.png").labels
+    errors = {name: photo["sidecar_error"] for name, photo in mine.photos().items()}
+    assert errors == {"0.png": None, "1.png": {"code": "sidecar_broken"}, "2.png": None}
+    (photos / "1.png.xmp").unlink()
+    mine.run()
+    assert _sidecar(photos, "1.png").labels
+    assert mine.photos()["1.png"]["sidecar_error"] is None
 
 
 def test_two_libraries_do_not_write_into_one_place(mine: Library, photos: Path) -> None:
