@@ -21,6 +21,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 _TRIES = 3
+_BUCKETS_S = 2.0  # a bucket that is listed already is denied to signed requests for a second more
 _START_S = 30.0
 _STOP_S = 10.0
 # All in one process; each part listens twice, for HTTP and for gRPC.
@@ -166,6 +167,8 @@ def _wait(process: subprocess.Popen[bytes], port: int, buckets: tuple[str, ...],
     if paths:
         tail = log.read_text(errors="replace")[-2000:]
         raise RuntimeError(f"the local S3 server did not start: {tail}")
+    if buckets:
+        time.sleep(_BUCKETS_S)
 
 
 def _status(port: int, path: str) -> int:
