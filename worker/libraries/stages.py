@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
-from core.broker import DoorbellListener
 from core.errors import LeaseLost
 from core.settings import Settings
 from core.states import RunStage, RunState
@@ -26,10 +24,10 @@ from worker.libraries.list_source import list_source
 from worker.libraries.relabel import relabel
 from worker.libraries.save_sidecars import save_of_run, save_unsaved
 from worker.libraries.stage_lease import StageLease, Stopping
+from worker.rung_threads import RungThreads
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0  # since rings may be lost
 PAUSE_MS = 3_000  # before a stage that failed is tried again
 MOST_ATTEMPTS = 20  # without getting any further: a machine may be killed several times in a night
 STAGES: dict[RunStage, Callable[[WorkerContext, StageLease], None]] = {
@@ -39,44 +37,19 @@ STAGES: dict[RunStage, Callable[[WorkerContext, StageLease], None]] = {
 }
 
 
-class LibraryStages:
-    """Looks for stages of runs, and for questions of searches, when it is rung and once a second."""
+class LibraryStages(RungThreads):
+    """Looks for stages of runs, for sidecars, and for questions of searches.
+
+    A stage in hand sees by itself that the worker stops, and is given back.
+    """
 
     def __init__(self, context: WorkerContext, settings: Settings) -> None:
-        self._context = context
-        self._stop = threading.Event()
-        self._wakes = [
-            self._begin("libraries", lambda: run_stage(context)),
-            self._begin("sidecars", lambda: save_unsaved(context)),
-            self._begin("searches", lambda: answer_questions(context)),
-        ]
-        self._listener = DoorbellListener(settings, self._ring)
-
-    def close(self) -> None:
-        """Begin nothing more; a stage in hand sees that the worker stops, and is given back."""
-        self._stop.set()
-        self._listener.close()
-        self._ring()
-
-    def _ring(self) -> None:
-        for event in self._wakes:
-            event.set()
-
-    def _begin(self, name: str, work: Callable[[], object]) -> threading.Event:
-        wake = threading.Event()
-
-        def look() -> None:
-            while not self._stop.is_set():
-                wake.wait(POLL_S)
-                wake.clear()
-                try:
-                    while not self._stop.is_set() and work():
-                        pass
-                except Exception as error:  # the database is away: the next poll tries again
-                    log.error("could not look after libraries: %s", error)
-
-        threading.Thread(target=look, name=name, daemon=True).start()
-        return wake
+        work: dict[str, Callable[[], object]] = {
+            "libraries": lambda: run_stage(context),
+            "sidecars": lambda: save_unsaved(context),
+            "searches": lambda: answer_questions(context),
+        }
+        super().__init__(settings, work, "could not look after libraries")
 
 
 def run_stage(context: WorkerContext) -> bool:
