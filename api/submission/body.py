@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flask import request
@@ -24,6 +24,23 @@ def refuse_coded_body() -> None:
     if coding.lower() not in ("", "identity"):
         message = f"Content-Encoding {coding[:50]!r} is not supported; send the body as it is."
         raise RequestError("unsupported_media_type", message, where="Content-Encoding")
+
+
+def media_type_of(accepted: Sequence[str]) -> str:
+    """The content type of the request, of a body as it is.
+
+    Args:
+        accepted: the content types that are read.
+
+    Raises:
+        RequestError: `unsupported_media_type`, it is another, or the body is compressed.
+    """
+    if request.mimetype not in accepted:
+        given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
+        known = f"one of {', '.join(accepted)}" if len(accepted) > 1 else accepted[0]
+        raise RequestError("unsupported_media_type", f"Content-Type is {known}, {given}.", where="Content-Type")
+    refuse_coded_body()
+    return request.mimetype
 
 
 class Body:

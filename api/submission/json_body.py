@@ -8,8 +8,7 @@ from flask import request
 from pydantic.fields import FieldInfo
 
 from api.services import services
-from api.submission.body import Body, refuse_coded_body
-from core.errors import RequestError
+from api.submission.body import Body, media_type_of, refuse_coded_body
 from core.strict_json import loads_body
 from jobs.fields import Request, read_fields
 
@@ -28,10 +27,10 @@ def read_json(model: type[Fields], *, optional: bool = False, null_is_absent: bo
         RequestError: `unsupported_media_type`, `body_too_large`, `json_invalid`, or as `read_fields`.
     """
     body = Body(request.environ)
-    if request.mimetype != JSON and not (optional and not request.mimetype):
-        given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
-        raise RequestError("unsupported_media_type", f"Content-Type is {JSON}, {given}.", where="Content-Type")
-    refuse_coded_body()
+    if optional and not request.mimetype:
+        refuse_coded_body()
+    else:
+        media_type_of((JSON,))
     data = body.read_all(services().settings.max_json_bytes, "body_too_large", "Send less at once.")
     given_fields = loads_body(data) if data or not optional else {}
     if null_is_absent and isinstance(given_fields, dict):

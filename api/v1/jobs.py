@@ -15,13 +15,12 @@ from api.http.auth import caller
 from api.http.cursors import JOBS, before_job, read_job_id
 from api.http.queries import choice_parameter, int_parameter
 from api.services import base_url, services
-from api.submission.body import Body, refuse_coded_body
+from api.submission.body import Body, media_type_of
 from api.submission.lines import PARSERS
 from api.submission.once import idempotency_key
 from api.submission.submit import JSON, Submission, submit
 from api.v1.job_changes import job_when_ready
 from api.v1.views import etag, job_view
-from core.errors import RequestError
 from core.states import JobState
 from db import jobs
 from db.engine import Unavailable
@@ -50,7 +49,7 @@ def create() -> Response:
         services(),
         Submission(
             caller=caller(),
-            content_type=_content_type(),
+            content_type=media_type_of((JSON, *PARSERS)),
             query=list(request.args.items()),
             body=Body(request.environ),
             key=idempotency_key(),
@@ -168,13 +167,3 @@ def delete(job_id: str) -> Response:
 
 def _accepted(view: dict[str, Any]) -> Response:
     return answer(view, 202, Location=view["links"]["self"], Retry_After=POLL_AFTER_S)
-
-
-def _content_type() -> str:
-    accepted = (JSON, *PARSERS)
-    if request.mimetype not in accepted:
-        given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
-        message = f"Content-Type is one of {', '.join(accepted)}, {given}."
-        raise RequestError("unsupported_media_type", message, where="Content-Type")
-    refuse_coded_body()
-    return request.mimetype

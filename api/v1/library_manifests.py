@@ -11,7 +11,7 @@ from api.document.operations import Answer, Operation, describe
 from api.http.answers import answer
 from api.http.auth import caller
 from api.services import base_url, services
-from api.submission.body import Body, refuse_coded_body
+from api.submission.body import Body, media_type_of
 from api.v1.library_views import View, shown_library
 from api.v1.views import iso
 from core.errors import Conflict, RequestError
@@ -44,7 +44,7 @@ blueprint = Blueprint("library_manifests", __name__)
     )
 )  # fmt: skip
 def replace(library_id: str) -> Response:
-    media_type = _media_type()
+    media_type = media_type_of(tuple(MEDIA_TYPES))
     tenant_id = caller().tenant_id
     with services().database.write() as session:
         library = find_library(session, tenant_id, library_id)
@@ -87,15 +87,6 @@ def _accept(tenant_id: str, library_id: str, edition: int, stored: int) -> View:
             sent = {"photos": stored, "sent_at": iso(current_ms(session))}
             change_library(session, library, {"source": {"manifest": sent}})
         return shown_library(library, base_url())
-
-
-def _media_type() -> str:
-    if request.mimetype not in MEDIA_TYPES:
-        given = f"not {request.mimetype[:100]!r}" if request.mimetype else "and none was named"
-        message = f"Content-Type is one of {', '.join(MEDIA_TYPES)}, {given}."
-        raise RequestError("unsupported_media_type", message, where="Content-Type")
-    refuse_coded_body()
-    return request.mimetype
 
 
 def _refuse_meanwhile(session: Session, library: Library) -> None:
