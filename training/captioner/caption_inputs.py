@@ -17,6 +17,7 @@ from training.captioner.written_decoder import WrittenDecoder
 from training.common.captions.caption_data import Ids
 from training.common.datasets.labelled_photos import LabelledPhoto
 from training.common.datasets.photo_sets import PhotoSet
+from training.common.datasets.splits import REFERENCES
 from training.common.labels.label_targets import label_targets
 from training.common.photos.encoded_photos import EncodedPhotos
 from training.common.photos.grid_projection import grid_projection
@@ -159,6 +160,8 @@ class CaptionInputs:
         return projection
 
 
-def measured_on(photos: tuple[LabelledPhoto, ...], least: int, most: int) -> NDArray[np.intp]:
-    """Places of the first photos that have so many captions."""
-    return np.array([at for at, photo in enumerate(photos) if len(photo.captions) >= least][:most], np.intp)
+def measured_on(photos: tuple[LabelledPhoto, ...]) -> NDArray[np.intp]:
+    """Places of the photos that captions are measured on: those with captions enough, or with any if none has."""
+    counts = np.array([len(photo.captions) for photo in photos], np.intp)
+    least = REFERENCES if (counts >= REFERENCES).any() else 1
+    return np.flatnonzero(counts >= least)

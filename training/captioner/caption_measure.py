@@ -13,7 +13,6 @@ from training.captioner.caption_inputs import measured_on
 from training.common.captions.caption_scores import Counts, count
 from training.common.captions.caption_search import best_captions
 from training.common.datasets.photo_sets import FLICKR8K, photo_sets
-from training.common.datasets.splits import REFERENCES
 from training.common.find_artefact import encoder_folder
 from training.common.graph_runner import graph_parts
 from training.common.photos.offline_encoder import encode_photos
@@ -32,9 +31,7 @@ def measure_captions(folder: Path, data: Path) -> list[Metric]:
     found = []
     for photos in photo_sets(data):
         test = photos.of_split("test")
-        chosen = measured_on(test.photos, REFERENCES, len(test.photos))
-        if not len(chosen):
-            chosen = measured_on(test.photos, 1, len(test.photos))
+        chosen = measured_on(test.photos)
         if not len(chosen):
             continue
         kept = [test.photos[at] for at in chosen]

@@ -26,7 +26,6 @@ from training.common.captions.caption_search import training_scores
 from training.common.captions.decoder import Decoder
 from training.common.datasets.labelled_photos import LabelledPhoto, LabelledText
 from training.common.datasets.photo_sets import PhotoSet, labelled_texts, photo_sets
-from training.common.datasets.splits import REFERENCES
 from training.common.experiment import Experiment
 from training.common.find_artefact import artefact_folder
 from training.common.fit import Batch, Fitting
@@ -112,9 +111,7 @@ class CaptionRun:
         found = {}
         for each in sets:
             photos = each.of_split("val").photos
-            chosen = measured_on(photos, REFERENCES, len(photos))
-            if not len(chosen):
-                chosen = measured_on(photos, 1, len(photos))
+            chosen = measured_on(photos)
             if len(chosen):
                 found[each.name] = ([photos[at] for at in chosen], self.inputs.feeds(each, "val", chosen))
         return found

@@ -11,11 +11,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from training.common.captions.content_words import grams
 from training.common.datasets.labelled_photos import LabelledPhoto, LabelledText
 
 CANDIDATES = 40  # captions that are compared
 KEPT = 4  # of them, those nearest to what most of them say
 LEAST = 0.6  # least similarity of two label sets
+LONGEST = 3  # words of a label that captions are searched for
 IMAGES = 60  # most images whose captions are compared
 
 Words = tuple[str, ...]
@@ -27,8 +29,8 @@ class CaptionFinder:
     def __init__(self, texts: Sequence[LabelledText], labels: Sequence[str]) -> None:
         """`texts`: captions with labels; `labels`: those that count as true of an image also if a caption says them."""
         self._texts = texts
-        words = {label: tuple(label.split()) for label in labels}
-        self._sets = [frozenset({*text.labels, *_said(text, words)}) for text in texts]
+        wanted = frozenset(labels)
+        self._sets = [frozenset({*text.labels, *_said(text, wanted)}) for text in texts]
         self._having: dict[str, list[int]] = defaultdict(list)
         for at, found in enumerate(self._sets):
             for label in found:
@@ -61,12 +63,11 @@ class CaptionFinder:
         return tuple(captions[at] for at in _nearest_to_all(captions)[:KEPT])
 
 
-def _said(text: LabelledText, words: dict[str, Words]) -> list[str]:
+def _said(text: LabelledText, wanted: frozenset[str]) -> list[str]:
     """Labels that two captions say, or the only one."""
     counts: Counter[str] = Counter()
     for caption in text.captions:
-        grams = {caption[at : at + n] for n in (1, 2, 3) for at in range(len(caption) - n + 1)}
-        counts.update(label for label, parts in words.items() if parts in grams)
+        counts.update(wanted & grams(caption, LONGEST))
     return [label for label, count in counts.items() if count >= min(2, len(text.captions))]
 
 

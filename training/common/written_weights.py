@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,7 @@ def written_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     Args:
         path: a graph that `training.common.export` has written.
     """
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(path.read_bytes())
-    return {
-        _short(node.name): np.asarray(tf.make_ndarray(node.attr["value"].tensor), np.float32)
-        for node in graph.node
-        if node.op == "Const" and "/ReadVariableOp" in node.name
-    }
+    return {_short(name): _value(tensor) for name, tensor in _constants(path) if "/ReadVariableOp" in name}
 
 
 def written_constant(path: Path, *shape: int) -> NDArray[np.float32]:
@@ -34,13 +29,9 @@ def written_constant(path: Path, *shape: int) -> NDArray[np.float32]:
     Raises:
         KeyError: there is none.
     """
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(path.read_bytes())
-    for node in graph.node:
-        if node.op == "Const":
-            tensor = node.attr["value"].tensor
-            if tuple(int(axis.size) for axis in tensor.tensor_shape.dim) == shape:
-                return np.asarray(tf.make_ndarray(tensor), np.float32)
+    for _, tensor in _constants(path):
+        if tuple(int(axis.size) for axis in tensor.tensor_shape.dim) == shape:
+            return _value(tensor)
     raise KeyError(f"{path} has no constant of the shape {shape}")
 
 
@@ -65,6 +56,16 @@ def assign_written(model: Any, weights: dict[str, NDArray[np.float32]], prefix: 
             if found is None:
                 raise KeyError(f"the graph has no weight {' or '.join(names)}")
             variable.assign(found)
+
+
+def _constants(path: Path) -> Iterator[tuple[str, Any]]:
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(path.read_bytes())
+    return ((node.name, node.attr["value"].tensor) for node in graph.node if node.op == "Const")
+
+
+def _value(tensor: Any) -> NDArray[np.float32]:
+    return np.asarray(tf.make_ndarray(tensor), np.float32)
 
 
 def _short(name: str) -> str:

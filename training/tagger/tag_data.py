@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.common.captions.content_words import Captioned, content_pairs, is_content_word, photos_with
+from training.common.captions.content_words import Captioned, content_pairs, grams, is_content_word, photos_with
 from training.common.datasets.labelled_photos import LabelledPhoto
 from training.common.labels.kinds import with_kinds
 from training.tagger.held_out_words import HeldOutFilter
@@ -71,12 +71,7 @@ def is_right(photos: Sequence[LabelledPhoto], labels: Sequence[str], asked: NDAr
     wanted = [label.lower() for label in labels]
     rows = []
     for photo, row in zip(photos, asked, strict=True):
-        grams = {
-            " ".join(caption[at : at + length])
-            for caption in photo.captions
-            for length in range(1, LONGEST + 1)
-            for at in range(len(caption) - length + 1)
-        }
-        true = with_kinds(grams.union(photo.labels))
+        said = (grams(caption, LONGEST) for caption in photo.captions)
+        true = with_kinds(set(photo.labels).union(*said))
         rows.append([wanted[at] in true for at in row])
     return np.array(rows, bool)

@@ -53,6 +53,15 @@ def protocol_words(train: Sequence[Captioned]) -> list[str]:
     return sorted(word for word, count in counts.items() if count >= least and is_content_word(word))
 
 
+def grams(caption: Sequence[str], longest: int) -> set[str]:
+    """The words, and the runs of words side by side up to so many, of a caption; with spaces between."""
+    return {
+        " ".join(caption[at : at + length])
+        for length in range(1, longest + 1)
+        for at in range(len(caption) - length + 1)
+    }
+
+
 def content_pairs(caption: Sequence[str]) -> set[str]:
     """Two content words that stand side by side, with a space between."""
     return {f"{a} {b}" for a, b in pairwise(caption) if is_content_word(a) and is_content_word(b)}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from training.common.datasets.json_files import read_json
 
 TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
 # In Karpathy's COCO file the rest of the validation split has a name of its own, and is trained on by convention.
@@ -43,12 +43,7 @@ def read_captions(path: Path, split: str = "train") -> list[Photo]:
     """
     if path.name.endswith(".txt"):
         return list(_grouped(_token_lines(path), split))
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        try:
-            raw = json.load(file)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: not JSON: {error}") from None
+    raw = read_json(path)
     if not isinstance(raw, dict) or not isinstance(raw.get("images"), list):
         raise ValueError(f"{path}: neither Karpathy's nor COCO's layout: it has no list 'images'")
     if "annotations" in raw:

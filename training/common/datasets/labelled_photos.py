@@ -8,14 +8,13 @@ label), of which one is enough. In JSON all but "file" may be left out; "split" 
 from __future__ import annotations
 
 import csv
-import gzip
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.common.datasets.captioned_photos import tokenise
+from training.common.datasets.json_files import read_json
 from training.common.datasets.splits import Unsplit, splits_of
 
 LISTS = ("items.json.gz", "items.json")
@@ -121,12 +120,7 @@ def _rows(path: Path, column: str) -> Iterable[tuple[str, str]]:
 
 
 def _json(path: Path) -> list[Any]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        try:
-            found = json.load(file)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: not JSON: {error}") from None
+    found = read_json(path)
     if not isinstance(found, list):
         raise ValueError(f"{path}: not a list")
     return found

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.common.captions.content_words import grams
 from training.common.datasets.labelled_photos import LabelledPhoto
 from training.common.labels.kinds import with_kinds
 
@@ -103,7 +103,7 @@ def label_targets(
 def said(photo: LabelledPhoto) -> Iterable[set[str]]:
     """The words, and the pairs of words side by side, of each caption of a photo, and what these are kinds of."""
     for caption in photo.captions:
-        yield with_kinds({*caption, *(f"{a} {b}" for a, b in pairwise(caption))})
+        yield with_kinds(grams(caption, 2))
 
 
 def _values(photos: Sequence[LabelledPhoto], columns: dict[str, int], is_said: Callable[[str], bool]) -> Floats:
