@@ -24,9 +24,7 @@ from core.states import RunState
 from db import keys
 from db.engine import Database
 from tests.support.api import Caller
-from tests.support.artefacts import set_defaults, write_captioner, write_encoder
-from tests.support.libraries import STEPS, Library, library, write_photo
-from tests.support.tagger import write_tagger, write_text_encoder
+from tests.support.libraries import STEPS, Library, library, write_models, write_photo
 from worker.libraries.directions import answer_questions
 
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -40,13 +38,7 @@ RUN_COUNTS = {
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    write_captioner(folder)
-    write_text_encoder(folder)
-    write_tagger(folder)
-    set_defaults(folder, classify="eye", caption="teller", tag="namer")
-    return folder
+    return write_models(tmp_path_factory.mktemp("models"), captions=True)
 
 
 @pytest.fixture

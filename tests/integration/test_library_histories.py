@@ -25,9 +25,7 @@ from db.claims import claim_chunk
 from db.engine import Database
 from db.library_runs import claim_stage
 from db.reap import reap_leases
-from tests.support.artefacts import set_defaults, write_encoder
-from tests.support.libraries import Library, library, write_photo
-from tests.support.tagger import write_tagger, write_text_encoder
+from tests.support.libraries import Library, library, write_models, write_photo
 from worker.inference.dispatch import Dispatcher
 
 OWN = ("mine", "ours", "cat", "grass")
@@ -36,12 +34,7 @@ STEPS, SEEDS = 35, (1,)
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    write_text_encoder(folder)
-    write_tagger(folder)
-    set_defaults(folder, classify="eye", tag="namer")
-    return folder
+    return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

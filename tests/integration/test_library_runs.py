@@ -12,20 +12,12 @@ pytest.importorskip("tensorflow")
 
 from core.settings import Settings
 from db.engine import Database
-from tests.support.artefacts import set_defaults, write_captioner, write_encoder
-from tests.support.libraries import Library, library, write_photo
-from tests.support.tagger import write_tagger, write_text_encoder
+from tests.support.libraries import Library, library, write_models, write_photo
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    write_captioner(folder)
-    write_text_encoder(folder)
-    write_tagger(folder)
-    set_defaults(folder, classify="eye", caption="teller", tag="namer")
-    return folder
+    return write_models(tmp_path_factory.mktemp("models"), captions=True)
 
 
 @pytest.fixture

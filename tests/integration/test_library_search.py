@@ -15,20 +15,13 @@ from core.settings import Settings
 from db import keys, workers
 from db.engine import Database
 from libraries.search import LibrarySearch
-from tests.support.artefacts import set_defaults, write_encoder
-from tests.support.libraries import Library, library, write_photo
-from tests.support.tagger import write_tagger, write_text_encoder
+from tests.support.libraries import Library, library, write_models, write_photo
 from worker.libraries.stages import LibraryStages
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    write_text_encoder(folder)
-    write_tagger(folder)
-    set_defaults(folder, classify="eye", tag="namer")
-    return folder
+    return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from core.errors import Conflict
 from core.settings import Settings
 from db.engine import Database
 from libraries.xmp.sidecar_fields import SidecarFields, read_sidecar
-from tests.support.artefacts import set_defaults, write_captioner, write_encoder
-from tests.support.libraries import Library, library, write_photo
-from tests.support.tagger import write_tagger, write_text_encoder
+from tests.support.libraries import Library, library, write_models, write_photo
 from worker.libraries.save_sidecars import save_unsaved
 
 OTHER = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -26,13 +24,7 @@ OTHER = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    write_captioner(folder)
-    write_text_encoder(folder)
-    write_tagger(folder)
-    set_defaults(folder, classify="eye", caption="teller", tag="namer")
-    return folder
+    return write_models(tmp_path_factory.mktemp("models"), captions=True)
 
 
 @pytest.fixture

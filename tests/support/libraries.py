@@ -24,6 +24,8 @@ from libraries import changes, photos, runs
 from libraries.advance import Advancer
 from libraries.library_fields import CaptionEdit, LabelEdits, LibraryFields, LibraryPatch, RunFields
 from libraries.manage import Surroundings, create_library, patch_library
+from tests.support.artefacts import set_defaults, write_captioner, write_encoder
+from tests.support.tagger import write_tagger, write_text_encoder
 from tests.support.worker import run_chunk
 from worker.chunk.context import WorkerContext
 from worker.libraries.stages import run_stage
@@ -31,6 +33,19 @@ from worker.metrics import Metrics
 from worker.process.lifetime import close_worker, open_worker
 
 STEPS = 25  # a run that takes more goes round in circles
+
+
+def write_models(folder: Path, *, captions: bool = False) -> Path:
+    """Small artefacts that classify and tag, and that caption if asked to, as the defaults of a models folder."""
+    write_encoder(folder)
+    write_text_encoder(folder)
+    write_tagger(folder)
+    defaults = {"classify": "eye", "tag": "namer"}
+    if captions:
+        write_captioner(folder)
+        defaults["caption"] = "teller"
+    set_defaults(folder, **defaults)
+    return folder
 
 
 def write_photo(path: Path, seed: int) -> None:
