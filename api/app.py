@@ -13,6 +13,7 @@ from api.document import docs
 from api.http.auth import require_key
 from api.http.cors import allow_origins
 from api.http.errors import register_errors
+from api.pages.register import register_pages
 from api.probes import health, scrape
 from api.services import KEY, make_services, services
 from api.v1 import (
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> Flask:
     app.after_request(_end)
     for module in MODULES:
         app.register_blueprint(module.blueprint)
+    register_pages(app)
     register_errors(app)
     return app
 

@@ -33,10 +33,15 @@ def hash_key(key: str) -> str:
 
 def authenticate(session: Session, key: str) -> Caller | None:
     """The caller whose live key this is, or None."""
+    return find_caller(session, hash_key(key))
+
+
+def find_caller(session: Session, key_sha256: str) -> Caller | None:
+    """The caller whose live key has this hash, or None."""
     row = session.execute(
         select(Tenant.id, Tenant.name, Tenant.webhook_secret)
         .join(ApiKey, ApiKey.tenant_id == Tenant.id)
-        .where(ApiKey.sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
+        .where(ApiKey.sha256 == key_sha256, ApiKey.revoked_at.is_(None))
     ).one_or_none()
     return Caller(row[0], row[1], row[2]) if row else None
 

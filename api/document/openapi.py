@@ -14,7 +14,7 @@ from api.document.job_schema import job_schemas
 from api.document.library_bodies import library_schemas
 from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
 from api.document.schemas import UUID, ProblemView
-from api.http.auth import is_open
+from api.http.auth import is_for_browsers, is_open
 from api.http.problems import PROBLEMS
 from core.artefacts.catalogue import Catalogue
 
@@ -57,6 +57,8 @@ Route = tuple[str, str, str, Operation, bool]  # path, method, endpoint, declara
 
 def _operations(app: Flask) -> Iterator[Route]:
     for rule in app.url_map.iter_rules():
+        if is_for_browsers(app, rule.endpoint):
+            continue
         operation = getattr(app.view_functions[rule.endpoint], ATTRIBUTE, None)
         if operation is None:
             raise LookupError(f"{rule.rule} has no @describe")

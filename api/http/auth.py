@@ -16,6 +16,15 @@ class OpenBlueprint(Blueprint):
     closes it instead of opening it."""
 
 
+class BrowserBlueprint(OpenBlueprint):
+    """A blueprint for browsers: it asks for a session itself where one is needed; the document leaves it out."""
+
+
+def is_for_browsers(app: Flask, endpoint: str) -> bool:
+    """Whether a route is a page, or something that pages load."""
+    return isinstance(app.blueprints.get(endpoint.rpartition(".")[0]), BrowserBlueprint)
+
+
 def is_open(app: Flask, endpoint: str) -> bool:
     """Whether a route needs no key."""
     return isinstance(app.blueprints.get(endpoint.rpartition(".")[0]), OpenBlueprint)

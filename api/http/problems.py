@@ -17,6 +17,7 @@ class Problem:
 PROBLEMS: Final[dict[str, Problem]] = {
     # Who asks
     "unauthorized": Problem(401, "A valid API key is needed"),
+    "form_expired": Problem(403, "The form cannot be sent"),
     # What is asked for
     "not_found": Problem(404, "Not found"),
     "job_not_found": Problem(404, "No such job"),

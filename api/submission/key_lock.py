@@ -42,7 +42,7 @@ class KeyLock:
         except Unavailable:  # there is time for another try or two: the submission goes on
             pass
 
-    def complete(self, session: Session, fingerprint: str, view: dict[str, Any]) -> None:
+    def complete(self, session: Session, view: dict[str, Any], *, fingerprint: str) -> None:
         """Keep a job's view as the answer; in the transaction that makes the job; raises as `renew`."""
         idempotency.complete(session, *self._names, fingerprint=fingerprint, job_id=view["id"], response=view)
 

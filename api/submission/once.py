@@ -52,7 +52,7 @@ def make_once(body: Body, make: Callable[[Session], View], find: Callable[[Sessi
     try:
         with services().database.write() as session:
             view = make(session)
-            lock.complete(session, fingerprint, view)
+            lock.complete(session, view, fingerprint=fingerprint)
             return Made(view, replayed=False)
     except BaseException:
         lock.release()

@@ -6,8 +6,9 @@ short transaction write everything. A slow upload therefore locks nothing, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -24,6 +25,7 @@ from core.folders.roots import FolderRoots
 from core.inputs import InputItem, cut_chunks
 from core.strict_json import loads_body
 from db import idempotency
+from db.engine import Session
 from db.jobs import job_version
 from db.keys import Caller
 from db.tables import Job
@@ -35,6 +37,7 @@ from jobs.plan import JobPlan
 from jobs.validate import plan_job
 
 JSON = "application/json"
+JobView = Callable[[Job], dict[str, Any]]
 STREAM_ADVICE = "Send more as a stream: application/x-ndjson, text/csv or text/plain, any length."
 
 
@@ -64,7 +67,7 @@ class Submission:
     body: Body
     key: str | None
     base_url: str
-    view: Callable[[Job], dict[str, Any]]
+    view: JobView
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +119,41 @@ def _accept(services: Services, submission: Submission, lock: KeyLock | None) ->
             plan = _read_json(services, submission, spool)
         else:
             plan = _read_stream(services, submission, spool)
-        return _store(services, submission, plan, spool, lock)
+        if lock is None:
+            return _store(services, submission.view, plan, spool)
+        lock.renew(BEFORE_STORING_S)
+        complete = partial(lock.complete, fingerprint=_fingerprint(submission))
+        return _store(services, submission.view, plan, spool, complete)
+
+
+def submit_document(
+    services: Services, caller: Caller, base_url: str, given: Mapping[str, Any], view: JobView
+) -> dict[str, Any]:
+    """Make a job of what the body of a JSON submission would hold, for a caller inside the API; its view.
+
+    Raises:
+        RequestError: the submission is refused, and nothing of it is stored.
+    """
+    with Spool(services.settings.data_dir) as spool:
+        plan = _read_document(services, caller, base_url, given, spool)
+        return _store(services, view, plan, spool)
 
 
 def _read_json(services: Services, submission: Submission, spool: Spool) -> JobPlan:
-    settings = services.settings
-    data = submission.body.read_all(settings.max_json_bytes, "body_too_large", STREAM_ADVICE)
+    data = submission.body.read_all(services.settings.max_json_bytes, "body_too_large", STREAM_ADVICE)
     given = loads_body(data)
     if isinstance(given, dict) and submission.query:
         given = {**fields_of_query(submission.query), **given}
+    return _read_document(services, submission.caller, submission.base_url, given, spool)
+
+
+def _read_document(services: Services, caller: Caller, base_url: str, given: object, spool: Spool) -> JobPlan:
+    settings = services.settings
     request = read_fields(JobRequest, given)
-    plan = _plan(services, submission, request)
+    plan = _plan(services, caller, base_url, request)
     check_path = FolderRoots.of(settings).in_a_row()
     parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}", check_path) for seq, v in enumerate(request.inputs)]
-    _check_uploads(services, submission.caller, parsed)
+    _check_uploads(services, caller, parsed)
     spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_size))
     return plan
 
@@ -139,7 +163,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
     fields = fields_of_query(submission.query)
     if "tasks" not in fields:
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
-    plan = _plan(services, submission, read_fields(JobFields, fields))
+    plan = _plan(services, submission.caller, submission.base_url, read_fields(JobFields, fields))
     items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium, FolderRoots.of(settings).in_a_row())
     spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
     if not spool.items and not spool.prefixes:
@@ -147,9 +171,9 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
     return plan
 
 
-def _plan(services: Services, submission: Submission, fields: JobFields) -> JobPlan:
-    tenant_id, base_url = submission.caller.tenant_id, submission.base_url
-    return plan_job(fields, services.catalogue, services.warm_models(), tenant_id=tenant_id, base_url=base_url)
+def _plan(services: Services, caller: Caller, base_url: str, fields: JobFields) -> JobPlan:
+    warm = services.warm_models()
+    return plan_job(fields, services.catalogue, warm, tenant_id=caller.tenant_id, base_url=base_url)
 
 
 def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -> None:
@@ -167,15 +191,17 @@ def _check_uploads(services: Services, caller: Caller, items: list[InputItem]) -
 
 
 def _store(
-    services: Services, submission: Submission, plan: JobPlan, spool: Spool, lock: KeyLock | None
+    services: Services,
+    view_of: JobView,
+    plan: JobPlan,
+    spool: Spool,
+    stored: Callable[[Session, dict[str, Any]], None] = lambda session, view: None,
 ) -> dict[str, Any]:
-    if lock is not None:
-        lock.renew(BEFORE_STORING_S)
+    """Write the job; `stored` is called in the same transaction."""
     with take_orders(services.database, services.doorbell, services.settings) as orders:
         job = orders.create(plan, spool.read(), spool.items, spool.prefixes)
-        view = submission.view(job)
-        if lock is not None:
-            lock.complete(orders.session, _fingerprint(submission), view)
+        view = view_of(job)
+        stored(orders.session, view)
     services.metrics.inputs.labels(view["priority"]).inc(spool.items)
     return view
 

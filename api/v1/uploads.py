@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.formparser import parse_form_data
@@ -15,11 +13,10 @@ from api.http.answers import answer
 from api.http.auth import caller
 from api.services import base_url, services
 from api.submission.body import Body, refuse_coded_body
-from core.errors import ItemError, NotFound, RequestError
-from core.images.decode import ImageInfo, inspect_image
-from db import upload_files
+from api.submission.keep_upload import keep_upload
+from core.errors import NotFound, RequestError
 from db.upload_removal import delete_upload
-from db.uploads import check_quota, read_upload, record_upload
+from db.uploads import read_upload
 
 blueprint = Blueprint("uploads", __name__)
 FORM = "multipart/form-data"
@@ -52,33 +49,8 @@ FILE_SCHEMA = {
     )
 )
 def create() -> Response:
-    data = _file()
-    try:
-        info = inspect_image(data, services().settings.image_max_pixels)
-    except ItemError as error:
-        raise RequestError(error.code, error.message, where="file") from None
-    view = _keep(data, info)
+    view = keep_upload(services(), caller().tenant_id, _file(), where="file")
     return answer(view, 201, Location=f"{base_url()}/v1/uploads/{view['id']}")
-
-
-def _keep(data: bytes, info: ImageInfo) -> dict[str, Any]:
-    """Store an image; the upload. The bytes come before the row, for a row promises that they are there, and are
-    announced before they come, so that nobody takes them for unneeded ones meanwhile."""
-    tenant_id, sha256 = caller().tenant_id, hashlib.sha256(data).hexdigest()
-    size = {"bytes": len(data), "width": info.width, "height": info.height}
-    quota_bytes = services().settings.upload_quota_bytes
-    while True:
-        with services().database.write() as session:
-            check_quota(session, tenant_id, sha256=sha256, size=len(data), quota_bytes=quota_bytes)
-            announced = upload_files.announce(session, sha256)
-        services().uploads.put(data)
-        with services().database.write() as session:
-            if upload_files.hold(session, sha256, announced):
-                upload_id = record_upload(
-                    session, tenant_id, sha256=sha256, size=len(data), width=info.width, height=info.height,
-                    quota_bytes=quota_bytes,
-                )  # fmt: skip
-                return {"id": upload_id, "sha256": sha256, **size}
 
 
 @blueprint.get("/v1/uploads/<id:upload_id>")
