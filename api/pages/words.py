@@ -16,14 +16,23 @@ UNKNOWN = Words("could not be done", "The message says more.")
 
 def failure(code: str, count: int = 1, noun: str = "photo") -> str:
     """What failed, as a sentence without its full stop: "3 photos could not be fetched: the server said 404"."""
-    verb, _, rest = _words(code).what.partition(" ")
-    many, _, one = verb.partition("/")
-    return f"{counted(count, noun)} {one if one and count == 1 else many} {rest}"
+    return f"{counted(count, noun)} {_happened(code, count)}"
+
+
+def failed_one(code: str, noun: str = "photo") -> str:
+    """As `failure`, of the one that stands there: "This photo is damaged"."""
+    return f"This {noun} {_happened(code, 1)}"
 
 
 def advice(code: str) -> str:
     """What to do about a failure, as a sentence."""
     return _words(code).do
+
+
+def _happened(code: str, count: int) -> str:
+    verb, _, rest = _words(code).what.partition(" ")
+    many, _, one = verb.partition("/")
+    return f"{one if one and count == 1 else many} {rest}"
 
 
 def _words(code: str) -> Words:
@@ -116,6 +125,6 @@ def number(value: float) -> str:
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    "failure": failure, "advice": advice, "counted": counted, "percent": percent, "score": score, "size": size,
+    "failure": failure, "failed_one": failed_one, "advice": advice, "counted": counted, "percent": percent, "score": score, "size": size,
     "duration": duration, "moment": moment, "ago": ago, "number": number,
 }  # fmt: skip
