@@ -1,8 +1,8 @@
 """How much the workers finish: items a minute, each worker in rows of its own.
 
-Counting results by their time would read the whole table, and an index for it would cost every insert. So each worker adds
-what it has finished to a row of this minute when it gives its sign of life, every ten seconds at most: no two workers
-write the same row, and an hour is sixty rows a worker.
+Counting results by their time would read the whole table, and an index for it would cost every insert. So each worker
+adds what it has finished to a row of this minute when it gives its sign of life, every ten seconds at most: no two
+workers write the same row, and an hour is sixty rows a worker.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -25,7 +26,7 @@ def test_workers_add_up_in_their_minute(database: Database) -> None:
         minutes = last_minutes(session)
         assert finished_by_worker(session) == {"one": 9, "two": 12}
     assert len(minutes) == 60
-    assert [later.at - earlier.at for earlier, later in zip(minutes, minutes[1:], strict=False)] == [60_000] * 59
+    assert [later.at - earlier.at for earlier, later in pairwise(minutes)] == [60_000] * 59
     assert sum(minute.succeeded for minute in minutes) == 18
     assert sum(minute.failed for minute in minutes) == 3
 
