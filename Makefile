@@ -63,8 +63,8 @@ check: lint
 
 # What starts whole stacks runs by itself: two of them at once get in each other's way.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 --ignore=tests/e2e
-	$(BIN)/python -m pytest --durations=10 tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 --ignore=tests/e2e --ignore=tests/browser
+	$(BIN)/python -m pytest --durations=10 tests/e2e tests/browser
 
 # One lock for all Pythons, with markers; then whether each Python finds a wheel of everything.
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version $(firstword $(RUN_ON)) --generate-hashes --no-header \

@@ -12,6 +12,7 @@ from db.jobs import stop_job
 from db.locks import lock_job_and_chunks
 from db.store import insert_rows
 from db.tables import Chunk, Delivery, IdempotencyKey, Job, Result, UploadUse, Worker
+from db.throughput import forget_old_minutes
 
 DAY_MS = 86_400_000
 PURGE_ROWS = 1_000
@@ -98,13 +99,14 @@ def _purge_chunks(session: Session, job_id: str) -> int:
 
 
 def purge_small(session: Session) -> None:
-    """Remove idempotency keys older than a day and workers not seen for a day."""
+    """Remove idempotency keys older than a day, workers not seen for a day, and what was finished before."""
     session.execute(
         delete(IdempotencyKey).where(
             IdempotencyKey.created_at < now_ms() - DAY_MS, IdempotencyKey.locked_until < now_ms()
         )
     )
     session.execute(delete(Worker).where(Worker.seen_at < now_ms() - DAY_MS))
+    forget_old_minutes(session)
 
 
 def purge_deliveries(session: Session, *, retention_days: float) -> int:

@@ -8,6 +8,8 @@ from time import monotonic
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
+from core.states import ItemState
+
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 FILLS = (1, 2, 4, 8, 12, 16, 24, 32, 64, 128)
 
@@ -33,6 +35,16 @@ class Metrics:
         self.batch_items = Histogram(
             "tagline_batch_items", "Items in a model batch.", ["model"], buckets=FILLS, registry=registry
         )
+
+    def finished(self) -> tuple[int, int]:
+        """Items that succeeded and items that failed since the process began."""
+        by_outcome = {
+            sample.labels["outcome"]: int(sample.value)
+            for family in self.items.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        }
+        return by_outcome.get(ItemState.SUCCEEDED, 0), by_outcome.get(ItemState.FAILED, 0)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

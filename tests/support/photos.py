@@ -17,6 +17,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.split("?")[0].lstrip("/")
+        folder: Path = self.server.folder  # type: ignore[attr-defined]
         if name == "slow":
             self._drip()
         elif name == "broken.jpg":
@@ -24,8 +25,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, whole[: len(whole) // 2])
         elif name == "text.jpg":
             self._answer(200, b"This is not a photo. " * 50)
-        elif (SAMPLES / name).is_file() and "/" not in name:
-            self._answer(200, (SAMPLES / name).read_bytes())
+        elif (folder / name).is_file() and "/" not in name:
+            self._answer(200, (folder / name).read_bytes())
         else:
             self._answer(404, b"nothing here")
 
@@ -51,10 +52,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def photo_server() -> Iterator[str]:
-    """Serve on loopback; gives the base URL."""
+def photo_server(folder: Path = SAMPLES) -> Iterator[str]:
+    """Serve a folder on loopback; gives the base URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
+    server.folder = folder  # type: ignore[attr-defined]
     server.ending = threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

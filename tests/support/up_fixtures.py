@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ PROGRAMS = {"valkey": "valkey-server", "api": "granian", "worker": "celery", "sc
 class Up:
     """One `tagline up`; may be started again and again in the same folder."""
 
-    def __init__(self, data: Path, port: int) -> None:
+    def __init__(self, data: Path, port: int, env: Mapping[str, str] | None = None) -> None:
         self.data = data
+        self.env = {"TAGLINE_CHUNK_SIZE": "8", **(env or {})}
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.output = data.parent / "up.txt"
@@ -41,7 +42,7 @@ class Up:
     def start(self, *arguments: str, key: str = KEY) -> subprocess.Popen[bytes]:
         """Start it, without waiting."""
         command = [sys.executable, "-m", "cli.main", "up", "--port", str(self.port), "--data", str(self.data)]
-        environment = {**os.environ, "TAGLINE_API_KEY": key, "TAGLINE_CHUNK_SIZE": "8"}
+        environment = {**os.environ, "TAGLINE_API_KEY": key, **self.env}
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
                 [*command, *arguments], env=environment, stdout=out, stderr=out, start_new_session=True
@@ -81,6 +82,13 @@ class Up:
                 pass
         self.process.wait()
 
+    def end(self) -> None:
+        """Whatever is left of it is killed."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        for pid in marked(self.data):
+            os.kill(pid, signal.SIGKILL)
+
     def submit(self, count: int) -> dict[str, Any]:
         """A job with one photo, many times."""
         photo = upload(self.client, SAMPLES / "cat.jpg")
@@ -111,7 +119,4 @@ def up(tmp_path: Path) -> Iterator[Up]:
     try:
         yield service
     finally:
-        if service.process is not None and service.process.poll() is None:
-            service.kill()
-        for pid in marked(service.data):
-            os.kill(pid, signal.SIGKILL)
+        service.end()

@@ -11,8 +11,9 @@ from core.settings import Settings
 from core.states import Priority
 from db import workers
 from db.claims import Claim, anything_due, claim_chunk, renew_leases
-from db.engine import Database
+from db.engine import Database, Session
 from db.reap import reap_leases
+from db.throughput import add_finished
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +26,24 @@ class Leases:
     Args:
         worker: its name.
         warm_models: asked at every beat for the models this worker has warm.
+        finished: asked at every beat for the items that succeeded and that failed since the process began.
     """
 
     def __init__(
-        self, database: Database, settings: Settings, worker: str, warm_models: Callable[[], list[str]]
+        self,
+        database: Database,
+        settings: Settings,
+        worker: str,
+        warm_models: Callable[[], list[str]],
+        finished: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
         self._database = database
         self.worker = worker
         self._lease_s = settings.lease_s
         self._max_attempts = settings.max_attempts
         self._warm_models = warm_models
+        self._finished = finished
+        self._told = finished()  # how much of it is in the database: another worker may have counted in this process
         self._held: dict[int, int] = {}  # chunk id -> token
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -55,6 +64,7 @@ class Leases:
         self._stop.set()
         self._thread.join(timeout=10)
         with self._database.write() as session:
+            self._tell_finished(session)
             workers.sign_off(session, self.worker)
 
     @contextmanager
@@ -104,8 +114,18 @@ class Leases:
             held = list(self._held.items())
         with self._database.write() as session:
             workers.beat(session, self.worker, self._warm_models())
+            told = self._tell_finished(session)
             ours = renew_leases(session, held, lease_ms=self._lease_ms)
+        self._told = told
         with self._lock:
             for chunk_id, token in held:
                 if chunk_id not in ours and self._held.get(chunk_id) == token:
                     del self._held[chunk_id]
+
+    def _tell_finished(self, session: Session) -> tuple[int, int]:
+        """Write down what has been finished since it was last written down; what that makes in all."""
+        now = self._finished()
+        succeeded, failed = (after - before for after, before in zip(now, self._told, strict=True))
+        if succeeded or failed:
+            add_finished(session, self.worker, succeeded, failed)
+        return now
