@@ -28,6 +28,12 @@ class KeyInfo:
     revoked_at: datetime | None
 
 
+def key_info(sha256: str, tenant: str, name: str, scope: str, created: int, revoked: int | None) -> KeyInfo:
+    """A key from its row; the times are milliseconds."""
+    revoked_at = None if revoked is None else _time(revoked)
+    return KeyInfo(sha256[:ID_CHARS], tenant, name, Scope(scope), _time(created), revoked_at)
+
+
 def list_keys(session: Session) -> list[KeyInfo]:
     """Every key, oldest first."""
     rows = session.execute(
@@ -35,7 +41,7 @@ def list_keys(session: Session) -> list[KeyInfo]:
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
         .order_by(ApiKey.created_at, ApiKey.sha256)
     )
-    return [KeyInfo(s[:ID_CHARS], t, n, Scope(o), _time(c), r if r is None else _time(r)) for s, t, n, o, c, r in rows]
+    return [key_info(*row) for row in rows]
 
 
 def add_key(session: Session, tenant: str, name: str, webhook_secret: str, scope: Scope = Scope.ADMIN) -> str:
