@@ -21,6 +21,7 @@ from api.v1 import (
     deliveries,
     events,
     jobs,
+    keys,
     libraries,
     library_changes,
     library_manifests,
@@ -34,7 +35,7 @@ from core.ids import new_id
 from core.settings import Settings
 
 LIBRARIES = (libraries, library_manifests, library_runs, library_changes, library_photos, library_search)
-MODULES = (jobs, results, events, uploads, *LIBRARIES, catalogue, deliveries, health, scrape, docs)
+MODULES = (jobs, results, events, uploads, *LIBRARIES, catalogue, deliveries, keys, health, scrape, docs)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger(__name__)
 

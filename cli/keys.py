@@ -15,6 +15,7 @@ from cli.config import read_settings
 from cli.stack.prepare import reason
 from cli.terminal import Failure, clean, note, say
 from core.outbound.signing import new_secret
+from core.scopes import Scope
 from db.engine import Database
 from db.key_admin import add_key, list_keys, revoke_key
 from db.keys import ENVIRONMENT
@@ -48,15 +49,22 @@ def keys() -> None:
 @keys.command("create")
 @click.option("--tenant", default="default", show_default=True, help="Whose jobs it sees; made if there is none.")
 @click.option("--name", default="", help="To tell it from others.")
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.ADMIN.value,
+    show_default=True,
+    help="What it may do: look; submit and change, too; see secrets and make keys, too.",
+)
 @_data
-def create(tenant: str, name: str, data: Path | None) -> None:
+def create(tenant: str, name: str, scope: str, data: Path | None) -> None:
     """Make a key and print it; it cannot be shown again."""
     if name.startswith(ENVIRONMENT):
         raise Failure(f"the name {ENVIRONMENT} is for the key in the environment; choose another", 2)
     with _database(data) as database, database.write() as session:
-        key = add_key(session, tenant, name, new_secret())
+        key = add_key(session, tenant, name, new_secret(), Scope(scope))
     say(key)
-    note(f"for tenant {tenant}; it cannot be shown again")
+    note(f"for tenant {tenant}, scope {scope}; it cannot be shown again")
 
 
 @keys.command("list")
@@ -66,11 +74,12 @@ def list_(data: Path | None) -> None:
     with _database(data) as database, database.read() as session:
         rows = list_keys(session)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in ("id", "tenant", "name", "created", "revoked"):
+    for column in ("id", "tenant", "name", "scope", "created", "revoked"):
         table.add_column(column, overflow="fold")
     for row in rows:
         revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
-        table.add_row(row.id, clean(row.tenant), clean(row.name), f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
+        created = f"{row.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(row.id, clean(row.tenant), clean(row.name), row.scope, created, revoked)
     Console().print(table)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
+from core.scopes import Scope
 from db.clock import now_ms
 from db.tables import ApiKey, Tenant
 
@@ -19,11 +20,13 @@ ENVIRONMENT = "TAGLINE_API_KEY"  # the name of the key that stands there
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a request's key belongs to."""
+    """Who a request's key belongs to, and what it may do. Keys of one tenant and one scope make the same caller."""
 
     tenant_id: str
     tenant_name: str
     webhook_secret: str
+    scope: Scope
+    key_sha256: str = field(compare=False)
 
 
 def hash_key(key: str) -> str:
@@ -39,11 +42,11 @@ def authenticate(session: Session, key: str) -> Caller | None:
 def find_caller(session: Session, key_sha256: str) -> Caller | None:
     """The caller whose live key has this hash, or None."""
     row = session.execute(
-        select(Tenant.id, Tenant.name, Tenant.webhook_secret)
+        select(Tenant.id, Tenant.name, Tenant.webhook_secret, ApiKey.scope)
         .join(ApiKey, ApiKey.tenant_id == Tenant.id)
         .where(ApiKey.sha256 == key_sha256, ApiKey.revoked_at.is_(None))
     ).one_or_none()
-    return Caller(row[0], row[1], row[2]) if row else None
+    return Caller(row[0], row[1], row[2], Scope(row[3]), key_sha256) if row else None
 
 
 def create_tenant(session: Session, name: str, webhook_secret: str) -> str:
@@ -54,10 +57,12 @@ def create_tenant(session: Session, name: str, webhook_secret: str) -> str:
     return tenant_id
 
 
-def create_key(session: Session, tenant_id: str, name: str, key: str | None = None) -> str:
+def create_key(
+    session: Session, tenant_id: str, name: str, key: str | None = None, *, scope: Scope = Scope.ADMIN
+) -> str:
     """Add a key for a tenant and return it; only its hash is kept."""
     key = key or "tl_" + secrets.token_urlsafe(32)
-    values = {"sha256": hash_key(key), "tenant_id": tenant_id, "name": name, "created_at": now_ms()}
+    values = {"sha256": hash_key(key), "tenant_id": tenant_id, "name": name, "scope": scope, "created_at": now_ms()}
     session.execute(insert(ApiKey).values(**values))
     return key
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
+from core.scopes import Scope
 from core.states import Priority
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows itself only for INTEGER
@@ -76,6 +77,7 @@ class ApiKey(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(200))
+    scope: Mapped[str] = mapped_column(String(16), server_default=Scope.ADMIN.value)
     created_at: Mapped[int]
     revoked_at: Mapped[int | None]
 

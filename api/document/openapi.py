@@ -16,7 +16,9 @@ from api.document.operations import ATTRIBUTE, Answer, Operation, Parameter
 from api.document.schemas import UUID, ProblemView
 from api.http.auth import is_for_browsers, is_open
 from api.http.problems import PROBLEMS
+from api.http.scopes import needed_scope
 from core.artefacts.catalogue import Catalogue
+from core.scopes import Scope
 
 REF = "#/components/schemas/{model}"
 VERSION = "1.0.0"
@@ -28,6 +30,10 @@ HEADERS = {
 INTRODUCTION = (
     "Submit photos by URL, S3 object or upload; they are classified in batches; poll, follow or be called back. "
     "Every error is a problem document (RFC 9457) with a stable `code`."
+)
+KEY_TEXT = (
+    "An API key. Its scope says what it may do: `read` looks, `submit` makes and changes things, too, and `admin` sees "
+    "the secret that signs webhooks and makes keys, too."
 )
 
 
@@ -46,13 +52,13 @@ def build_document(app: Flask, catalogue: Catalogue, server: str) -> dict[str, A
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for _, _, _, operation, _ in routes)],
         "paths": _paths(routes),
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": KEY_TEXT}},
             "schemas": {**_schemas(routes), **job_schemas(catalogue), **library_schemas(catalogue)},
         },
     }
 
 
-Route = tuple[str, str, str, Operation, bool]  # path, method, endpoint, declaration, open to all
+Route = tuple[str, str, str, Operation, Scope | None]  # path, method, endpoint, declaration, what a key needs
 
 
 def _operations(app: Flask) -> Iterator[Route]:
@@ -63,34 +69,39 @@ def _operations(app: Flask) -> Iterator[Route]:
         if operation is None:
             raise LookupError(f"{rule.rule} has no @describe")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield rule.rule, method.lower(), rule.endpoint, operation, is_open(app, rule.endpoint)
+            open_to_all = is_open(app, rule.endpoint)
+            scope = None if open_to_all else needed_scope(app, rule.endpoint, method)
+            yield rule.rule, method.lower(), rule.endpoint, operation, scope
 
 
 def _paths(routes: list[Route]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for rule, method, endpoint, operation, open_to_all in routes:
+    for rule, method, endpoint, operation, scope in routes:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
-        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation, open_to_all)
+        paths.setdefault(path, {})[method] = _operation(rule, endpoint, operation, scope)
     return paths
 
 
-def _operation(rule: str, endpoint: str, operation: Operation, open_to_all: bool) -> dict[str, Any]:
+def _operation(rule: str, endpoint: str, operation: Operation, scope: Scope | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": endpoint.replace(".", "_"),
         "summary": operation.summary,
         "tags": [operation.tag],
-        "responses": _responses(operation, open_to_all),
+        "responses": _responses(operation, scope),
+        # OpenAPI 3.1: for a key, the roles that it must have
+        "security": [] if scope is None else [{"key": [scope.value]}],
     }
-    if operation.description:
-        found["description"] = operation.description
+    told = [operation.description] if operation.description else []
+    if scope is not None:
+        told.append(f"Needs a key with the scope `{scope}`.")
+    if told:
+        found["description"] = " ".join(told)
     parameters = [*_path_parameters(rule), *(_parameter(p) for p in operation.parameters)]
     if parameters:
         found["parameters"] = parameters
     if operation.body:
         content = {media: {"schema": schema} for media, schema in operation.body.items()}
         found["requestBody"] = {"required": not operation.body_optional, "content": content}
-    if open_to_all:
-        found["security"] = []
     return found
 
 
@@ -111,10 +122,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {**found, "schema": parameter.schema}
 
 
-def _responses(operation: Operation, open_to_all: bool) -> dict[str, Any]:
+def _responses(operation: Operation, scope: Scope | None) -> dict[str, Any]:
     found = {str(status): _answer(answer) for status, answer in operation.answers.items()}
-    codes = operation.problems if open_to_all else ("unauthorized", *operation.problems)
-    for code in codes:
+    of_keys = () if scope is None else ("unauthorized",) if scope is Scope.READ else ("unauthorized", "scope_missing")
+    for code in (*of_keys, *operation.problems):
         found.setdefault(str(PROBLEMS[code].status), _problem(PROBLEMS[code].title))
     found["default"] = _problem("Any other problem.")
     return found

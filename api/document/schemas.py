@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.submission.key_requests import ScopeName
 from jobs.fields import PriorityName
 
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -192,6 +193,24 @@ class DeliveryPage(DeliveryList):
 class SecretView(_Answer):
     secret: str
     previous_signs_until: Time | None
+
+
+class KeyView(_Answer):
+    """An API key, without the key."""
+
+    id: str = Field(description="The first twelve digits of the key's SHA-256.")
+    name: str
+    scope: ScopeName
+    created_at: Time
+    revoked_at: Time | None
+
+
+class NewKeyView(KeyView):
+    key: str = Field(description="Send it as `Authorization: Bearer KEY`; it cannot be read again.")
+
+
+class KeyList(_Answer):
+    data: list[KeyView]
 
 
 class Health(_Answer):

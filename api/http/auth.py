@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Blueprint, Flask, current_app, g, request
 
+from api.http.scopes import check_scope, needed_scope
 from api.services import services
 from core.errors import RequestError
 from db.keys import Caller, authenticate
@@ -31,10 +32,10 @@ def is_open(app: Flask, endpoint: str) -> bool:
 
 
 def require_key() -> None:
-    """Before each request: find the caller, or refuse.
+    """Before each request: find the caller whose key may do this, or refuse.
 
     Raises:
-        RequestError: `unauthorized`.
+        RequestError: `unauthorized` or `scope_missing`.
     """
     if request.endpoint is None:
         if not _near_keyed_route():
@@ -50,6 +51,8 @@ def require_key() -> None:
     if found is None:
         what = "This API key is unknown or revoked." if key else "Send the header Authorization: Bearer YOUR_KEY."
         raise RequestError("unauthorized", what, where="Authorization")
+    if request.endpoint is not None:
+        check_scope(found.scope, needed_scope(current_app, request.endpoint, request.method))
     g.caller = found
 
 

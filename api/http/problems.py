@@ -18,6 +18,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     # Who asks
     "unauthorized": Problem(401, "A valid API key is needed"),
     "form_expired": Problem(403, "The form cannot be sent"),
+    "scope_missing": Problem(403, "The API key may not do this"),
     # What is asked for
     "not_found": Problem(404, "Not found"),
     "job_not_found": Problem(404, "No such job"),
@@ -27,6 +28,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "library_not_found": Problem(404, "No such library"),
     "run_not_found": Problem(404, "No such run"),
     "photo_not_found": Problem(404, "No such photo"),
+    "key_not_found": Problem(404, "No such key"),
     "method_not_allowed": Problem(405, "Method not allowed"),
     "not_acceptable": Problem(406, "Not available in that form"),
     "unsupported_media_type": Problem(415, "This content type is not read here"),
@@ -56,6 +58,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "caption_invalid": Problem(422, "The caption cannot be kept"),
     "folder_not_allowed": Problem(422, "Photos may not be read from there"),
     "too_many_libraries": Problem(422, "There are too many libraries"),
+    "too_many_keys": Problem(422, "There are too many keys"),
     "too_many_photos": Problem(422, "There are too many photos"),
     "source_invalid": Problem(422, "The source cannot be used"),
     "folder_not_found": Problem(422, "There is no such folder"),
@@ -101,6 +104,8 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "run_undone": Problem(409, "The run has been undone already"),
     "nothing_to_undo": Problem(409, "The run changed nothing"),
     "search_needs_tag": Problem(409, "The library cannot be searched"),
+    "key_in_environment": Problem(409, "The key belongs to the environment"),
+    "last_admin_key": Problem(409, "Nobody could make keys any more"),
     # Our own trouble
     "internal_error": Problem(500, "Something went wrong here"),
     "model_unavailable": Problem(503, "The model cannot be used at present"),

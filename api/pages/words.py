@@ -125,6 +125,7 @@ def number(value: float) -> str:
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    "failure": failure, "failed_one": failed_one, "advice": advice, "counted": counted, "percent": percent, "score": score, "size": size,
+    "failure": failure, "failed_one": failed_one,
+    "advice": advice, "counted": counted, "percent": percent, "score": score, "size": size,
     "duration": duration, "moment": moment, "ago": ago, "number": number,
 }  # fmt: skip

@@ -11,8 +11,10 @@ from api.http.answers import answer
 from api.http.auth import caller
 from api.http.cursors import DELIVERIES, before_delivery, read_delivery_id
 from api.http.queries import choice_parameter, int_parameter
+from api.http.scopes import needs
 from api.services import services
 from api.v1.views import delivery_view, iso
+from core.scopes import Scope
 from core.states import DeliveryState
 from db.jobs import find_job
 from db.libraries import find_library
@@ -99,6 +101,7 @@ def again(delivery_id: str) -> Response:
 
 
 @blueprint.get("/v1/webhook-secret")
+@needs(Scope.ADMIN)
 @describe(
     Operation(
         "Read the secret that signs your webhooks",

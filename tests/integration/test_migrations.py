@@ -15,7 +15,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from core.inputs import InputItem, pack_items
-from db import ledger_tables, library_tables, throughput  # noqa: F401 (their tables belong to Base.metadata)
+from db import access_tables, ledger_tables, library_tables, throughput  # noqa: F401 (tables of Base.metadata)
 from db.engine import Database
 from db.migrate import alembic_config, migrate, rollback
 from db.tables import Base
@@ -143,6 +143,27 @@ def test_what_0001_holds_is_kept_on_the_way_to_0002_and_back(empty_database_url:
     assert _all(database, "SELECT delivery_id FROM delivery_attempts ORDER BY id") == [("d1",), ("d2",)]
     assert len(_all(database, "SELECT id FROM chunks")) == 4
     _insert(database, "uploads", again)  # 0001 knows of no such rule
+    migrate(database)
+    database.close()
+
+
+def test_keys_that_are_older_than_scopes_have_every_scope_and_lesser_ones_do_not_outlive_them(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url)
+    migrate(database, "0006")
+    _insert(database, "tenants", {"id": "t", "name": "t", "webhook_secret": "whsec_t", "created_at": 1})
+    key = {"tenant_id": "t", "name": "", "created_at": 1}
+    _insert(database, "api_keys", {**key, "sha256": "old"})
+    migrate(database, "0007")
+    _insert(database, "api_keys", {**key, "sha256": "reader", "scope": "read"})
+    _insert(database, "api_keys", {**key, "sha256": "other", "scope": "admin"})
+    assert _all(database, "SELECT sha256, scope FROM api_keys ORDER BY sha256") == [
+        ("old", "admin"), ("other", "admin"), ("reader", "read"),
+    ]  # fmt: skip
+    rollback(database, "0006")
+    good = _all(database, "SELECT sha256 FROM api_keys WHERE revoked_at IS NULL ORDER BY sha256")
+    assert good == [("old",), ("other",)], "0006 would let every key do everything"
     migrate(database)
     database.close()
 

@@ -1,6 +1,6 @@
 """what each worker finished in each minute
 
-Revision ID: 0009
+Revision ID: 0008
 Revises: 0006
 """
 
@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
