@@ -11,14 +11,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cli.config import read_settings
+from cli.config import read_client_settings, read_settings
 from cli.stack.prepare import reason
+from cli.stack.prepared import link_to_sign_in
 from cli.terminal import Failure, clean, note, say
 from core.outbound.signing import new_secret
 from core.scopes import Scope
 from db.engine import Database
 from db.key_admin import add_key, list_keys, revoke_key
-from db.keys import ENVIRONMENT
+from db.keys import ENVIRONMENT, FIRST_TENANT
+from db.sign_in_links import LASTS_MINUTES, key_to_sign_in_with, make_link
 
 _data = click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [TAGLINE_DATA_DIR]"
@@ -81,6 +83,28 @@ def list_(data: Path | None) -> None:
         created = f"{row.created_at:%Y-%m-%d %H:%M}"
         table.add_row(row.id, clean(row.tenant), clean(row.name), row.scope, created, revoked)
     Console().print(table)
+
+
+@keys.command("link")
+@click.argument("key_id", metavar="[ID]", default="")
+@click.option("--tenant", default=FIRST_TENANT, show_default=True, help="Whose pages it opens.")
+@click.option("--url", help="Where browsers reach the service.  [TAGLINE_PUBLIC_URL, or else TAGLINE_URL]")
+@_data
+def link(key_id: str, tenant: str, url: str | None, data: Path | None) -> None:
+    """Print a link that signs a browser in, once and within ten minutes.
+
+    It signs in with the key in TAGLINE_API_KEY, or else with the oldest of those that may do everything, or with the
+    one whose id is given; when that key is revoked the session ends.
+    """
+    base = url or read_settings().public_url or read_client_settings().url
+    with _database(data) as database, database.write() as session:
+        key = key_to_sign_in_with(session, tenant, key_id)
+        token = None if key is None else make_link(session, key)
+    if token is None:
+        which = f"begins with {key_id}" if key_id else "is there"
+        raise Failure(f"no live key of tenant {tenant} {which}; `tagline keys list` shows them")
+    say(link_to_sign_in(base.rstrip("/"), token))
+    note(f"good once, for {LASTS_MINUTES} minutes")
 
 
 @keys.command("revoke")

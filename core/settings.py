@@ -19,7 +19,7 @@ from core.settings_checks import SettingsError
 from core.settings_sources import misspelt, secrets_in_files
 
 PREFIX = "TAGLINE_"
-SECRETS = ("api_key", "database_url", "fetch_proxy", "redis_url", "webhook_secret")
+SECRETS = ("api_key", "database_url", "fetch_proxy", "redis_url", "session_secret", "webhook_secret")
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -72,6 +72,7 @@ class Settings(_FromEnvironment):
     webhook_secret_overlap_hours: float = Field(
         24.0, ge=0, description="How long the secret that another one replaces signs beside it."
     )
+    session_secret: str = Field("", description="Signs the cookies of pages; empty: one is made and kept.")
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port, comma separated, reachable though their address is private."
     )
@@ -185,6 +186,7 @@ class Settings(_FromEnvironment):
     _user_agent = field_validator("user_agent")(checks.unless_empty(checks.header))
     _api_key = field_validator("api_key")(checks.unless_empty(checks.api_key))
     _webhook_secret = field_validator("webhook_secret")(checks.unless_empty(checks.webhook_secret))
+    _session_secret = field_validator("session_secret")(checks.unless_empty(checks.session_secret))
     _worker_name = field_validator("worker_name")(checks.unless_empty(checks.worker_name))
 
     @field_validator("data_dir", "models_dir")

@@ -164,6 +164,13 @@ def api_key(value: str) -> str:
     return value
 
 
+def session_secret(value: str) -> str:
+    """A secret that nobody guesses."""
+    if len(value) < 32:
+        raise ValueError("write at least 32 characters, as openssl rand -hex 32 makes them, or leave it out")
+    return value
+
+
 def webhook_secret(value: str) -> str:
     """A secret of Standard Webhooks."""
     try:

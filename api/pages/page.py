@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, g, redirect, render_template, request, url_for
+from flask import Response, current_app, g, redirect, render_template, request, url_for
 
 from api.http.auth import BrowserBlueprint
+from api.http.scopes import check_scope, needed_scope
 from api.pages.csrf import check_csrf
 from api.pages.session import current_caller
+from core.scopes import Scope
+from db.keys import Caller
 
 # Nothing but our own files; blob: are photos that were dropped on the page and are not sent yet.
 POLICY = (
@@ -23,7 +26,8 @@ class PageBlueprint(BrowserBlueprint):
 
     Args:
         name: of the blueprint.
-        signed_out: whether strangers see its pages, too.
+        signed_out: strangers see its pages, too, and no scope is asked for. Other pages need what the API's routes
+            need: a key that may read to be looked at, `submit` for a form, or what `@needs` says.
         max_bytes: the largest form that its pages take.
     """
 
@@ -35,13 +39,15 @@ class PageBlueprint(BrowserBlueprint):
         self.after_request(protect)
 
     def _admit(self) -> Response | None:
+        request.max_content_length = self._max_bytes
         found = current_caller()
         if found is not None:
             g.caller = found
         elif not self._signed_out:
             return to_login()
-        request.max_content_length = self._max_bytes
         check_csrf()
+        if found is not None and not self._signed_out:
+            check_scope(found.scope, needed_scope(current_app, request.endpoint or "", request.method))
         return None
 
 
@@ -56,6 +62,12 @@ def to_login() -> Response:
 def see_other(target: str) -> Response:
     """An answer to a form: the browser goes to a page, and going back sends nothing again."""
     return redirect(target, 303)  # type: ignore[return-value]
+
+
+def may(scope: str) -> bool:
+    """Whether who looks at the page may do what needs a scope: what one may not do has no button."""
+    found: Caller | None = g.get("caller") or current_caller()
+    return found is not None and found.scope.covers(Scope(scope))
 
 
 def is_htmx() -> bool:

@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, request
 from api.http.auth import is_for_browsers
 from api.http.errors import MEDIA_TYPE
 from api.pages.page import is_htmx, page, protect
+from api.pages.session import ask_nobody
 
 
 def problem_as_page(response: Response) -> Response:
@@ -16,6 +17,8 @@ def problem_as_page(response: Response) -> Response:
     if response.mimetype != MEDIA_TYPE or not _wants_page(current_app):
         return response
     problem = json.loads(response.get_data())
+    if problem["code"] == "database_unavailable":
+        ask_nobody()
     if is_htmx():  # a part of a page goes into its notice; browsers write other statuses to their console
         shown = page("parts/problem.html", problem=problem)
         shown.headers["HX-Retarget"], shown.headers["HX-Reswap"] = "#notice", "innerHTML"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Flask, g
+from flask import Flask
 
 from api.pages import sign_in, static_files, try_page
 from api.pages.csrf import csrf_token
+from api.pages.page import may
 from api.pages.page_errors import problem_as_page
+from api.pages.page_state import keep_page_state
+from api.pages.session import current_caller
 from api.pages.static_files import static_url
 from api.pages.words import FILTERS
 
@@ -16,9 +19,10 @@ MODULES = (static_files, sign_in, try_page)
 def register_pages(app: Flask) -> None:
     """Add every page, and answer errors of pages with pages."""
     app.jinja_env.filters.update(FILTERS)
-    app.jinja_env.globals.update(csrf_token=csrf_token, static_url=static_url, viewer=lambda: g.get("caller"))
+    app.jinja_env.globals.update(csrf_token=csrf_token, may=may, static_url=static_url, viewer=current_caller)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.template_folder = "pages/templates"
+    keep_page_state(app)
     for module in MODULES:
         app.register_blueprint(module.blueprint)
     app.after_request(problem_as_page)

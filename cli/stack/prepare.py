@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from cli.stack.prepared import Prepared
 from core.outbound.signing import new_secret
@@ -16,8 +16,9 @@ from core.settings import Settings
 from core.startup import starting_settings
 from db.engine import Database
 from db.environment_key import use_key
-from db.keys import ensure_first_key
+from db.keys import FIRST_TENANT, ensure_first_key
 from db.migrate import migrate
+from db.sign_in_links import key_to_sign_in_with, make_link
 from db.webhook_secrets import use_secret
 from db.workers import sign_off
 
@@ -42,6 +43,17 @@ def prepare(settings: Settings) -> Prepared:
     return Prepared(key, news)
 
 
+def sign_in_link(settings: Settings) -> str | None:
+    """The token of a link that signs a browser in once; None if the first tenant has no live key."""
+    database = Database(settings.sql_url)
+    try:
+        with database.write() as session:
+            key = key_to_sign_in_with(session, FIRST_TENANT)
+            return None if key is None else make_link(session, key)
+    finally:
+        database.close()
+
+
 def reason(error: Exception) -> str:
     """Whatever a database driver raises, in one line."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -50,7 +62,7 @@ def reason(error: Exception) -> str:
 def main() -> None:
     settings = starting_settings("database")
     try:
-        prepared = prepare(settings)
+        prepared = replace(prepare(settings), link=sign_in_link(settings))
     except Exception as error:
         sys.exit(f"the database cannot be prepared: {reason(error)}")
     print(json.dumps(asdict(prepared)))

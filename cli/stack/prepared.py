@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+def link_to_sign_in(base: str, token: str) -> str:
+    """Where a browser goes to be signed in.
+
+    Args:
+        base: where browsers reach the service, without a final slash.
+    """
+    return f"{base}/login/link?token={token}"
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """The outcome.
@@ -12,7 +21,9 @@ class Prepared:
     Attributes:
         key: the first API key if it was made now.
         news: lines for the operator: what followed from settings that have changed.
+        link: the token of a link that signs in once.
     """
 
     key: str | None = None
     news: list[str] = field(default_factory=list)
+    link: str | None = None

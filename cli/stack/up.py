@@ -18,7 +18,7 @@ from cli.stack import processes
 from cli.stack.health import why_not_ready
 from cli.stack.layout import STOP_PHASES, Stack, free_port, lay_out, port_problem
 from cli.stack.orphans import adopt_orphans, sweep
-from cli.stack.prepared import Prepared
+from cli.stack.prepared import Prepared, link_to_sign_in
 from cli.stack.service import start_child
 from cli.stack.supervisor import Stopped, Supervisor, WrongSettings, wrong_settings
 from cli.terminal import Failure, note, quote, say, warn
@@ -146,6 +146,9 @@ def _announce(stack: Stack, prepared: Prepared) -> None:
         note(line)
     where = click.style(stack.url, fg="green", bold=True)
     say(f"Tagline is ready at {where} (docs at /docs, data in {stack.data_dir}).")
+    if prepared.link:
+        link = link_to_sign_in(stack.settings.public_url or stack.url, prepared.link)
+        say(f"Sign in with your browser, once and within ten minutes: {click.style(link, underline=True)}")
 
 
 @click.command("up")

@@ -50,7 +50,7 @@ def test_only_what_is_declared_open_answers_strangers(app: Flask) -> None:
             asks = answer.status_code == 303 and answer.location.startswith("/login")
             if answer.status_code != 401 and not (is_for_browsers(app, rule.endpoint) and asks):
                 opened.add(rule.rule)
-    pages = {"/login", "/static/<path:name>", "/favicon.ico"}
+    pages = {"/login", "/login/link", "/static/<path:name>", "/favicon.ico"}
     assert opened == {"/openapi.json", "/docs", "/healthz", "/readyz", "/metrics", *pages}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -172,6 +174,39 @@ def test_keys_are_made_listed_and_revoked_beside_the_service(service: Up) -> Non
     row = next(line for line in tagline(service, "keys", "list", *data).stdout.decode().splitlines() if "shop" in line)
     assert tagline(service, "keys", "revoke", row.split()[0], *data).returncode == 0
     assert b"unauthorized" in tagline(service, "status", job, key=key).stderr
+
+
+@pytest.mark.slow
+def test_a_key_that_may_only_read_submits_nothing(service: Up) -> None:
+    made = tagline(service, "keys", "create", "--scope", "read", "--data", str(service.data))
+    key = made.stdout.decode().strip()
+    refused = tagline(service, "submit", str(SAMPLES / "cat.jpg"), "--tasks", "classify", key=key)
+    assert refused.returncode == 1
+    assert b"scope_missing" in refused.stderr
+    assert b"read" in tagline(service, "keys", "list", "--data", str(service.data)).stdout
+
+
+@pytest.mark.slow
+def test_links_of_up_and_of_the_operator_sign_a_browser_in_once(service: Up) -> None:
+    data = ("--data", str(service.data))
+    of_up = re.findall(r"http://\S+/login/link\?token=\S+", service.said())[-1]
+    made = tagline(service, "keys", "link", *data)
+    assert made.returncode == 0, made.stderr
+    for link in (of_up, made.stdout.decode().strip()):
+        path = link.removeprefix(service.url)
+        assert [_status_and_cookie(service, path) for _ in range(2)] == [(303, True), (401, False)]
+    nobody = tagline(service, "keys", "link", "--tenant", "nobody", *data)
+    assert (nobody.returncode, nobody.stdout) == (1, b"")
+    elsewhere = tagline(service, "keys", "link", "--url", "https://tags.example/", *data).stdout
+    assert elsewhere.startswith(b"https://tags.example/login/link?token=")
+
+
+def _status_and_cookie(service: Up, path: str) -> tuple[int, bool]:
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    connection.close()
+    return answer.status, answer.getheader("Set-Cookie", "").startswith("tagline_session")
 
 
 @pytest.mark.slow
