@@ -149,10 +149,19 @@ def job_version(session: Session, tenant_id: str, job_id: str) -> int:
 
 
 def list_jobs(
-    session: Session, tenant_id: str, *, limit: int, before: str | None = None, state: str | None = None
+    session: Session,
+    tenant_id: str,
+    *,
+    limit: int,
+    before: str | None = None,
+    state: str | None = None,
+    between: tuple[str, str] | None = None,
 ) -> list[Job]:
-    """A tenant's jobs, newest first, at most `limit`, older than the job id `before`."""
+    """A tenant's jobs, newest first, at most `limit`, older than the job id `before`; with `between`, those from one id
+    to another, both included."""
     query = select(Job).where(*_visible(tenant_id))
+    if between is not None:
+        query = query.where(Job.id >= between[0], Job.id <= between[1])
     if before is not None:
         query = query.where(Job.id < before)
     if state is not None:

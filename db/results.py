@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlalchemy import func, select
@@ -31,6 +31,12 @@ def page_results(
     if state is not None:
         query = query.where(Result.state == state)
     return [view(row) for row in session.scalars(query.order_by(Result.seq).limit(limit))]
+
+
+def some_results(session: Session, job_id: str, seqs: Collection[int]) -> list[Row]:
+    """Those of these results that there are, by seq."""
+    query = select(Result).where(Result.job_id == job_id, Result.seq.in_(seqs))
+    return [view(row) for row in session.scalars(query.order_by(Result.seq))]
 
 
 def stream_results(database: Database, job_id: str, *, state: str | None = None, page: int = 500) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from core.states import ChunkState, DeliveryState, JobState
@@ -61,6 +61,14 @@ def open_deliveries(session: Session) -> int:
     """The number of webhooks not yet delivered or given up."""
     states = [DeliveryState.PENDING, DeliveryState.SENDING]
     return session.execute(select(func.count()).select_from(Delivery).where(Delivery.state.in_(states))).scalar_one()
+
+
+def database_bytes(session: Session) -> int:
+    """What the database takes on its disk, without a log that is still to be written into it."""
+    if session.get_bind().dialect.name == "sqlite":
+        pages = session.execute(text("PRAGMA page_count")).scalar_one()
+        return int(pages) * int(session.execute(text("PRAGMA page_size")).scalar_one())
+    return int(session.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
 def lapsed_leases(session: Session) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -28,6 +30,27 @@ def warm_models(session: Session) -> tuple[str, ...]:
     """NAME@VERSION of every model that a worker seen within the last 30 seconds has warm, in the workers' own order."""
     alive = select(Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS).order_by(Worker.started_at, Worker.name)
     return tuple(dict.fromkeys(model for models in session.scalars(alive) for model in models))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenWorker:
+    """A worker as it last said of itself; times in milliseconds since 1970 UTC, ages in seconds."""
+
+    name: str
+    started_at: int
+    seen_s: float
+    alive: bool
+    models: tuple[str, ...]
+
+
+def list_workers(session: Session) -> list[SeenWorker]:
+    """Every worker that has not signed off, by name; one that fell silent is forgotten after a day."""
+    age = now_ms() - Worker.seen_at
+    rows = session.execute(select(Worker, age).order_by(Worker.name))
+    return [
+        SeenWorker(worker.name, worker.started_at, max(0, ms) / 1000, ms < ALIVE_MS, tuple(worker.models))
+        for worker, ms in rows
+    ]
 
 
 def count_alive(session: Session) -> int:

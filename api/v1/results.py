@@ -64,7 +64,7 @@ def index(job_id: str) -> Response:
     for name in ("limit", "cursor"):
         if name in request.args:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
-    found = _every_row(services().database, caller().tenant_id, job_id, state)
+    found = every_row(services().database, caller().tenant_id, job_id, state)
     table = form == CSV
     body = csv_rows(found, tasks, bom=bom) if table else ndjson_lines(found)
     response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
@@ -89,7 +89,7 @@ def _page(session: Any, job_id: str, after: int, limit: int, state: str | None) 
     return response
 
 
-def _every_row(database: Database, tenant_id: str, job_id: str, state: str | None) -> Iterator[Row]:
+def every_row(database: Database, tenant_id: str, job_id: str, state: str | None) -> Iterator[Row]:
     """All results, in input order.
 
     The rows of a job that is removed meanwhile go slice by slice, and what was read of them must not look like all.
