@@ -28,13 +28,14 @@ from api.v1 import (
     library_runs,
     library_search,
     results,
+    thumbnails,
     uploads,
 )
 from core.ids import new_id
 from core.settings import Settings
 
 LIBRARIES = (libraries, library_manifests, library_runs, library_changes, library_photos, library_search)
-MODULES = (jobs, results, events, uploads, *LIBRARIES, catalogue, deliveries, health, scrape, docs)
+MODULES = (jobs, results, events, uploads, thumbnails, *LIBRARIES, catalogue, deliveries, health, scrape, docs)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger(__name__)
 
@@ -49,11 +50,18 @@ class IdConverter(BaseConverter):
         return value.lower()
 
 
+class Sha256Converter(BaseConverter):
+    """The SHA-256 of some bytes, in hex and small letters."""
+
+    regex = "[0-9a-f]{64}"
+
+
 def create_app(settings: Settings) -> Flask:
     """The WSGI application. It opens no connection before the first request."""
     app = Flask("api", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["sha256"] = Sha256Converter
     app.url_map.strict_slashes = False
     app.extensions[KEY] = make_services(settings)
     app.before_request(_begin)
