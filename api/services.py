@@ -13,7 +13,7 @@ from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
 from core.settings import Settings
 from core.storage.blobs import Blobs
-from core.storage.thumbnails import open_thumbnail_store
+from core.storage.thumbnail_store import open_thumbnail_store
 from core.storage.uploads import UploadStore, open_upload_store
 from db.engine import Database
 from db.workers import warm_models

@@ -20,7 +20,7 @@ from core.metrics_server import serve_metrics
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.startup import starting_settings
-from core.storage.thumbnails import open_thumbnail_store
+from core.storage.thumbnail_store import open_thumbnail_store
 from core.storage.uploads import open_upload_store
 from db.engine import Database
 from scheduler.chores import Chores

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from api.services import services
 from core.errors import NotFound, TaglineError
-from core.storage.thumbnails import STORE_FAILURES, read_thumbnail
+from core.storage.thumbnail_store import STORE_FAILURES, read_thumbnail
 from db.thumbnails import forget_thumbnail, thumbnails_there
 
 log = logging.getLogger(__name__)

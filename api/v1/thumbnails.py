@@ -20,7 +20,7 @@ blueprint = Blueprint("thumbnails", __name__)
             200: Answer(
                 "At most 320 pixels on the longest side, upright, in sRGB.",
                 bodies={WEBP: {"type": "string", "format": "binary"}},
-                headers=("ETag", "Cache-Control"),
+                headers=("ETag",),
             ),
             304: Answer("It is the one that `If-None-Match` names."),
         },

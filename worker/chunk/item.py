@@ -18,7 +18,7 @@ from db.claims import Claim
 from db.ledger import KnownOutputs
 from worker.chunk.context import WorkerContext
 from worker.chunk.known_bytes import KnownBytes, Running
-from worker.chunk.thumbnails import wants_thumbnails
+from worker.chunk.thumbnail_maker import wants_thumbnails
 from worker.inference.dispatch import Dispatcher
 from worker.sources.source import Fetched
 

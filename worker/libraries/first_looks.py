@@ -13,7 +13,7 @@ from core.errors import ItemError, TaglineError
 from core.images.decode import decode_thumbnail
 from core.images.thumbnail import encode_thumbnail
 from core.states import Priority
-from core.storage.thumbnails import STORE_FAILURES
+from core.storage.thumbnail_store import STORE_FAILURES
 from db.thumbnail_requests import Wanted, close_request, refuse_request, requests_wait, take_requests
 from db.thumbnails import add_thumbnails
 from libraries.listing.open_listing import locate

@@ -16,7 +16,7 @@ from core.images.thumbnail import encode_thumbnail
 from core.settings import Settings
 from core.states import Priority
 from core.storage.blobs import Blobs
-from core.storage.thumbnails import STORE_FAILURES
+from core.storage.thumbnail_store import STORE_FAILURES
 from db.claims import Claim
 from worker.metrics import Metrics
 
@@ -34,7 +34,7 @@ def wants_thumbnails(settings: Settings, claim: Claim) -> bool:
     return claim.priority == Priority.INTERACTIVE or claim.library_run is not None
 
 
-class Thumbnails:
+class ThumbnailMaker:
     """Makes and stores thumbnails. Safe to share between threads."""
 
     def __init__(self, store: Blobs, metrics: Metrics) -> None:
