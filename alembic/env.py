@@ -9,7 +9,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from core.startup import starting_settings
-from db import access_tables, ledger_tables, library_tables, throughput  # noqa: F401 (tables of Base.metadata)
+
+# Their tables belong to Base.metadata.
+from db import access_tables, ledger_tables, library_tables, throughput, thumbnail_tables  # noqa: F401
 from db.engine import Database
 from db.migrate import migration
 from db.tables import Base

@@ -29,13 +29,15 @@ from api.v1 import (
     library_runs,
     library_search,
     results,
+    thumbnails,
     uploads,
 )
 from core.ids import new_id
 from core.settings import Settings
 
 LIBRARIES = (libraries, library_manifests, library_runs, library_changes, library_photos, library_search)
-MODULES = (jobs, results, events, uploads, *LIBRARIES, catalogue, deliveries, keys, health, scrape, docs)
+SMALL = (uploads, thumbnails, catalogue, deliveries, keys)
+MODULES = (jobs, results, events, *SMALL, *LIBRARIES, health, scrape, docs)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger(__name__)
 
@@ -50,11 +52,18 @@ class IdConverter(BaseConverter):
         return value.lower()
 
 
+class Sha256Converter(BaseConverter):
+    """The SHA-256 of some bytes, in hex and small letters."""
+
+    regex = "[0-9a-f]{64}"
+
+
 def create_app(settings: Settings) -> Flask:
     """The WSGI application. It opens no connection before the first request."""
     app = Flask("api", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["sha256"] = Sha256Converter
     app.url_map.strict_slashes = False
     app.extensions[KEY] = make_services(settings)
     app.before_request(_begin)

@@ -12,6 +12,8 @@ from api.http.long_polls import LongPollLimit
 from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
 from core.settings import Settings
+from core.storage.blobs import Blobs
+from core.storage.thumbnail_store import open_thumbnail_store
 from core.storage.uploads import UploadStore, open_upload_store
 from db.engine import Database
 from db.workers import warm_models
@@ -30,6 +32,7 @@ class Services:
     doorbell: Doorbell
     catalogue: Catalogue
     uploads: UploadStore
+    thumbnails: Blobs
     long_polls: LongPollLimit
     metrics: ApiMetrics
     search: LibrarySearch
@@ -49,6 +52,7 @@ def make_services(settings: Settings) -> Services:
         doorbell=doorbell,
         catalogue=Catalogue(settings.models_dir, max_age_s=MODELS_LISTED_S),
         uploads=open_upload_store(settings),
+        thumbnails=open_thumbnail_store(settings),
         long_polls=LongPollLimit(settings.max_waiting),
         metrics=ApiMetrics(settings.metrics_peers),
         search=LibrarySearch(database, doorbell),

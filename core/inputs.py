@@ -143,6 +143,7 @@ class ItemResult:
         kept: the outputs lie in the ledger already.
         unmodified: its source says that the bytes are the ones known; then there are no outputs.
         validators: what its server said of the bytes.
+        thumbnail: the photo's thumbnail is stored.
     """
 
     item: InputItem
@@ -155,6 +156,7 @@ class ItemResult:
     kept: bool = False
     unmodified: bool = False
     validators: Validators | None = None
+    thumbnail: bool = False
 
     @property
     def state(self) -> ItemState:

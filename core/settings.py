@@ -100,6 +100,10 @@ class Settings(_FromEnvironment):
     # Images
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image in pixels.")
 
+    thumbnails: Literal["interactive", "all", "off"] = Field(
+        "interactive", description="Thumbnails of interactive jobs' and libraries' photos, of all, or of none."
+    )
+
     # The worker
     worker_name: str = Field("", description="Stable name of a worker; empty: host and process id.")
     worker_concurrency: int = Field(8, ge=1, description="Chunks that one worker decodes and infers at a time.")
@@ -169,7 +173,7 @@ class Settings(_FromEnvironment):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("runtime", "log_level", "log_format", mode="before")
+    @field_validator("runtime", "thumbnails", "log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -39,6 +39,7 @@ class Claim:
     items: list[InputItem]
     reuse: bool = False  # outputs of the ledger will do, and new ones go there
     library_run: int | None = None  # the number of the run that it is part of
+    since: int = 0  # when it was claimed, milliseconds by the database's clock
 
 
 def claim_chunk(
@@ -56,7 +57,7 @@ def claim_chunk(
         for tenant_id in _waiting_tenants(session, queue, priority):
             chunk = _take(session, queue, priority, tenant_id, worker, lease_ms)
             if chunk is not None:
-                return _claimed(session, chunk)
+                return _claimed(session, chunk, lease_ms)
     return None
 
 
@@ -109,7 +110,7 @@ def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: s
     ).one_or_none()
 
 
-def _claimed(session: Session, chunk: Chunk) -> Claim:
+def _claimed(session: Session, chunk: Chunk, lease_ms: int) -> Claim:
     wanted = (Job.tasks, Job.options, Job.models, Job.state, Job.reuse, Job.library_run)
     job = session.execute(select(*wanted).where(Job.id == chunk.job_id)).one()
     if job.state == JobState.QUEUED:
@@ -132,6 +133,7 @@ def _claimed(session: Session, chunk: Chunk) -> Claim:
         items=unpack_items(chunk.inputs),
         reuse=job.reuse,
         library_run=job.library_run,
+        since=(chunk.lease_until or 0) - lease_ms,
     )
 
 

@@ -20,6 +20,7 @@ from db.ledger import find_recipes
 from db.library_store import store_photos, write_outputs
 from db.messages import storable
 from db.tables import Chunk, Job, Result
+from db.thumbnails import note_thumbnails
 
 
 def store_results(session: Session, claim: Claim, results: Sequence[ItemResult]) -> None:
@@ -32,7 +33,7 @@ def store_results(session: Session, claim: Claim, results: Sequence[ItemResult])
     if sorted(result.item.seq for result in results) != [item.seq for item in claim.items]:
         raise ValueError(f"chunk {claim.chunk_id}: results do not match the items")
     _fenced(session, claim, state=ChunkState.DONE, lease_until=None)
-    write_results(session, claim.job_id, results)
+    write_results(session, claim.job_id, results, claim.since)
     finish_if_done(session, claim.job_id)
 
 
@@ -56,7 +57,7 @@ def store_some(session: Session, claim: Claim, results: Sequence[ItemResult]) ->
     if not rest or len(rest) + len(results) != len(claim.items):
         raise ValueError(f"chunk {claim.chunk_id}: results are not some of its items")
     _fenced(session, claim, **chunk_values(rest))
-    write_results(session, claim.job_id, results)
+    write_results(session, claim.job_id, results, claim.since)
     return replace(claim, items=rest)
 
 
@@ -75,8 +76,12 @@ def _fenced(session: Session, claim: Claim, **values: Any) -> None:
         raise LeaseLost(claim.chunk_id)
 
 
-def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
-    """Write the results and count them on the job: as rows of their own, or as what a library knows of its photos."""
+def write_results(session: Session, job_id: str, results: Sequence[ItemResult], since: int = 0) -> None:
+    """Write the results and count them on the job: as rows of their own, or as what a library knows of its photos.
+
+    Args:
+        since: when their chunk was claimed; see `db.thumbnails`. Without it none of them brings a thumbnail.
+    """
     wanted = (Job.library_run, Job.reuse, Job.tenant_id, Job.tasks, Job.options, Job.models)
     job = session.execute(select(*wanted).where(Job.id == job_id)).one()
     if job.library_run is not None:
@@ -86,6 +91,7 @@ def write_results(session: Session, job_id: str, results: Sequence[ItemResult]) 
         if job.reuse:
             recipes = find_recipes(session, job.tenant_id, job.tasks, job.models, job.options)
             write_outputs(session, job.tenant_id, recipes, job.models, results)
+    note_thumbnails(session, job.tenant_id, results, since)
     failed = sum(result.error is not None for result in results)
     session.execute(
         update(Job)

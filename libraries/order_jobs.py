@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from core.broker import Doorbell
 from core.inputs import InputItem, cut_chunks
@@ -16,7 +15,7 @@ from db.library_runs import take_run
 from db.library_tables import LibraryChange, LibraryRun
 from jobs.orders import take_orders
 from jobs.plan import JobPlan
-from libraries.listing.open_listing import input_of
+from libraries.listing.open_listing import locate
 
 AT_A_TIME = 2_048  # photos in a job
 AHEAD = 1_024  # another job is made before fewer than these are left in the last
@@ -59,10 +58,3 @@ def _items(run: LibraryRun, due: Sequence[LibraryChange]) -> list[InputItem]:
     return [
         InputItem(seq, str(change.id), *locate(source, change.key, change.locator)) for seq, change in enumerate(due)
     ]
-
-
-def locate(source: Mapping[str, Any], key: str, locator: Mapping[str, str] | None) -> tuple[Any, str]:
-    """Kind and reference of a photo as an input; without a locator a manifest's key is its URL."""
-    if locator is None and ({"manifest", "manifest_url"} & source.keys()):
-        return "url", key
-    return input_of({kind: value for kind, value in source.items() if kind != "edition"}, key, locator)

@@ -1,7 +1,7 @@
 """The scheduler: regular chores and webhooks. `python -m scheduler.main`
 
-Several may run: each chore is safe to run twice at once, and each webhook is claimed in the database first. The upload
-store is needed for clearing away alone.
+Several may run: each chore is safe to run twice at once, and each webhook is claimed in the database first. The stores
+of uploads and thumbnails are needed for clearing away alone.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from core.metrics_server import serve_metrics
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.startup import starting_settings
+from core.storage.thumbnail_store import open_thumbnail_store
 from core.storage.uploads import open_upload_store
 from db.engine import Database
 from scheduler.chores import Chores
 from scheduler.library_chores import LibraryChores
 from scheduler.metrics import SchedulerMetrics
+from scheduler.thumbnail_chores import ThumbnailChores
 from scheduler.upload_chores import UploadChores
 from scheduler.webhooks import WebhookSender
 
@@ -71,7 +73,14 @@ def run(settings: Settings, stop: threading.Event) -> None:
         Chore("purge", 1.0, upkeep.purge),
     ]
     files = UploadChores(database, open_upload_store(settings), settings)
-    uploads = [Chore("expire uploads", 60.0, files.expire), Chore("upload bytes", 10.0, files.remove_bytes)]
+    pictures = ThumbnailChores(database, open_thumbnail_store(settings), settings)
+    stored = [
+        Chore("expire uploads", 60.0, files.expire),
+        Chore("upload bytes", 10.0, files.remove_bytes),
+        Chore("expire thumbnails", 60.0, pictures.expire),
+        Chore("thumbnail bytes", 10.0, pictures.remove_bytes),
+        Chore("stray thumbnails", 120.0, pictures.note_strays),
+    ]
     photos = LibraryChores(database, doorbell, settings)
     libraries = [
         Chore("due libraries", 1.0, photos.start_due),
@@ -82,7 +91,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     ]
     log.info("scheduler is running")
     # On threads of their own: clearing away a big job must not delay webhooks, nor a slow bucket anything else.
-    others = [threading.Thread(target=_repeat, args=(some, stop)) for some in (webhooks, uploads, libraries)]
+    others = [threading.Thread(target=_repeat, args=(some, stop)) for some in (webhooks, stored, libraries)]
     for thread in others:
         thread.start()
     _repeat(chores, stop, Heartbeat(settings.heartbeat_file))

@@ -9,9 +9,9 @@ from core.settings import Settings
 from core.storage.uploads import UploadStore
 from db import upload_files, upload_removal
 from db.engine import Database
+from scheduler.byte_removal import TURN_S, remove_bytes
 
 log = logging.getLogger(__name__)
-TURN_S = 5.0  # for one chore at a time, so that the scheduler stops soon
 
 
 class UploadChores:
@@ -34,15 +34,6 @@ class UploadChores:
 
     def remove_bytes(self) -> None:
         """Remove bytes that no upload names."""
-        with self._database.write() as session:
-            unneeded = upload_files.unneeded_files(session)
-        over, removed = monotonic() + TURN_S, 0
-        for sha256 in unneeded:
-            if monotonic() > over:
-                break
-            # Asked before the row is locked: a store that does not answer must not hold the lock.
-            there = self._store.has(sha256)
-            with self._database.write() as session:
-                removed += upload_files.remove_file(session, sha256, self._store.delete) and there
+        removed = remove_bytes(self._database, self._store, upload_files.unneeded_files, upload_files.remove_file)
         if removed:
             log.info("removed the bytes of uploads", extra={"files": removed})

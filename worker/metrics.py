@@ -21,10 +21,13 @@ class Metrics:
         self.items = Counter("tagline_items", "Items finished, by outcome.", ["outcome"], registry=registry)
         self.item_errors = Counter("tagline_item_errors", "Failed items, by code.", ["code"], registry=registry)
         self.chunks = Counter("tagline_chunks", "Chunks, by what became of them.", ["outcome"], registry=registry)
+        self.thumbnails = Counter(
+            "tagline_thumbnails", "Thumbnails, by what became of them.", ["outcome"], registry=registry
+        )
         self.lease_losses = Counter("tagline_lease_losses", "Chunks lost to another worker.", registry=registry)
         self.stage = Histogram(
             "tagline_stage_seconds",
-            "Seconds an item (fetch, decode) or a chunk (store) spends in a stage.",
+            "Seconds an item (fetch, decode, thumbnail) or a chunk (store) spends in a stage.",
             ["stage"],
             buckets=SECONDS,
             registry=registry,

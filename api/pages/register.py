@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api.pages import sign_in, static_files, try_page
+from api.pages import sign_in, static_files, thumbnail_pictures, try_page
 from api.pages.csrf import csrf_token
 from api.pages.page import may
 from api.pages.page_errors import problem_as_page
@@ -13,7 +13,7 @@ from api.pages.session import current_caller
 from api.pages.static_files import static_url
 from api.pages.words import FILTERS
 
-MODULES = (static_files, sign_in, try_page)
+MODULES = (static_files, sign_in, thumbnail_pictures, try_page)
 
 
 def register_pages(app: Flask) -> None:

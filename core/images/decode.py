@@ -32,18 +32,19 @@ from pillow_heif import register_heif_opener
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ItemError
-from core.images.colour import to_rgb
 from core.images.colour_tags import avif_colours, h273_colours, png_colours
 from core.images.explain import explain, refuse_early, refuse_variant
 from core.images.formats import avif_size, sniff
+from core.images.frame import SIDEWAYS, TRANSPOSE, Frame
 from core.images.mend import mend
 from core.images.quiet import silence_libtiff, silence_logs, silence_warnings
+from core.images.thumbnail import SIDE
 from core.images.tiff import main_page
 from core.images.whole import lacks_pixels, may_lack_pixels
 from core.shortage import is_shortage, worker_resources
 
 Result = TypeVar("Result")
-__all__ = ["DecodedImage", "ImageInfo", "ImageSpec", "decode_image", "inspect_image"]
+__all__ = ["DecodedImage", "Frame", "ImageInfo", "ImageSpec", "decode_image", "decode_thumbnail", "inspect_image"]
 
 # Only what people keep photos in: Pillow's other readers (PostScript, icons, ...) are attack surface. Importing a
 # plugin registers it; were one missing, Pillow would import them all.
@@ -54,16 +55,7 @@ PLUGINS = (
 MAX_SIDE = 65_535  # pixels; what JPEG can hold
 OVERSAMPLING = 2  # a JPEG is decoded at least this many times larger than wanted, for bicubic to work on
 JPEGS = ("JPEG", "MPO")
-UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)
-TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+UPRIGHT = 1
 
 
 class ImageSpec(BaseModel):
@@ -102,14 +94,16 @@ class DecodedImage:
         pixels: uint8 [height, width, 3], RGB, of the size the spec asked for.
         media: width and height of the upright original, in pixels.
         format: as Pillow names it: "JPEG", "PNG", ...
+        frame: what the pixels were made from, where it was asked for.
     """
 
     pixels: NDArray[np.uint8]
     media: dict[str, int]
     format: str
+    frame: Frame | None = None
 
 
-def decode_image(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
+def decode_image(data: bytes, spec: ImageSpec, max_pixels: int, *, keep_frame: bool = False) -> DecodedImage:
     """Decode an image file to what a model takes. Safe to call from several threads at once.
 
     Upright by its EXIF orientation, in sRGB by what it says of its colours, transparency over white; the first frame
@@ -119,13 +113,28 @@ def decode_image(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
         data: the whole file.
         spec: what the model wants.
         max_pixels: largest width times height, judged before decoding.
+        keep_frame: what the pixels are made from is wanted too; the pixels are the same either way.
 
     Raises:
         ItemError: `image_empty`, `image_unsupported`, `image_truncated`, `image_corrupt` or `image_too_large`; and
             `worker_resources`, of which the file is not to blame.
     """
+    return _own_shortage(data, lambda content: _decode(content, spec, max_pixels, keep_frame))
+
+
+def decode_thumbnail(data: bytes, max_pixels: int) -> Image.Image:
+    """An image file for people to see: see `Frame.thumbnail`. Raises as `decode_image`."""
+
+    def decode(content: bytes) -> Image.Image:
+        with _open(content, max_pixels) as image:
+            return _load(image, content, SIDE).thumbnail()
+
+    return _own_shortage(data, decode)
+
+
+def _own_shortage(data: bytes, work: Callable[[bytes], Result]) -> Result:
     try:
-        return _guarded(data, lambda content: _decode(content, spec, max_pixels))
+        return _guarded(data, work)
     except ItemError:
         raise
     except Exception as error:
@@ -147,23 +156,27 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageInfo:
     return _guarded(data, inspect)
 
 
-def _decode(data: bytes, spec: ImageSpec, max_pixels: int) -> DecodedImage:
+def _decode(data: bytes, spec: ImageSpec, max_pixels: int, keep_frame: bool) -> DecodedImage:
     with _open(data, max_pixels) as image:
-        stored, (width, height) = image.size, spec.size
-        if image.format in JPEGS:
-            image.decodermaxblock = len(data)  # an arithmetic decoder cannot wait for more
-            side = max(width, height) * OVERSAMPLING
-            image.draft("L" if image.mode == "L" else "RGB", (side, side))
-        image.load()
-        if image.format in JPEGS and may_lack_pixels(image, data) and lacks_pixels(image, data):
-            raise ItemError("image_truncated", "The JPEG file lacks pixels at its end; send it again, whole.")
-        orientation = _orientation(image)  # after loading: a PNG may have its EXIF behind the pixels
-        size = (height, width) if orientation in SIDEWAYS else (width, height)
-        small = to_rgb(image, size, _profile(image, data))
-        info = _info(image, stored, orientation)
-    if orientation in TRANSPOSE:
-        small = small.transpose(TRANSPOSE[orientation])
-    return DecodedImage(np.array(small, np.uint8), {"width": info.width, "height": info.height}, info.format)
+        stored = image.size
+        frame = _load(image, data, max(spec.size))
+        small = frame.rgb(spec.size)
+        info = _info(image, stored, frame.orientation)
+    media = {"width": info.width, "height": info.height}
+    return DecodedImage(np.array(small, np.uint8), media, info.format, frame if keep_frame else None)
+
+
+def _load(image: ImageFile.ImageFile, data: bytes, side: int) -> Frame:
+    """The whole frame; a JPEG's in a smaller size, from which one of `side` pixels can be made well."""
+    if image.format in JPEGS:
+        image.decodermaxblock = len(data)  # an arithmetic decoder cannot wait for more
+        side *= OVERSAMPLING
+        image.draft("L" if image.mode == "L" else "RGB", (side, side))
+    image.load()
+    if image.format in JPEGS and may_lack_pixels(image, data) and lacks_pixels(image, data):
+        raise ItemError("image_truncated", "The JPEG file lacks pixels at its end; send it again, whole.")
+    # The orientation after loading: a PNG may have its EXIF behind the pixels.
+    return Frame(image, _profile(image, data), _orientation(image))
 
 
 def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:

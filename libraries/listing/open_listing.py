@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from core.folders.roots import FolderRoots
 from core.outbound.http.client import HttpClient
@@ -49,6 +50,20 @@ def input_of(source: Mapping[str, str], key: str, locator: Mapping[str, str] | N
         case {"s3_prefix": prefix}:
             return "s3", s3_uri(prefix, key)
     raise ValueError("this photo has no locator")
+
+
+def locate(source: Mapping[str, Any], key: str, locator: Mapping[str, str] | None) -> tuple[Any, str]:
+    """Kind and reference of a photo of a library; without a locator a manifest's key is its URL.
+
+    Args:
+        source: of the library, as it is stored.
+
+    Raises:
+        ValueError: as `input_of`.
+    """
+    if locator is None and ({"manifest", "manifest_url"} & source.keys()):
+        return "url", key
+    return input_of({kind: value for kind, value in source.items() if kind != "edition"}, key, locator)
 
 
 def s3_uri(prefix: str, key: str) -> str:

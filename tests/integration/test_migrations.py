@@ -15,7 +15,9 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from core.inputs import InputItem, pack_items
-from db import access_tables, ledger_tables, library_tables, throughput  # noqa: F401 (tables of Base.metadata)
+
+# Their tables belong to Base.metadata.
+from db import access_tables, ledger_tables, library_tables, throughput, thumbnail_tables  # noqa: F401
 from db.engine import Database
 from db.migrate import alembic_config, migrate, rollback
 from db.tables import Base

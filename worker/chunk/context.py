@@ -13,6 +13,7 @@ from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
 from worker.chunk.known_bytes import UnderWay
 from worker.chunk.leases import Leases
+from worker.chunk.thumbnail_maker import ThumbnailMaker
 from worker.chunk.waiting_chunks import WaitingChunks
 from worker.inference.in_flight import InFlight
 from worker.inference.repository import ModelRepository
@@ -39,6 +40,7 @@ class WorkerContext:
     http: HttpClient
     sources: Sources
     decoders: Decoders
+    thumbnails: ThumbnailMaker
     models: ModelRepository
     metrics: Metrics
     in_flight: InFlight

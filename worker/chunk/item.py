@@ -18,8 +18,11 @@ from db.claims import Claim
 from db.ledger import KnownOutputs
 from worker.chunk.context import WorkerContext
 from worker.chunk.known_bytes import KnownBytes, Running
+from worker.chunk.thumbnail_maker import wants_thumbnails
 from worker.inference.dispatch import Dispatcher
 from worker.sources.source import Fetched
+
+PICTURE_S = 2.0  # at most so long an item that is done waits for its thumbnail to be stored
 
 
 class Stage(IntEnum):
@@ -43,6 +46,7 @@ class ItemRun:
         unmodified: its server says that the bytes are those known; then there are no outputs.
         validators: what its server says of the bytes.
         error: why it got no further; then `raw` is empty.
+        thumbnail: whether the photo's thumbnail was stored; None: there is none to come.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class ItemRun:
         self.unmodified = False
         self.validators: Validators | None = None
         self.error: BaseException | None = None
+        self.thumbnail: Future[bool] | None = None
+        self._done_at = 0.0
         self._context = context
         self._claim = claim
         self._dispatcher = dispatcher
@@ -98,6 +104,17 @@ class ItemRun:
         else:
             known = self._known.validators(item)
             sources.fetch_changed(item.kind, item.ref, whose, known, priority).add_done_callback(fetched)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is waited for any more: of an item that is done, its thumbnail may still be on its way."""
+        return self.thumbnail is None or self.thumbnail.done() or monotonic() - self._done_at > PICTURE_S
+
+    @property
+    def has_thumbnail(self) -> bool:
+        """Whether its thumbnail is stored now."""
+        stored = self.thumbnail
+        return stored is not None and stored.done() and not stored.cancelled() and stored.result()
 
     def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
         """Do the next stage on one of the threads for decoding; None: somebody else goes on with the item."""
@@ -156,12 +173,18 @@ class ItemRun:
 
     def _run(self, data: bytes) -> Running:
         with self._context.metrics.timed("decode"):
-            most = self._context.settings.image_max_pixels
-            images = {spec: decode_image(data, spec, most) for spec in self._dispatcher.image_specs}
+            most, specs = self._context.settings.image_max_pixels, self._dispatcher.image_specs
+            wanted = wants_thumbnails(self._context.settings, self._claim)
+            largest = max(specs, key=lambda spec: max(spec.size)) if wanted else None
+            images = {spec: decode_image(data, spec, most, keep_frame=spec == largest) for spec in specs}
         media = next(iter(images.values())).media
         self.media = {**(self.media or {}), **media}
         pixels = {spec: image.pixels for spec, image in images.items()}
-        return Running(self._dispatcher.infer_image(pixels, self.item.seq), media)
+        raw = self._dispatcher.infer_image(pixels, self.item.seq)
+        frame = images[largest].frame if largest is not None else None
+        if frame is not None:  # only now: the models are at it already
+            self.thumbnail = self._context.thumbnails.make(frame, self.media["sha256"])
+        return Running(raw, media)
 
     def _share(self, place: Future[Running]) -> None:
         """Take what another photo of the same bytes gets."""
@@ -210,5 +233,6 @@ class ItemRun:
         self._finish()
 
     def _finish(self) -> None:
+        self._done_at = monotonic()
         self.stage = Stage.DONE
         self._finished(self)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
+from dataclasses import replace
 from time import monotonic
 
 import structlog
@@ -151,14 +152,24 @@ class ChunkRun:
         self.changed.set()
 
     def _gather(self) -> None:
-        while self._done:
+        for _ in range(len(self._done)):
             item = self._done.popleft()
+            if not self._is_settled(item):
+                self._done.append(item)
+                continue
             del self._under_way[item.item.seq]
             try:
-                self._results.append(self._result(item))
+                self._results.append(replace(self._result(item), thumbnail=item.has_thumbnail))
             except Postponed as error:
                 self._postponed.append(error.retry_in_s)
         self._start_items()
+
+    def _is_settled(self, item: ItemRun) -> bool:
+        """Whether an item that is done can be stored; one whose thumbnail is just being stored comes with it."""
+        if item.thumbnail is None or item.settled or self._context.stopping.is_set():
+            return True
+        item.thumbnail.add_done_callback(lambda _: self.changed.set())
+        return False
 
     def _result(self, run: ItemRun) -> ItemResult:
         """What became of an item; a failure belongs to it alone.

@@ -1,4 +1,4 @@
-"""The threads that do a worker's part of libraries' runs, and answer searches."""
+"""The threads that do a worker's part of libraries' runs, and answer searches and first looks."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from db.library_runs import (
 )
 from worker.chunk.context import WorkerContext
 from worker.libraries.directions import answer_questions
+from worker.libraries.first_looks import answer_requests
 from worker.libraries.list_source import list_source
 from worker.libraries.relabel import relabel
 from worker.libraries.save_sidecars import save_of_run, save_unsaved
@@ -48,6 +49,7 @@ class LibraryStages(RungThreads):
             "libraries": lambda: run_stage(context),
             "sidecars": lambda: save_unsaved(context),
             "searches": lambda: answer_questions(context),
+            "first looks": lambda: answer_requests(context),
         }
         super().__init__(settings, work, "could not look after libraries")
 

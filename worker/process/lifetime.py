@@ -8,6 +8,7 @@ import threading
 
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
+from core.storage.thumbnail_store import open_thumbnail_store
 from db.engine import Database
 from db.uploads import find_upload
 from worker.chunk.context import WorkerContext
@@ -15,6 +16,7 @@ from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
 from worker.chunk.known_bytes import UnderWay
 from worker.chunk.leases import Leases
+from worker.chunk.thumbnail_maker import ThumbnailMaker
 from worker.chunk.waiting_chunks import WaitingChunks
 from worker.inference.in_flight import InFlight
 from worker.inference.repository import ModelRepository
@@ -53,6 +55,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         http=http,
         sources=open_sources(settings, http, resolve_upload),
         decoders=Decoders(settings.decode_threads or os.cpu_count() or 1),
+        thumbnails=ThumbnailMaker(open_thumbnail_store(settings), metrics),
         models=models,
         metrics=metrics,
         in_flight=in_flight,
@@ -71,6 +74,7 @@ def close_worker(context: WorkerContext) -> None:
     context.http.close()
     context.sources.close()
     context.decoders.close()
+    context.thumbnails.close()
     context.models.close()
     context.leases.stop()
     context.database.close()

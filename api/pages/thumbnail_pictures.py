@@ -1,0 +1,16 @@
+"""The pictures that pages show: thumbnails, for whoever is signed in."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.http.auth import caller
+from api.http.thumbnail_answers import thumbnail_answer
+from api.pages.page import PageBlueprint
+
+blueprint = PageBlueprint("thumbnail_pictures")
+
+
+@blueprint.get("/thumbnails/<sha256:sha256>")
+def show(sha256: str) -> Response:
+    return thumbnail_answer(caller().tenant_id, sha256)
