@@ -8,7 +8,7 @@ from flask import Response, request
 
 from api.http.auth import caller
 from api.http.queries import choice_parameter, int_parameter
-from api.pages.job_results import places_done, results_page
+from api.pages.job_results import ResultsPage, places_done, places_found, results_page
 from api.pages.job_shown import ShownJob, shown_job
 from api.pages.page import PageBlueprint, page, see_other
 from api.services import services
@@ -54,14 +54,17 @@ def live(job_id: str) -> Response:
         job = shown_job(find_job(session, tenant_id, job_id))
         still_open = _numbers(request.args.get("open", ""))
         done = places_done(session, tenant_id, job_id, still_open)
+        grown = _grown(session, tenant_id, job)
         failures = _failures(session, job) if _worth_grouping(job) else None
         deliveries = list_deliveries(session, tenant_id, job_id) if job.finished else None
-    left = sorted(set(still_open) - {place.seq for place in done})
+    left = sorted(set(still_open) - {place.seq for place in done}) + (grown.open if grown else [])
     return page(
         "jobs/live.html",
         job=job,
         done=done,
         open=left,
+        grown=grown,
+        end=grown.end if grown else _end(),
         failures=failures,
         failed=job.view["counts"]["failed"] if failures is not None else _shown_failed(),
         deliveries=deliveries,
@@ -84,6 +87,18 @@ def item(job_id: str, seq: int) -> Response:
     if not found:
         return see_other(f"/jobs/{job_id}?from={max(0, min(seq, job.places - 1))}")
     return page("jobs/item.html", job=job, place=found[0])
+
+
+def _grown(session: Session, tenant_id: str, job: ShownJob) -> ResultsPage | None:
+    """What a listing has found since for this page; None if it shows one state alone."""
+    if "from" not in request.args:
+        return None
+    first = int_parameter(request.args, "from", 0, MOST_INPUTS, 0)
+    return places_found(session, tenant_id, job, first, max(first, _end()))
+
+
+def _end() -> int:
+    return int_parameter(request.args, "end", 0, MOST_INPUTS, 0)
 
 
 def _failures(session: Session, job: ShownJob) -> list[Any]:

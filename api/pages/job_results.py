@@ -47,6 +47,11 @@ class ResultsPage:
     following: int | None
 
     @property
+    def end(self) -> int:
+        """The number behind the last of them."""
+        return self.places[-1].seq + 1 if self.places else self.first
+
+    @property
     def open(self) -> list[int]:
         """The numbers of those that are not done."""
         return [place.seq for place in self.places if place.row is None]
@@ -65,6 +70,17 @@ def results_page(session: Session, tenant_id: str, job: ShownJob, first: int, st
         shown = [done.get(seq) or Place(seq) for seq in range(first, end)]
         following = end if end < job.places else None
     return ResultsPage(shown, first, max(0, first - most) if first else None, following)
+
+
+def places_found(session: Session, tenant_id: str, job: ShownJob, first: int, end: int) -> ResultsPage:
+    """What belongs on the page that begins with `first`, behind the number `end`: a listing has found more items."""
+    until = max(end, min(first + PER_PAGE[job.noun], job.places))
+    seqs = range(end, until)
+    done = {place.seq: place for place in places_done(session, tenant_id, job.view["id"], seqs)}
+    places = [done.get(seq) or Place(seq) for seq in seqs]
+    return ResultsPage(
+        places, first, max(0, first - PER_PAGE[job.noun]) if first else None, until if until < job.places else None
+    )
 
 
 def places_done(session: Session, tenant_id: str, job_id: str, seqs: Collection[int]) -> list[Place]:

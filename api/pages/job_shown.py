@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -49,6 +50,14 @@ class ShownJob:
     @property
     def state_words(self) -> str:
         return STATE_WORDS[JobState(self.view["state"])]
+
+    @property
+    def options_text(self) -> str:
+        return json.dumps(self.view["options"], ensure_ascii=False)
+
+    @property
+    def metadata_text(self) -> str:
+        return json.dumps(self.view["metadata"], ensure_ascii=False)
 
     @property
     def pace(self) -> str:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api.pages import sign_in, static_files, thumbnail_pictures, try_page
+from api.pages import (
+    job_actions,
+    job_downloads,
+    job_list,
+    job_page,
+    sign_in,
+    static_files,
+    system_page,
+    thumbnail_pictures,
+    try_page,
+)
 from api.pages.csrf import csrf_token
 from api.pages.page import may
 from api.pages.page_errors import problem_as_page
@@ -13,7 +23,8 @@ from api.pages.session import current_caller
 from api.pages.static_files import static_url
 from api.pages.words import FILTERS
 
-MODULES = (static_files, sign_in, thumbnail_pictures, try_page)
+JOBS = (job_list, job_page, job_actions, job_downloads)
+MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, system_page)
 
 
 def register_pages(app: Flask) -> None:

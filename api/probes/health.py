@@ -34,6 +34,13 @@ def healthz() -> Response:
     )
 )
 def readyz() -> Response:
+    checks = readiness()
+    ready = all(state == OK for state in checks.values())
+    return answer({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+
+def readiness() -> dict[str, str]:
+    """Each of what work needs, and `OK` or what is wrong with it."""
     checks = {"database": OK, "worker": OK, "broker": OK, "models": OK}
     warm: tuple[str, ...] = ()
     try:
@@ -50,8 +57,7 @@ def readyz() -> Response:
     if not services().doorbell.alive():
         checks["broker"] = "does not answer"
     checks["models"] = _models(warm)
-    ready = all(state == OK for state in checks.values())
-    return answer({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+    return checks
 
 
 def _models(warm: Sequence[str]) -> str:
