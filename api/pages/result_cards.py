@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ class Card:
         name: what it is called: the caller's id, or where it is.
         given: the input, as a job takes it.
         state: of its result; "waiting" while it has none.
-        picture: SHA-256 of the photo, if there is a thumbnail of it.
+        picture: where the thumbnail of the photo is, if there is one.
         text: of a text.
         outputs: by task.
         error: code, message and permanent.
@@ -42,15 +42,20 @@ class Card:
         return labels[:BARS]
 
 
-def result_card(row: dict[str, Any], pictures: Collection[str]) -> Card:
-    """The card of a result, given the photos of which there are thumbnails."""
+def hashes_of(rows: Iterable[dict[str, Any]]) -> set[str]:
+    """The SHA-256 of the photos of some results, as far as they are known."""
+    return {row["media"]["sha256"] for row in rows if row["media"] and "sha256" in row["media"]}
+
+
+def result_card(row: dict[str, Any], pictures: Mapping[str, str]) -> Card:
+    """The card of a result, given where thumbnails are."""
     sha256 = (row["media"] or {}).get("sha256")
     return Card(
         seq=row["seq"],
         name=_name(row["id"], row["seq"], row["input"]),
         given=_given(row["id"], row["seq"], row["input"]),
         state=row["state"],
-        picture=sha256 if sha256 in pictures else None,
+        picture=pictures.get(sha256 or ""),
         text=row["input"].get("text"),
         outputs=row["outputs"] or {},
         error=row["error"],

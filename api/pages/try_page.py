@@ -10,7 +10,8 @@ from flask import Response, request
 
 from api.http.auth import caller
 from api.pages.page import PageBlueprint, is_htmx, page, see_other
-from api.pages.result_cards import Card, result_card, waiting_cards
+from api.pages.result_cards import Card, hashes_of, result_card, waiting_cards
+from api.pages.thumbnail_links import thumbnail_links
 from api.pages.try_form import CLASSES, IMAGE_TASKS, TEXT_TASKS, photo_job, text_job
 from api.services import base_url, services
 from api.submission.submit import submit_document
@@ -70,8 +71,8 @@ def _results(job_id: str) -> dict[str, Any]:
         job = find_job(session, caller().tenant_id, job_id)
         rows = page_results(session, job_id, limit=MOST_CARDS)
         waiting = waiting_inputs(session, job_id)
+        pictures = thumbnail_links(session, caller().tenant_id, hashes_of(rows))
     done = {row["seq"] for row in rows}
-    pictures: set[str] = set()
     cards = sorted(
         [*(result_card(row, pictures) for row in rows), *waiting_cards(waiting, done)], key=lambda card: card.seq
     )
