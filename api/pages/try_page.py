@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 
 from api.http.auth import caller
+from api.pages.job_shown import STATE_WORDS
 from api.pages.page import PageBlueprint, is_htmx, page, see_other
 from api.pages.result_cards import Card, hashes_of, result_card, waiting_cards
 from api.pages.thumbnail_links import thumbnail_links
@@ -79,7 +80,7 @@ def _results(job_id: str) -> dict[str, Any]:
     view = job_view(job, base_url())
     finished = JobState(job.state).finished
     return {
-        "job": view, "cards": cards, "finished": finished, "medium": TASKS[view["tasks"][0]].medium,
+        "job": view, "state_words": STATE_WORDS[JobState(job.state)], "cards": cards, "finished": finished, "medium": TASKS[view["tasks"][0]].medium,
         "room": _room(view), "curl": _curl(view, cards),
     }  # fmt: skip
 
