@@ -80,7 +80,8 @@ def _results(job_id: str) -> dict[str, Any]:
     view = job_view(job, base_url())
     finished = JobState(job.state).finished
     return {
-        "job": view, "state_words": STATE_WORDS[JobState(job.state)], "cards": cards, "finished": finished, "medium": TASKS[view["tasks"][0]].medium,
+        "job": view, "state_words": STATE_WORDS[JobState(job.state)], "cards": cards,
+        "finished": finished, "medium": TASKS[view["tasks"][0]].medium,
         "room": _room(view), "curl": _curl(view, cards),
     }  # fmt: skip
 
