@@ -13,9 +13,9 @@ from api.document import docs
 from api.http.auth import require_key
 from api.http.cors import allow_origins
 from api.http.errors import register_errors
-from api.pages.register import register_pages
 from api.http.thread_waits import ThreadWaits
 from api.http.waits import waited, will_be_called_again
+from api.pages.register import register_pages
 from api.probes import health, scrape
 from api.services import KEY, make_services, services
 from api.v1 import (
