@@ -13,6 +13,8 @@ from api.document import docs
 from api.http.auth import require_key
 from api.http.cors import allow_origins
 from api.http.errors import register_errors
+from api.http.thread_waits import ThreadWaits
+from api.http.waits import waited, will_be_called_again
 from api.pages.register import register_pages
 from api.probes import health, scrape
 from api.services import KEY, make_services, services
@@ -74,19 +76,22 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(module.blueprint)
     register_pages(app)
     register_errors(app)
+    app.wsgi_app = ThreadWaits(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
 def close_app(app: Flask) -> None:
     """Close what `create_app` opened."""
+    app.extensions[KEY].live.close()
     app.extensions[KEY].database.close()
     app.extensions[KEY].doorbell.close()
 
 
 def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
-    g.started = time.perf_counter()
+    before = waited()
+    g.request_id = before.request_id if before else given if REQUEST_ID.fullmatch(given) else new_id()
+    g.started = before.started if before else time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.view_args and "job_id" in request.view_args:
@@ -94,6 +99,8 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
+    if will_be_called_again():
+        return response
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else "unknown"
     method = request.method if request.method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") else "other"

@@ -8,9 +8,12 @@ from typing import cast
 from flask import current_app, request
 
 from api.http.api_metrics import ApiMetrics
-from api.http.long_polls import LongPollLimit
+from api.http.places import Places
+from api.job_hub import JobHub
 from core.artefacts.catalogue import Catalogue
 from core.broker import Doorbell
+from core.file_limit import sockets_to_spare
+from core.job_channel import JobChangePublisher
 from core.settings import Settings
 from core.storage.blobs import Blobs
 from core.storage.thumbnail_store import open_thumbnail_store
@@ -33,7 +36,8 @@ class Services:
     catalogue: Catalogue
     uploads: UploadStore
     thumbnails: Blobs
-    long_polls: LongPollLimit
+    places: Places
+    live: JobHub
     metrics: ApiMetrics
     search: LibrarySearch
 
@@ -45,7 +49,9 @@ class Services:
 
 def make_services(settings: Settings) -> Services:
     """Open the database and the broker's pools; nothing is connected yet."""
-    database, doorbell = Database(settings.sql_url, pool_size=settings.web_threads), Doorbell(settings)
+    database = Database(settings.sql_url, pool_size=settings.web_threads, job_news=JobChangePublisher(settings))
+    doorbell = Doorbell(settings)
+    places = Places(min(settings.max_waiting, sockets_to_spare()))
     return Services(
         settings=settings,
         database=database,
@@ -53,8 +59,9 @@ def make_services(settings: Settings) -> Services:
         catalogue=Catalogue(settings.models_dir, max_age_s=MODELS_LISTED_S),
         uploads=open_upload_store(settings),
         thumbnails=open_thumbnail_store(settings),
-        long_polls=LongPollLimit(settings.max_waiting),
-        metrics=ApiMetrics(settings.metrics_peers),
+        places=places,
+        live=JobHub(database, settings),
+        metrics=ApiMetrics(settings.metrics_peers, places.taken),
         search=LibrarySearch(database, doorbell),
     )
 

@@ -114,17 +114,18 @@ class Doorbell:
         self._celery.close()
 
 
-class DoorbellListener:
-    """Calls `on_ring` at every ring, and once after each time the broker could not be reached.
+class ChannelListener:
+    """Calls `on_message` with each message of a channel, and with b"" after each time the broker could not be reached.
 
-    `on_ring` runs on a thread of the listener and must be quick. Rings may be missed, so its user also polls the rows.
+    `on_message` runs on a thread of the listener and must be quick. Messages may be missed, so its user also polls.
     """
 
-    def __init__(self, settings: Settings, on_ring: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, channel: str, on_message: Callable[[bytes], object]) -> None:
         self._url = settings.redis_url
-        self._on_ring = on_ring
+        self._channel = channel
+        self._on_message = on_message
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_listening, name="doorbell", daemon=True)
+        self._thread = threading.Thread(target=self._keep_listening, name=f"{channel} listener", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -137,12 +138,20 @@ class DoorbellListener:
             try:
                 self._listen()
             except (RedisError, OSError) as error:
-                log.debug("cannot hear the doorbell: %s", error)
+                log.debug("cannot hear the broker: %s", error)
                 self._stop.wait(LISTEN_AGAIN_S)
 
     def _listen(self) -> None:
         with Redis.from_url(self._url, socket_connect_timeout=3, socket_timeout=5) as redis, redis.pubsub() as channel:
-            channel.subscribe(RING_CHANNEL)
+            channel.subscribe(self._channel)
             while not self._stop.is_set():
-                if channel.get_message(timeout=LISTEN_S) is not None:
-                    self._on_ring()
+                found = channel.get_message(timeout=LISTEN_S)
+                if found is not None:  # a subscription is confirmed by a message whose data is a number
+                    self._on_message(found["data"] if isinstance(found["data"], bytes) else b"")
+
+
+class DoorbellListener(ChannelListener):
+    """Calls `on_ring` at every ring, and once after each time the broker could not be reached."""
+
+    def __init__(self, settings: Settings, on_ring: Callable[[], object]) -> None:
+        super().__init__(settings, RING_CHANNEL, lambda _: on_ring())

@@ -154,7 +154,9 @@ class Settings(_FromEnvironment):
         (), description="host:port of processes whose metrics the API's /metrics shows too, comma separated."
     )
     web_threads: int = Field(32, ge=2, description="Threads that answer requests.")
-    max_waiting: int = Field(20, ge=1, description="Long polls and event streams at a time; past it: 503.")
+    max_waiting: int = Field(
+        4096, ge=1, description="Long polls and event streams at a time, one tenant's at most half; past it: 503."
+    )
 
     # Webhooks
     webhook_timeout_s: float = Field(15.0, gt=0, description="Total time of one delivery attempt.")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.inputs import InputItem, pack_items, unpack_items
 from core.states import ChunkState, JobState, Priority
+from db.changes import note_change
 from db.clock import now_ms
 from db.locks import lock_chunks
 from db.tables import Chunk, Job, Tenant
@@ -119,6 +120,7 @@ def _claimed(session: Session, chunk: Chunk, lease_ms: int) -> Claim:
             .where(Job.id == chunk.job_id, Job.state == JobState.QUEUED)
             .values(state=JobState.RUNNING, started_at=now_ms(), version=Job.version + 1)
         )
+        note_change(session, chunk.job_id)
     _count(session, chunk.tenant_id, chunk.priority, chunk.size)
     return Claim(
         chunk_id=chunk.id,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -13,8 +13,19 @@ from sqlalchemy.exc import ProgrammingError as NotMigrated
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from db.changes import changed_jobs
+
 __all__ = ["BUSY_TIMEOUT_S", "Database", "NotMigrated", "Session", "Unavailable"]
 BUSY_TIMEOUT_S = 30
+
+
+class JobNews(Protocol):
+    """Who is told of jobs that have changed."""
+
+    def publish(self, job_ids: Iterable[str]) -> None:
+        """Returns at once, and never raises."""
+
+    def close(self) -> None: ...
 
 
 class Database:
@@ -22,15 +33,19 @@ class Database:
 
     `read` and `write` both open a transaction; on SQLite `write` takes the write lock at its start (BEGIN
     IMMEDIATE), because a read transaction that later wants to write is refused at once instead of waiting.
+
+    Args:
+        job_news: is told, after each commit, which jobs it changed; closed with the database.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, url: str, *, pool_size: int = 20, job_news: JobNews | None = None) -> None:
         sqlite = make_url(url).get_backend_name() == "sqlite"
         args: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S} if sqlite else {"connect_timeout": 10}
         self.engine = create_engine(
             url, pool_size=pool_size, max_overflow=10, pool_pre_ping=not sqlite, connect_args=args
         )
         self.is_sqlite = sqlite
+        self._job_news = job_news
         if sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -47,8 +62,13 @@ class Database:
         engine = self.engine.execution_options(tagline_write=True)
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+        changed = changed_jobs(session)
+        if changed and self._job_news is not None:
+            self._job_news.publish(changed)
 
     def close(self) -> None:
+        if self._job_news is not None:
+            self._job_news.close()
         self.engine.dispose()
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.errors import ItemError, LeaseLost
 from core.inputs import InputItem, InputKind, ItemResult, PrefixState, cut_chunks, pack_items
 from core.states import ChunkState
+from db.changes import note_change
 from db.claims import Claim
 from db.clock import now_ms
 from db.jobs import finish_if_done
@@ -52,6 +53,7 @@ def store_page(
     behind = session.scalars(update(Job).where(Job.id == claim.job_id).values(counted).returning(Job.next_seq)).one()
     if behind > most:
         raise OverflowError
+    note_change(session, claim.job_id)
     first = behind - len(inputs)
     items = (InputItem(seq, str(seq), kind, ref) for seq, (kind, ref) in enumerate(inputs, first))
     now = session.execute(select(now_ms())).scalar_one()
@@ -84,6 +86,7 @@ def end_listing(session: Session, claim: Claim, state: PrefixState, error: ItemE
         values |= {"total": Job.total + 1, "failed": Job.failed + 1}
         insert_rows(session, claim.job_id, [ItemResult(replace(claim.items[0], ref=state.ref), error=error)])
     session.execute(update(Job).where(Job.id == claim.job_id).values(values))
+    note_change(session, claim.job_id)
     finish_if_done(session, claim.job_id)
 
 

@@ -13,6 +13,7 @@ from core.inputs import InputItem, PackedChunk, PrefixState, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
 from core.tasks import QUEUES
 from db.announce import announce_finish
+from db.changes import note_change
 from db.clock import now_ms
 from db.locks import UNFINISHED, lock_job, lock_job_and_chunks
 from db.tables import Chunk, Job, Result, Tenant
@@ -183,6 +184,7 @@ def close_job(session: Session, job: Job, state: JobState) -> None:
     job.finished_at = session.execute(select(now_ms())).scalar_one()
     job.version += 1
     session.flush()
+    note_change(session, job.id)
     announce_finish(session, job)
 
 
@@ -263,6 +265,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     job.expires_at = now + round(ttl_hours * HOUR_MS)
     job.version += 1
     session.flush()
+    note_change(session, job.id)
     if idle:
         _level_up(session, tenant_id, job.priority)
     return job
@@ -283,6 +286,7 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
     job.deleted_at = now
     job.version += 1
     session.flush()
+    note_change(session, job.id)
 
 
 def _only(given: dict[str, Any]) -> tuple[Any, str]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.inputs import ItemResult
 from core.states import ChunkState
+from db.changes import note_change
 from db.claims import Claim, chunk_values
 from db.clock import now_ms
 from db.jobs import finish_if_done
@@ -102,6 +103,8 @@ def write_results(session: Session, job_id: str, results: Sequence[ItemResult], 
             version=Job.version + 1,
         )
     )
+    if job.library_run is None:  # nobody can wait for a part of a run
+        note_change(session, job_id)
 
 
 def insert_rows(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.inputs import ItemResult, unpack_items
 from core.states import ChunkState, JobState
+from db.changes import note_change
 from db.clock import now_ms
 from db.jobs import stop_job
 from db.locks import lock_job_and_chunks
@@ -63,6 +64,7 @@ def retire_one(session: Session, *, retention_days: float) -> str | None:
     if job is None:
         return None
     job.deleted_at = session.execute(select(now_ms())).scalar_one()
+    note_change(session, job.id)
     return job.id
 
 

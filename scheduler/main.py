@@ -15,6 +15,7 @@ from time import monotonic
 
 from core.broker import Doorbell
 from core.heartbeat import Heartbeat
+from core.job_channel import JobChangePublisher
 from core.logs import configure_logging
 from core.metrics_server import serve_metrics
 from core.outbound.http.client import HttpClient
@@ -57,7 +58,7 @@ class Chore:
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Do the chores until asked to stop."""
-    database = Database(settings.sql_url)
+    database = Database(settings.sql_url, job_news=JobChangePublisher(settings))
     doorbell = Doorbell(settings)
     http = HttpClient(settings)
     metrics = SchedulerMetrics()

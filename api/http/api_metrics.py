@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -22,9 +22,10 @@ class ApiMetrics:
 
     Args:
         peers: host:port of the other processes' own /metrics.
+        waiting: how many long polls and event streams there are.
     """
 
-    def __init__(self, peers: Sequence[str] = ()) -> None:
+    def __init__(self, peers: Sequence[str] = (), waiting: Callable[[], int] = lambda: 0) -> None:
         self._own = CollectorRegistry()
         self._peers = tuple(peers)
         labels = ("method", "route", "status")
@@ -34,6 +35,8 @@ class ApiMetrics:
             buckets=BUCKETS,
         )  # fmt: skip
         self.inputs = Counter("tagline_inputs_accepted", "Inputs of accepted jobs.", ("priority",), registry=self._own)
+        self.waiting = Gauge("tagline_http_waiting", "Long polls and event streams that wait.", registry=self._own)
+        self.waiting.set_function(waiting)
         self._peer_up = Gauge(
             "tagline_metrics_peer_up", "Whether a process beside the API gave its metrics.", ("peer",),
             registry=self._own,

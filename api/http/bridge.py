@@ -1,4 +1,4 @@
-"""Runs the WSGI application in threads behind an ASGI server.
+"""Runs the WSGI application in threads behind an ASGI server; what waits, waits in the event loop.
 
 Why not the server's own WSGI mode: there a client that dies in the middle of a chunked body looks exactly like one
 that has finished, and one that hangs up during a long poll goes unnoticed. ASGI tells both.
@@ -12,8 +12,9 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 from api.http.disconnect import ClientDisconnect
-from api.http.exchange import Exchange, Wsgi
+from api.http.exchange import Exchange
 from api.http.server_loop import Message, Receive, Send
+from api.http.thread_waits import Wsgi
 
 PROBES = ("/healthz", "/readyz", "/metrics")
 
@@ -26,6 +27,7 @@ class Bridge:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         # Probes are answered even while slow clients hold all the other threads.
         self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
+        self._stopping = False
         self._open: weakref.WeakSet[ClientDisconnect] = weakref.WeakSet()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -36,9 +38,9 @@ class Bridge:
             exchange = Exchange(self._wsgi, scope, receive, send, loop)
             self._open.add(exchange.disconnect)
             threads = self._probes if scope["path"] in PROBES else self._threads
-            for message in await loop.run_in_executor(threads, exchange.run):
-                await send(message)
-            await exchange.drain()
+            if self._stopping:
+                exchange.disconnect.set()
+            await exchange.answer(threads)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -51,5 +53,6 @@ class Bridge:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _wake_waiting(self, *_: object) -> None:
+        self._stopping = True
         for disconnect in list(self._open):
             disconnect.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -23,13 +24,19 @@ class Disconnect(Protocol):
 
 
 class ClientDisconnect:
-    """Set when the client hangs up or the server stops. The client is watched from the first `is_set` or `wait` on."""
+    """Set when the client hangs up or the server stops. The client is watched from the first question on.
+
+    Attributes:
+        hung_up: it is the client who ended it.
+    """
 
     def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
         self._receive = receive
         self._loop = loop
         self._event = threading.Event()
         self._watch: Future[None] | None = None
+        self._told: Callable[[], None] = lambda: None
+        self.hung_up = False
 
     def is_set(self) -> bool:
         self._begin()
@@ -41,6 +48,13 @@ class ClientDisconnect:
 
     def set(self) -> None:
         self._event.set()
+        self._loop.call_soon_threadsafe(self._told)
+
+    def tell(self, told: Callable[[], None]) -> None:
+        """Call this once it is set, in the loop; to be called there, too. Only the last one is."""
+        self._told = told
+        if self.is_set():
+            told()
 
     def close(self) -> None:
         """Stop watching."""
@@ -54,7 +68,9 @@ class ClientDisconnect:
     async def _until_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.hung_up = True
         self._event.set()
+        self._told()
 
 
 def client_gone() -> Disconnect:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 
 from api.document import parameters
 from api.document.operations import Answer, Operation, describe
 from api.http.auth import caller
-from api.http.disconnect import Disconnect, client_gone
-from api.services import Services, base_url, services
-from api.v1.job_changes import job_versions
+from api.http.waits import Event, EventStream, begin_stream
+from api.services import base_url, services
+from api.v1.job_source import JobSource
 from api.v1.views import job_view
-from core.errors import NotFound
 from core.states import JobState
 from db.jobs import find_job
 from db.tables import Job
 
 blueprint = Blueprint("events", __name__)
+RETRY = b"retry: 2000\n\n"
 HEARTBEAT_S = 12.0
+PAUSE_S = 0.25
+NEW_LINE = re.compile("\r\n|\r|\n")  # what ends a line of an event stream; str.splitlines knows more
 LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
 
 
@@ -35,24 +37,54 @@ LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
                         bodies={"text/event-stream": {}}),
             204: Answer("Finished, and Last-Event-ID says that you know."),
         },
-        description="The id of an event is the job's version. The stream ends after `finished`.",
+        description="The id of an event is the job's version. The stream ends after `finished`, when the job is "
+        "removed, and when your key is revoked. Changes that follow each other quickly are one event.",
         parameters=(parameters.LAST_EVENT_ID,),
         problems=("job_not_found", "too_many_waiting"),
     )
 )  # fmt: skip
 def follow(job_id: str) -> Response:
-    tenant_id = caller().tenant_id
+    base = base_url()
+    return stream_job(
+        caller().tenant_id, job_id, caller().key_sha256, lambda job: json.dumps(job_view(job, base), ensure_ascii=False)
+    )
+
+
+def stream_job(tenant_id: str, job_id: str, key_sha256: str | None, data: Callable[[Job], str]) -> Response:
+    """The events of a tenant's job from now on, as the current view's answer; for routes of the API and for pages.
+
+    Args:
+        key_sha256: the hash of the key that whoever follows came in with: when it is revoked, the stream ends. None:
+            they came without one.
+        data: what an event says of the job; called on another thread, outside of the request.
+
+    Raises:
+        NotFound: `job_not_found`.
+        RequestError: `too_many_waiting`.
+    """
     with services().database.read() as session:
         job = find_job(session, tenant_id, job_id)
-    seen = _last_seen()
-    if seen == job.version and JobState(job.state).finished:
+    seen, finished = _last_seen(), JobState(job.state).finished
+    if seen == job.version and finished:
         return Response(status=204)  # which tells an EventSource not to come back
-    slot = services().long_polls.enter()
-    events = _events(services(), tenant_id, job_id, seen, base_url(), client_gone())
-    response = Response(events, content_type="text/event-stream")
+    first = RETRY if seen == job.version else RETRY + _event(job, data).data
+    if finished or request.method == "HEAD":
+        return _head(Response(first))
+    stream = EventStream(
+        source=JobSource(services().live, job_id, job.version, lambda job: _event(job, data), key_sha256),
+        seconds=LONGEST_S,
+        place=services().places.enter(tenant_id),
+        first=first,
+        pause_s=PAUSE_S,
+        heartbeat_s=HEARTBEAT_S,
+    )
+    return begin_stream(_head(Response(iter(()))), stream)
+
+
+def _head(response: Response) -> Response:
+    response.content_type = "text/event-stream"
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(slot.leave)  # also when the stream was never begun
     return response
 
 
@@ -61,28 +93,7 @@ def _last_seen() -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _events(
-    services: Services, tenant_id: str, job_id: str, seen: int | None, base: str, gone: Disconnect
-) -> Iterator[bytes]:
-    yield b"retry: 2000\n\n"
-    last_sent = time.monotonic()
-    try:
-        for version in job_versions(services.database, tenant_id, job_id, gone, LONGEST_S):
-            if version != seen:
-                with services.database.read() as session:
-                    job = find_job(session, tenant_id, job_id)
-                yield _event(job, base)
-                seen, last_sent = job.version, time.monotonic()
-                if JobState(job.state).finished:
-                    return
-            elif time.monotonic() > last_sent + HEARTBEAT_S:
-                yield b": still here\n\n"
-                last_sent = time.monotonic()
-    except NotFound:  # deleted meanwhile
-        return
-
-
-def _event(job: Job, base: str) -> bytes:
-    kind = "finished" if JobState(job.state).finished else "progress"
-    data = json.dumps(job_view(job, base), ensure_ascii=False)
-    return f"event: {kind}\nid: {job.version}\ndata: {data}\n\n".encode()
+def _event(job: Job, data: Callable[[Job], str]) -> Event:
+    finished = JobState(job.state).finished
+    lines = "".join(f"data: {line}\n" for line in NEW_LINE.split(data(job)))
+    return Event(f"event: {'finished' if finished else 'progress'}\nid: {job.version}\n{lines}\n".encode(), finished)

@@ -13,13 +13,15 @@ from api.document.schemas import JobPage, JobView
 from api.http.answers import answer
 from api.http.auth import caller
 from api.http.cursors import JOBS, before_job, read_job_id
+from api.http.long_polls import wanted_wait
 from api.http.queries import choice_parameter, int_parameter
+from api.http.waits import waited
 from api.services import base_url, services
 from api.submission.body import Body, media_type_of
 from api.submission.lines import PARSERS
 from api.submission.once import idempotency_key
 from api.submission.submit import JSON, Submission, submit
-from api.v1.job_changes import job_when_ready
+from api.v1.job_changes import park_for_job
 from api.v1.views import etag, job_view
 from core.states import JobState
 from db import jobs
@@ -101,7 +103,13 @@ def index() -> Response:
     )
 )
 def read(job_id: str) -> Response:
-    job, waited = job_when_ready(services(), caller().tenant_id, job_id)
+    with services().database.read() as session:
+        job = jobs.find_job(session, caller().tenant_id, job_id)
+    seconds, known = wanted_wait(), request.if_none_match
+    ready = JobState(job.state).finished or (known and not known.contains_weak(str(job.version)))
+    if seconds and not ready and not waited():
+        place = services().places.enter(job.tenant_id)
+        return park_for_job(place, job_id, job.version, seconds, any_change=bool(known))
     if request.if_none_match.contains_weak(str(job.version)):
         response = Response(status=304)
     else:
@@ -109,8 +117,8 @@ def read(job_id: str) -> Response:
     response.headers["ETag"] = etag(job)
     if not JobState(job.state).finished:
         response.headers["Retry-After"] = POLL_AFTER_S
-    if waited is not None:
-        response.headers["Preference-Applied"] = f"wait={waited}"
+    if seconds is not None:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from core.file_limit import sockets_to_spare
 from core.settings import Settings
 from core.tasks import QUEUES
 
@@ -17,6 +18,7 @@ def api_command(host: str, port: int) -> list[str]:
     return [
         *_PYTHON, "granian", "--interface", "asgi", "--host", host, "--port", str(port), "--workers", "1",
         "--no-ws", "--workers-kill-timeout", str(_DRAIN_S), "--log-level", "warning",
+        "--backpressure", str(sockets_to_spare(soft=False)),
         "api.http.asgi:app",
     ]  # fmt: skip
 

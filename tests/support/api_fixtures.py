@@ -57,6 +57,6 @@ def server(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with database.write() as session:
         keys.ensure_first_key(session, KEY, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
     database.close()
-    env = {"TAGLINE_DATA_DIR": str(folder), "TAGLINE_REDIS_URL": redis_url, "TAGLINE_MAX_WAITING": "3"}
+    env = {"TAGLINE_DATA_DIR": str(folder), "TAGLINE_REDIS_URL": redis_url, "TAGLINE_MAX_WAITING": "6"}
     with api_server(env, folder / "api.log") as running:
         yield running

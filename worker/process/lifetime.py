@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 
+from core.job_channel import JobChangePublisher
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.storage.thumbnail_store import open_thumbnail_store
@@ -35,7 +36,8 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         ArtefactError: a default model cannot serve.
     """
     metrics = metrics or Metrics()
-    database = Database(settings.sql_url, pool_size=settings.worker_concurrency + settings.interactive_slots + 6)
+    pool_size = settings.worker_concurrency + settings.interactive_slots + 6
+    database = Database(settings.sql_url, pool_size=pool_size, job_news=JobChangePublisher(settings))
     in_flight = InFlight()
     models = ModelRepository(settings, metrics, in_flight)
     models.load_defaults()

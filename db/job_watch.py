@@ -1,0 +1,45 @@
+"""What is read for those who wait for jobs to change: many at a time, cheaply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.tables import ApiKey, Job
+
+SLICE = 500  # ids in one query
+T = TypeVar("T")
+
+
+def seen_versions(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
+    """The versions of these jobs; those that are gone are left out."""
+    found: dict[str, int] = {}
+    for some in _slices(job_ids):
+        rows = session.execute(select(Job.id, Job.version).where(Job.id.in_(some), Job.deleted_at.is_(None)))
+        found |= dict(rows.tuples().all())
+    return found
+
+
+def read_jobs(session: Session, job_ids: Sequence[str]) -> dict[str, Job]:
+    """These jobs by id; those that are gone are left out."""
+    found: dict[str, Job] = {}
+    for some in _slices(job_ids):
+        rows = session.scalars(select(Job).where(Job.id.in_(some), Job.deleted_at.is_(None)))
+        found.update((job.id, job) for job in rows)
+    return found
+
+
+def live_keys(session: Session, sha256s: Sequence[str]) -> set[str]:
+    """Those of these keys' hashes that are not revoked."""
+    found: set[str] = set()
+    for some in _slices(sha256s):
+        found.update(session.scalars(select(ApiKey.sha256).where(ApiKey.sha256.in_(some), ApiKey.revoked_at.is_(None))))
+    return found
+
+
+def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), SLICE):
+        yield values[start : start + SLICE]
