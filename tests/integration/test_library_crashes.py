@@ -18,11 +18,14 @@ from sqlalchemy import func, select
 from core.artefacts.catalogue import Catalogue
 from core.settings import Settings
 from core.states import RunState
+from core.storage.blobs import FolderBlobs
+from core.storage.thumbnail_store import read_thumbnail
 from db.engine import Database
 from db.ledger_tables import LedgerEntry
 from db.library_photos import PhotoFilter
 from db.library_tables import LibraryListing
 from db.tables import Delivery
+from db.thumbnails import thumbnails_there
 from jobs.fields import read_fields
 from libraries import changes, photos, runs
 from libraries.library_fields import LibraryFields, RunFields
@@ -125,4 +128,8 @@ def test_a_run_survives_the_death_of_whoever_has_it_in_hand(
         assert all(len(view["labels"]) == 3 for view in views)
         assert session.scalars(select(func.count()).select_from(LedgerEntry)).one() == COUNT
         assert session.scalars(select(Delivery.event)).all() == ["library.run.completed"]
+        pictures = thumbnails_there(session, tenant, [view["sha256"] for view in views])
+    assert len(pictures) == COUNT  # whoever was killed between a picture and its row, both are there
+    store = FolderBlobs(Path(stack.env["TAGLINE_DATA_DIR"]) / "thumbnails")
+    assert all(read_thumbnail(store, name) for name in pictures)
     assert os.path.isdir(stack.env["TAGLINE_FOLDERS"])
