@@ -49,7 +49,7 @@ def test_photos_and_addresses_become_one_interactive_job(browser: Browser, acme:
     job = job_of(
         acme,
         browser.send(
-            "/", "/try", files=[photo(), photo("rocket.jpg", "ra\u0301ke\x07te.jpg")], urls="http://a/1.jpg\n\n s3://b/c.jpg ",
+            "/", "/try", files=[photo(), photo("rocket.jpg", "ra\u0301ke\x07te.jpg")], urls="http://a/1.jpg\n\n s3://b/c.jpg",
             task=["tag", "classify"], vocabulary="own", own_words="a cat,\nrocket", top_k="7",
         ),
     )  # fmt: skip
