@@ -58,3 +58,9 @@ def count_alive(session: Session) -> int:
     return session.execute(
         select(func.count()).select_from(Worker).where(Worker.seen_at > now_ms() - ALIVE_MS)
     ).scalar_one()
+
+
+def warm_by_worker(session: Session) -> dict[str, tuple[str, ...]]:
+    """What each worker seen within the last 30 seconds has warm, its defaults first, by its name."""
+    alive = select(Worker.name, Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS).order_by(Worker.name)
+    return {name: tuple(models) for name, models in session.execute(alive)}

@@ -9,6 +9,8 @@ from api.pages import (
     job_downloads,
     job_list,
     job_page,
+    keys_page,
+    models_page,
     sign_in,
     static_files,
     system_page,
@@ -24,7 +26,7 @@ from api.pages.static_files import static_url
 from api.pages.words import FILTERS
 
 JOBS = (job_list, job_page, job_actions, job_downloads)
-MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, system_page)
+MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, models_page, system_page, keys_page)
 
 
 def register_pages(app: Flask) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from flask import Blueprint, Response
 
 from api.document.operations import Answer, Operation, describe
 from api.document.schemas import ModelDetail, ModelList, TaskList
 from api.http.answers import answer
 from api.services import services
-from core.artefacts.catalogue import Installed
-from core.artefacts.manifest import Label, Manifest, read_labels
-from core.errors import ArtefactError, NotFound
+from api.v1.model_views import default_model, described, list_models, model_view
+from core.errors import NotFound
 from core.tasks import TASKS
 
 blueprint = Blueprint("catalogue", __name__)
@@ -30,7 +26,7 @@ def tasks() -> Response:
             "medium": spec.medium,
             "summary": spec.summary,
             "options": spec.options.model_json_schema(),
-            "default_model": _default_model(spec.name, warm),
+            "default_model": default_model(services(), spec.name, warm),
             "models": [manifest.id for manifest in installed if manifest.task == spec.name],
         }
         for spec in TASKS.values()
@@ -47,15 +43,7 @@ def tasks() -> Response:
     )
 )
 def models() -> Response:
-    entries = services().catalogue.entries()
-    warm = services().warm_models()
-    usable: list[dict[str, Any]] = []
-    broken: list[dict[str, str]] = []
-    for entry in entries:
-        try:
-            usable.append(_model_view(*_described(entry), warm))
-        except ArtefactError as error:
-            broken.append({"folder": entry.folder.name, "code": error.code, "reason": error.message})
+    usable, broken = list_models(services())
     return answer({"data": usable, "broken": broken})
 
 
@@ -71,36 +59,8 @@ def models() -> Response:
 def model(name: str) -> Response:
     for entry in services().catalogue.entries():
         if entry.manifest and name in (entry.manifest.name, entry.manifest.id):
-            manifest, labels = _described(entry)
+            manifest, labels = described(entry)
             listed = [{"key": label.key, "name": label.name} for label in labels]
-            return answer({**_model_view(manifest, labels, services().warm_models()), "labels": listed})
+            view = model_view(services(), manifest, labels, services().warm_models())
+            return answer({**view, "labels": listed})
     raise NotFound("model_not_found", f"There is no model {name[:100]!r}; GET /v1/models lists them.")
-
-
-def _described(entry: Installed) -> tuple[Manifest, tuple[Label, ...]]:
-    if entry.manifest is None:
-        raise entry.error or ArtefactError("manifest_missing", "It has no manifest.")
-    return entry.manifest, read_labels(entry.folder, entry.manifest)
-
-
-def _default_model(task: str, warm: Sequence[str]) -> str | None:
-    """NAME@VERSION that a job is promised now unless it names another."""
-    try:
-        manifest = services().catalogue.resolve(task, None, warm).manifest
-    except ArtefactError:
-        return None
-    return manifest.id if manifest else None
-
-
-def _model_view(manifest: Manifest, labels: tuple[Label, ...], warm: Sequence[str]) -> dict[str, Any]:
-    shown = {"name", "version", "task", "kind", "summary", "licence", "source", "bytes", "settings"}
-    plain = manifest.model_dump(include=shown)
-    return {
-        "id": manifest.id,
-        **plain,
-        "default": _default_model(manifest.task, warm) == manifest.id,
-        "warm": manifest.id in warm,
-        "encoders": dict(manifest.encoders),
-        "label_count": len(labels),
-        "metrics": [metric.model_dump() for metric in manifest.metrics],
-    }

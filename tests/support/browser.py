@@ -23,7 +23,8 @@ class Browser:
     @classmethod
     def of(cls, app: Flask, key: str = "", **headers: str) -> Browser:
         """A browser, signed in if a key is given."""
-        made = cls(app.test_client(), {name.replace("_", "-"): value for name, value in headers.items()})
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        made = cls(app.test_client(), {"Accept": "text/html,*/*;q=0.8", **given})
         if key:
             answer = made.post("/login", key=key)
             assert (answer.status_code, answer.location) == (303, "/"), answer.text
