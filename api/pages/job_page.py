@@ -8,7 +8,7 @@ from flask import Response, request
 
 from api.http.auth import caller
 from api.http.queries import choice_parameter, int_parameter
-from api.pages.job_results import ResultsPage, places_done, places_found, results_page
+from api.pages.job_results import PER_PAGE, ResultsPage, places_done, places_found, results_page
 from api.pages.job_shown import ShownJob, shown_job
 from api.pages.page import PageBlueprint, page, see_other
 from api.services import services
@@ -86,7 +86,8 @@ def item(job_id: str, seq: int) -> Response:
         found = places_done(session, tenant_id, job_id, [min(seq, MOST_INPUTS)])
     if not found:
         return see_other(f"/jobs/{job_id}?from={max(0, min(seq, job.places - 1))}")
-    return page("jobs/item.html", job=job, place=found[0])
+    per_page = PER_PAGE[job.noun]
+    return page("jobs/item.html", job=job, place=found[0], back=seq // per_page * per_page)
 
 
 def _grown(session: Session, tenant_id: str, job: ShownJob) -> ResultsPage | None:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.pages.words import duration
 from api.v1.views import job_view
 from core.states import JobState
 from db.tables import Job
@@ -50,6 +51,13 @@ class ShownJob:
     @property
     def state_words(self) -> str:
         return STATE_WORDS[JobState(self.view["state"])]
+
+    @property
+    def took(self) -> str:
+        """How long it took, as people say it."""
+        if self.took_s is None:
+            return "–"
+        return duration(self.took_s) if self.took_s >= 1 else "less than a second"
 
     @property
     def options_text(self) -> str:

@@ -94,6 +94,12 @@ class Tabs:
             self.complaints.append(text)
 
 
+def look(page: Page, width: int, scheme: str) -> None:
+    """Look at the page on another screen, or in another theme."""
+    page.set_viewport_size({"width": width, "height": WIDTHS[width]})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+
+
 def shoot(page: Page, name: str) -> Path:
     """A picture of the whole page in build/pages, named by the page, the width and the theme."""
     size = page.viewport_size or {"width": 0}
