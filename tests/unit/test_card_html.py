@@ -53,7 +53,7 @@ def test_nothing_in_a_card_runs_or_loads(text: str) -> None:
 
 
 def test_links_to_the_web_stay_and_those_into_the_repository_are_text() -> None:
-    html = card_html("See [the paper](https://arxiv.org/abs/1), [ours](docs/x.md) and <https://a.example/>.")
+    html = card_html("See [the paper](https://arxiv.org/abs/1), [ours](notes/x.md) and <https://a.example/>.")
     assert html == (
         '<p>See <a href="https://arxiv.org/abs/1" rel="noopener noreferrer nofollow">the paper</a>, <span>ours</span> '
         'and <a href="https://a.example/" rel="noopener noreferrer nofollow">https://a.example/</a>.</p>\n'
