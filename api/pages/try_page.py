@@ -16,6 +16,7 @@ from api.pages.thumbnail_links import thumbnail_links
 from api.pages.try_form import CLASSES, IMAGE_TASKS, TEXT_TASKS, photo_job, text_job
 from api.services import base_url, services
 from api.submission.submit import submit_document
+from api.v1 import events
 from api.v1.views import job_view
 from core.states import JobState
 from core.tasks import TASKS
@@ -54,6 +55,11 @@ def news(job_id: str) -> Response:
     """What has come since; `shown` names the cards that the page has whole."""
     seen = {int(part) for part in request.args.get("shown", "").split(",") if part.isdecimal() and len(part) < 10}
     return page("try/news.html", seen=seen, **_results(job_id))
+
+
+@blueprint.get("/try/<id:job_id>/events")
+def follow(job_id: str) -> Response:
+    return events.follow(job_id)
 
 
 def _submit(document: dict[str, Any]) -> Response:
