@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, request
 
 from api.http.cursors import before_id, read_id
@@ -46,7 +48,7 @@ def index() -> Response:
 @blueprint.get("/libraries/new")
 def ask() -> Response:
     """The form for another one."""
-    empty = {
+    empty: dict[str, Any] = {
         "name": "", "tasks": ["caption", "tag"], "options": {}, "models": {}, "webhook": None, "write": "none",
         "write_threshold": 0.5, "source": None,
     }  # fmt: skip
