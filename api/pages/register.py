@@ -10,6 +10,12 @@ from api.pages import (
     job_list,
     job_page,
     keys_page,
+    library_home,
+    library_list,
+    library_night,
+    library_photo,
+    library_settings,
+    library_words,
     models_page,
     sign_in,
     static_files,
@@ -25,13 +31,14 @@ from api.pages.session import current_caller
 from api.pages.static_files import static_url
 from api.pages.words import FILTERS
 
+LIBRARIES = (library_list, library_home, library_night, library_photo, library_settings)
 JOBS = (job_list, job_page, job_actions, job_downloads)
-MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, models_page, system_page, keys_page)
+MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, *LIBRARIES, models_page, system_page, keys_page)
 
 
 def register_pages(app: Flask) -> None:
     """Add every page, and answer errors of pages with pages."""
-    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.filters.update({**FILTERS, **library_words.FILTERS})
     app.jinja_env.globals.update(csrf_token=csrf_token, may=may, static_url=static_url, viewer=current_caller)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.template_folder = "pages/templates"
