@@ -73,6 +73,7 @@ class Settings(_FromEnvironment):
         24.0, ge=0, description="How long the secret that another one replaces signs beside it."
     )
     session_secret: str = Field("", description="Signs the cookies of pages; empty: one is made and kept.")
+    public_demo: bool = Field(False, description="Let strangers use the page Try alone, with small jobs.")
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port, comma separated, reachable though their address is private."
     )

@@ -18,14 +18,16 @@ MARK_MS = DAY_MS  # how long the mark of a removal stays; no chunk is in a worke
 GRACE_MS = 3_600_000  # bytes that have no row: a worker may be about to write it
 
 
-def expire_thumbnails(session: Session, *, retention_days: float) -> int:
-    """Remove a slice of the thumbnails that no job used for so long and no library of their tenant lists.
+def expire_thumbnails(session: Session, *, retention_days: float, tenant_id: str | None = None) -> int:
+    """Remove a slice of the thumbnails (of one tenant) that no job used for so long and no library of theirs lists.
 
     Returns:
         How many were looked at.
     """
     old = Thumbnail.used_at < now_ms() - round(retention_days * DAY_MS)
     query = select(Thumbnail.tenant_id, Thumbnail.sha256).where(old).order_by(Thumbnail.used_at).limit(AT_A_TIME)
+    if tenant_id is not None:
+        query = query.where(Thumbnail.tenant_id == tenant_id)
     looked = [(row.tenant_id, bytes(row.sha256)) for row in session.execute(query)]
     if not looked:
         return 0
@@ -33,9 +35,9 @@ def expire_thumbnails(session: Session, *, retention_days: float) -> int:
     files = select(ThumbnailFile.sha256).where(ThumbnailFile.sha256.in_(names)).order_by(ThumbnailFile.sha256)
     session.scalars(files.with_for_update()).all()  # whoever is about to note that they are needed has done so now
     listed = _listed(session, names)
-    for tenant_id, sha256 in sorted(looked):
-        mine = (Thumbnail.tenant_id == tenant_id, Thumbnail.sha256 == sha256, old)
-        if (tenant_id, sha256) in listed:  # so that it is not looked at again tomorrow
+    for owner, sha256 in sorted(looked):
+        mine = (Thumbnail.tenant_id == owner, Thumbnail.sha256 == sha256, old)
+        if (owner, sha256) in listed:  # so that it is not looked at again tomorrow
             session.execute(update(Thumbnail).where(*mine).values(used_at=now_ms()))
         else:
             session.execute(delete(Thumbnail).where(*mine))

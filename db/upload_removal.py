@@ -38,14 +38,15 @@ def delete_upload(session: Session, tenant_id: str, upload_id: str) -> None:
     _remove(session, [upload])
 
 
-def expire_uploads(session: Session, *, retention_days: float) -> int:
-    """Remove a slice of the uploads that were not sent, and that no job needed, for so long.
+def expire_uploads(session: Session, *, retention_days: float, tenant_id: str | None = None) -> int:
+    """Remove a slice of the uploads (of one tenant) that were not sent, and that no job needed, for so long.
 
     Returns:
         How many were looked at.
     """
     limit = session.execute(select(now_ms())).scalar_one() - round(retention_days * DAY_MS)
-    old = select(Upload).where(Upload.used_at < limit).order_by(Upload.used_at).limit(UPLOADS_AT_A_TIME)
+    whose = () if tenant_id is None else (Upload.tenant_id == tenant_id,)
+    old = select(Upload).where(Upload.used_at < limit, *whose).order_by(Upload.used_at).limit(UPLOADS_AT_A_TIME)
     found = session.scalars(old.with_for_update(skip_locked=True)).all()
     needed = last_needed(session, [upload.id for upload in found])
     for upload in found:

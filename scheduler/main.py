@@ -29,6 +29,7 @@ from scheduler.library_chores import LibraryChores
 from scheduler.metrics import SchedulerMetrics
 from scheduler.thumbnail_chores import ThumbnailChores
 from scheduler.upload_chores import UploadChores
+from scheduler.visitor_chores import VisitorChores
 from scheduler.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         Chore("expire thumbnails", 60.0, pictures.expire),
         Chore("thumbnail bytes", 10.0, pictures.remove_bytes),
         Chore("stray thumbnails", 120.0, pictures.note_strays),
+        Chore("visits", 60.0, VisitorChores(database).clear),
     ]
     photos = LibraryChores(database, doorbell, settings)
     libraries = [

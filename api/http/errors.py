@@ -53,7 +53,7 @@ def problem(code: str, detail: str, *, where: str | None = None, errors: Sequenc
     response = Response(json.dumps(body), meaning.status, content_type=MEDIA_TYPE)
     if meaning.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="tagline"'
-    if meaning.status == 503 or code == "idempotency_key_in_use":
+    if meaning.status in (429, 503) or code == "idempotency_key_in_use":
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 

@@ -107,6 +107,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "search_needs_tag": Problem(409, "The library cannot be searched"),
     "key_in_environment": Problem(409, "The key belongs to the environment"),
     "last_admin_key": Problem(409, "Nobody could make keys any more"),
+    "too_many_requests": Problem(429, "Too many requests"),
     # Our own trouble
     "internal_error": Problem(500, "Something went wrong here"),
     "model_unavailable": Problem(503, "The model cannot be used at present"),

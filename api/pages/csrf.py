@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from api.pages.public_demo import current_visitor
 from api.pages.session import current_session
 from api.services import services
 from core.errors import RequestError
@@ -18,7 +19,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 def csrf_token() -> str:
     """What a form has in its field `csrf`, and htmx in a header; empty for whom nobody knows."""
-    session = current_session()
+    session = current_session() or current_visitor()
     return session.csrf if session else ""
 
 

@@ -9,6 +9,7 @@ from flask import Response, current_app, g, redirect, render_template, request, 
 from api.http.auth import BrowserBlueprint
 from api.http.scopes import check_scope, needed_scope
 from api.pages.csrf import check_csrf
+from api.pages.public_demo import admit_visitor, keep_visitor
 from api.pages.session import current_caller
 from core.scopes import Scope
 from db.keys import Caller
@@ -28,19 +29,26 @@ class PageBlueprint(BrowserBlueprint):
         name: of the blueprint.
         signed_out: strangers see its pages, too, and no scope is asked for. Other pages need what the API's routes
             need: a key that may read to be looked at, `submit` for a form, or what `@needs` says.
+        visitors: strangers use its pages where TAGLINE_PUBLIC_DEMO is on, see `api.pages.public_demo`.
         max_bytes: the largest form that its pages take.
     """
 
-    def __init__(self, name: str, *, signed_out: bool = False, max_bytes: int = FORM_BYTES) -> None:
+    def __init__(
+        self, name: str, *, signed_out: bool = False, visitors: bool = False, max_bytes: int = FORM_BYTES
+    ) -> None:
         super().__init__(name, "api.pages")
         self._signed_out = signed_out
+        self._visitors = visitors
         self._max_bytes = max_bytes
         self.before_request(self._admit)
         self.after_request(protect)
+        self.after_request(keep_visitor)
 
     def _admit(self) -> Response | None:
         request.max_content_length = self._max_bytes
         found = current_caller()
+        if found is None and self._visitors:
+            found = admit_visitor()
         if found is not None:
             g.caller = found
         elif not self._signed_out:

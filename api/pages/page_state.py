@@ -22,10 +22,18 @@ class PageState:
     Attributes:
         secret: what signs cookies, once it is known.
         guesses: wrong keys that an address may send to the page where one signs in.
+        visits: jobs of photos that visitors of an address may make in the public demo: ten a minute.
+        typed: jobs of short texts, which pages send while one types.
+        all_visits: jobs that all visitors may make together.
+        public_tenant: the id of the visitors' tenant, once it is known.
     """
 
     secret: str = ""
     guesses: RateLimit = field(default_factory=lambda: RateLimit(burst=10, every_s=3))
+    visits: RateLimit = field(default_factory=lambda: RateLimit(burst=10, every_s=6))
+    typed: RateLimit = field(default_factory=lambda: RateLimit(burst=30, every_s=1))
+    all_visits: RateLimit = field(default_factory=lambda: RateLimit(burst=60, every_s=0.5))
+    public_tenant: str = ""
 
 
 def keep_page_state(app: Flask) -> None:

@@ -27,6 +27,7 @@ from api.pages.csrf import csrf_token
 from api.pages.page import may
 from api.pages.page_errors import problem_as_page
 from api.pages.page_state import keep_page_state
+from api.pages.public_demo import current_visitor
 from api.pages.session import current_caller
 from api.pages.static_files import static_url
 from api.pages.words import FILTERS
@@ -39,7 +40,9 @@ MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, *LIBRARIE
 def register_pages(app: Flask) -> None:
     """Add every page, and answer errors of pages with pages."""
     app.jinja_env.filters.update({**FILTERS, **library_words.FILTERS})
-    app.jinja_env.globals.update(csrf_token=csrf_token, may=may, static_url=static_url, viewer=current_caller)
+    app.jinja_env.globals.update(
+        csrf_token=csrf_token, may=may, static_url=static_url, viewer=current_caller, visitor=current_visitor
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.template_folder = "pages/templates"
     keep_page_state(app)

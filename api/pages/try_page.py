@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 
 from api.http.auth import caller
+from api.pages import public_demo
 from api.pages.job_shown import STATE_WORDS
 from api.pages.page import PageBlueprint, is_htmx, page, see_other
 from api.pages.result_cards import Card, hashes_of, result_card, waiting_cards
@@ -26,7 +27,7 @@ from db.results import page_results
 
 MOST_BYTES = 300_000_000  # of one form, photos included
 MOST_CARDS = 1000
-blueprint = PageBlueprint("try_page", max_bytes=MOST_BYTES)
+blueprint = PageBlueprint("try_page", visitors=True, max_bytes=MOST_BYTES)
 
 
 @blueprint.get("/")
@@ -42,11 +43,13 @@ def show_job(job_id: str) -> Response:
 
 @blueprint.post("/try")
 def submit_photos() -> Response:
+    public_demo.check_visit()
     return _submit(photo_job(services(), caller().tenant_id))
 
 
 @blueprint.post("/try/text")
 def submit_text() -> Response:
+    public_demo.check_visit(typing=True)
     return _submit(text_job())
 
 
@@ -63,7 +66,9 @@ def follow(job_id: str) -> Response:
 
 
 def _submit(document: dict[str, Any]) -> Response:
+    public_demo.check_document(document)
     made = submit_document(services(), caller(), base_url(), document, lambda job: job_view(job, base_url()))
+    public_demo.note_job(made["id"])
     target = f"/try/{made['id']}"
     if not is_htmx():
         return see_other(target)
@@ -74,6 +79,7 @@ def _submit(document: dict[str, Any]) -> Response:
 
 def _results(job_id: str) -> dict[str, Any]:
     """What the templates of a job's results need."""
+    public_demo.check_job(job_id)
     with services().database.read() as session:
         job = find_job(session, caller().tenant_id, job_id)
         rows = page_results(session, job_id, limit=MOST_CARDS)

@@ -1,0 +1,30 @@
+"""Removing what strangers left in the public demo, sooner than what tenants have."""
+
+from __future__ import annotations
+
+from time import monotonic, sleep
+
+from db import thumbnail_upkeep, upload_removal, visitors
+from db.engine import Database
+from scheduler.byte_removal import TURN_S
+
+PAUSE_S = 0.02
+
+
+class VisitorChores:
+    """One chore; it is safe to run at any time and by several at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def clear(self) -> None:
+        """Remove jobs, photos and thumbnails of visitors that are older than a day."""
+        with self._database.read() as session:
+            tenant = visitors.find_public_tenant(session)
+        over, more = monotonic() + TURN_S, tenant is not None
+        while more and monotonic() < over:
+            with self._database.write() as session:
+                more = visitors.retire_visit(session) is not None
+                for expire in (upload_removal.expire_uploads, thumbnail_upkeep.expire_thumbnails):
+                    more |= expire(session, retention_days=visitors.KEPT_DAYS, tenant_id=tenant) > 0
+            sleep(PAUSE_S)
