@@ -73,7 +73,7 @@ def keep_visitor(response: Response) -> Response:
 
 
 def check_visit(*, typing: bool = False) -> None:
-    """Before a visitor's photos are kept: are they few, is there room, and were there few from him, and of all, of late?
+    """Before a visitor's photos are kept: are they few, is there room, and has he, or have all, sent few of late?
 
     Args:
         typing: it is a short text, which pages send while it is written; more of them are taken.

@@ -62,6 +62,7 @@ def news(job_id: str) -> Response:
 
 @blueprint.get("/try/<id:job_id>/events")
 def follow(job_id: str) -> Response:
+    public_demo.check_job(job_id)
     return events.follow(job_id)
 
 

@@ -46,7 +46,10 @@ LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
 def follow(job_id: str) -> Response:
     base = base_url()
     return stream_job(
-        caller().tenant_id, job_id, caller().key_sha256, lambda job: json.dumps(job_view(job, base), ensure_ascii=False)
+        caller().tenant_id,
+        job_id,
+        caller().key_sha256 or None,
+        lambda job: json.dumps(job_view(job, base), ensure_ascii=False),
     )
 
 
