@@ -20,12 +20,14 @@ from api.services import base_url, services
 from api.submission.body import Body, media_type_of
 from api.submission.lines import PARSERS
 from api.submission.once import idempotency_key
-from api.submission.submit import JSON, Submission, submit
+from api.submission.submit import JSON, Accepted, Submission, submit
 from api.v1.job_changes import park_for_job
 from api.v1.views import etag, job_view
+from core.errors import NotFound, RequestError
 from core.states import JobState
 from db import jobs
 from db.engine import Unavailable
+from db.tables import Job
 from db.upkeep import write_cancelled
 from jobs.orders import take_orders
 
@@ -38,15 +40,23 @@ POLL_AFTER_S = "2"
     Operation(
         "Submit a job",
         "jobs",
-        {202: Answer("Accepted; poll `Location`, or wait for the webhook.", JobView, headers=("Location",))},
+        {
+            202: Answer(
+                "Accepted; poll `Location`, or wait for the webhook.", JobView,
+                headers=("Location", "Preference-Applied"),
+            ),
+        },
         description=parameters.SUBMIT_TEXT,
-        parameters=(*parameters.SUBMIT_QUERY, parameters.IDEMPOTENCY_KEY),
+        parameters=(*parameters.SUBMIT_QUERY, parameters.IDEMPOTENCY_KEY, parameters.PREFER),
         body=parameters.SUBMIT_BODIES,
         problems=("json_invalid", "field_invalid", "idempotency_key_in_use", "body_too_large",
                   "unsupported_media_type", "request_timeout", "length_required", "model_unavailable"),
     )
 )  # fmt: skip
 def create() -> Response:
+    before = waited()
+    if before is not None:
+        return _after_wait(before.note)
     accepted = submit(
         services(),
         Submission(
@@ -59,10 +69,43 @@ def create() -> Response:
             view=lambda job: job_view(job, base_url()),
         ),
     )
-    response = _accepted(accepted.view)
+    return _wait_for(accepted)
+
+
+def _wait_for(accepted: Accepted) -> Response:
+    """Let the client wait for the job that was accepted, if it wants to and there is a place: it is a preference."""
+    seconds, job_id = wanted_wait(), str(accepted.view["id"])
+    if seconds is None:
+        return _answer_to(accepted, accepted.view)
+    job = _current(job_id)
+    if seconds and job is not None and not JobState(job.state).finished:
+        try:
+            place = services().places.enter(job.tenant_id)
+        except RequestError:
+            return _answer_to(accepted, accepted.view)
+        return park_for_job(place, job_id, job.version, seconds, note=accepted)
+    return _after_wait(accepted)
+
+
+def _after_wait(accepted: Accepted) -> Response:
+    job = _current(str(accepted.view["id"]))
+    response = _answer_to(accepted, job_view(job, base_url()) if job else accepted.view)
+    response.headers["Preference-Applied"] = f"wait={wanted_wait()}"
+    return response
+
+
+def _answer_to(accepted: Accepted, view: dict[str, Any]) -> Response:
+    response = _accepted(view)
     if accepted.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
+
+
+def _current(job_id: str) -> Job | None:
+    """The job as it is now; None if it cannot be read: it was accepted, and the answer must say so."""
+    with suppress(NotFound, Unavailable), services().database.read() as session:
+        return jobs.find_job(session, caller().tenant_id, job_id)
+    return None
 
 
 @blueprint.get("/v1/jobs")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import update
 
+from api.http.places import Places
+from api.services import KEY
 from core.errors import ItemError, NotFound
 from core.inputs import ItemResult
 from db.claims import claim_chunk
@@ -18,7 +23,8 @@ from db.engine import Database
 from db.store import store_results
 from db.tables import Job
 from tests.support.api import Caller
-from tests.support.jobs import must_claim, successes
+from tests.support.jobs import claim, must_claim, successes
+from tests.support.waiting import until
 
 
 def finish(database: Database, bad: set[int] = frozenset()) -> None:  # type: ignore[assignment]
@@ -37,6 +43,13 @@ def finish(database: Database, bad: set[int] = frozenset()) -> None:  # type: ig
         ]
         with database.write() as session:
             store_results(session, claim, results)
+
+
+def finish_next(database: Database) -> None:
+    """Wait for a chunk, and finish it."""
+    claimed = until(lambda: claim(database), what="a chunk")
+    with database.write() as session:
+        store_results(session, claimed, successes(claimed))
 
 
 def test_a_job_is_read_with_an_etag(acme: Caller, database: Database) -> None:
@@ -84,6 +97,34 @@ def test_waiting_ends_with_the_job_and_not_before_a_client_must(acme: Caller, da
     assert acme.get(path, Prefer="wait=60", If_None_Match='W/"0"').json["state"] == "queued"  # it has changed
     finish(database)
     assert acme.get(path, Prefer="wait=500").headers["Preference-Applied"] == "wait=50"
+
+
+def test_whoever_submits_can_wait_for_the_end(acme: Caller, database: Database) -> None:
+    """Fails if the answer does not come with the end, is another than 202, or makes a second job."""
+    body, wait = {"tasks": ["classify"], "inputs": ["http://a/1"]}, {"Prefer": "wait=20", "Idempotency-Key": "w"}
+    with ThreadPoolExecutor(1) as worker:
+        worked = worker.submit(finish_next, database)
+        done = acme.send("POST", "/v1/jobs", wait, json=body)
+        worked.result()
+    assert (done.status_code, done.json["state"], done.json["counts"]["succeeded"]) == (202, "completed", 1)
+    assert done.headers["Preference-Applied"] == "wait=20"
+    assert done.headers["Location"].endswith(done.json["id"])
+    again = acme.send("POST", "/v1/jobs", wait, json=body)
+    assert (again.json["id"], again.json["state"]) == (done.json["id"], "completed")
+    assert (again.headers["Idempotent-Replayed"], again.headers["Preference-Applied"]) == ("true", "wait=20")
+    late = acme.send("POST", "/v1/jobs", {"Prefer": "wait=1"}, json=body)
+    assert (late.status_code, late.json["state"], late.headers["Preference-Applied"]) == (202, "queued", "wait=1")
+    assert len(acme.jobs()) == 2
+
+
+def test_a_wait_that_has_no_place_is_no_refusal(app: Flask, acme: Caller) -> None:
+    """Fails if a job that was accepted is answered as if it were not."""
+    app.extensions[KEY] = replace(app.extensions[KEY], places=Places(1))
+    held = app.extensions[KEY].places.enter("somebody")
+    done = acme.send("POST", "/v1/jobs", {"Prefer": "wait=20"}, json={"tasks": ["classify"], "inputs": ["http://a/1"]})
+    assert (done.status_code, done.json["state"]) == (202, "queued")
+    assert "Preference-Applied" not in done.headers
+    held.leave()
 
 
 def test_jobs_are_listed_newest_first_by_page(acme: Caller, rival: Caller, database: Database) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from tests.support.waiting import until
 
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 THEIRS = "tl_theirs"
+JSON = "application/json"
 MANY = 150
 
 
@@ -98,6 +101,20 @@ def test_three_hundred_wait_on_two_threads(server: Server) -> None:
     assert waiting(server) == 0
 
 
+def test_a_submission_waits_for_its_job_though_its_body_was_read(server: Server) -> None:
+    """Fails if the application, called once more, wants the body again, or if the answer is not the finished job."""
+    body = b'{"tasks": ["classify"], "inputs": ["http://a/waited"]}'
+    before = {job["id"] for job in server.jobs()}
+    with ThreadPoolExecutor(1) as elsewhere:
+        asked = elsewhere.submit(server.ask, "POST", "/v1/jobs", body, Prefer="wait=50", Content_Type=JSON)
+        [made] = until(lambda: {job["id"] for job in server.jobs()} - before, what="the job")
+        until(lambda: waiting(server) == 1, what="the submission to wait")
+        assert server.ask("POST", f"/v1/jobs/{made}/cancel")[0] == 200
+        status, headers, answer = asked.result()
+    assert (status, headers["preference-applied"], json.loads(answer)["state"]) == (202, "wait=50", "cancelled")
+    assert json.loads(answer)["id"] == made
+
+
 def test_one_tenant_cannot_take_all_places(server: Server, database: Database) -> None:
     """Fails if a tenant gets more than half, or if another one is then refused; and if hanging up frees no place."""
     path = f"/v1/jobs/{server.submit('http://a/1')}"
@@ -109,7 +126,7 @@ def test_one_tenant_cannot_take_all_places(server: Server, database: Database) -
         assert b"too_many_waiting" in body
         assert b"of yours wait already" in body
         own = server.ask("POST", "/v1/jobs", b'{"tasks": ["classify"], "inputs": ["http://a/1"]}',
-                         Authorization=f"Bearer {THEIRS}", Content_Type="application/json")[1]["location"]  # fmt: skip
+                         Authorization=f"Bearer {THEIRS}", Content_Type=JSON)[1]["location"]  # fmt: skip
         theirs = closes.enter_context(closing(Listener(server, own[own.index("/v1") :] + "/events", key=THEIRS)))
         read_until([theirs], began)
     until(lambda: waiting(server) == 0, what="the places to be free")

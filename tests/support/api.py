@@ -15,6 +15,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from core.file_limit import sockets_to_spare
 from tests.support.ports import free_port, listening
 from tests.support.waiting import until
 
@@ -89,7 +90,10 @@ class Server:
 def api_server(env: dict[str, str], log: Path) -> Iterator[Server]:
     """Run the API as in production; stop it afterwards."""
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1", "--no-ws", "--port", str(port)]
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1", "--no-ws", "--port", str(port)),
+        *("--backpressure", str(sockets_to_spare(soft=False))),
+    ]
     with log.open("ab") as out:
         process = subprocess.Popen(
             [*command, "api.http.asgi:app"], env={**os.environ, **env}, stdout=out, stderr=out, cwd=ROOT
