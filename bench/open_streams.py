@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
 
 from core.file_limit import raise_file_limit
-from core.settings import Settings
+from core.settings import load_settings
 from db import keys
 from db.engine import Database
 from db.migrate import migrate
@@ -28,7 +29,7 @@ def main(streams: int, jobs: int) -> None:
     raise_file_limit()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagline-bench-")))
-        database = stack.enter_context(closing(Database(Settings(data_dir=folder).sql_url)))
+        database = stack.enter_context(closing(Database(load_settings(data_dir=folder).sql_url)))
         migrate(database)
         with database.write() as session:
             keys.ensure_first_key(session, KEY, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
@@ -39,7 +40,8 @@ def main(streams: int, jobs: int) -> None:
         print("nobody waits:", held(server))
         begun = perf_counter()
         listeners = [Listener(server, f"{paths[n % jobs]}/events") for n in range(streams)]
-        stack.callback(lambda: [one.close() for one in listeners])
+        for listener in listeners:
+            stack.callback(listener.close)
         read_until(listeners, lambda one: b"event: progress\n" in one.got)
         print(f"{streams} streams of {jobs} jobs, open after {perf_counter() - begun:.1f} s:", held(server))
         before = cpu_s(server)
@@ -55,9 +57,9 @@ def main(streams: int, jobs: int) -> None:
         print(f"cancelling took {cancelled - begun:.2f} s; all finished {perf_counter() - cancelled:.2f} s after it")
 
 
-def timed(work: object) -> float:
+def timed(work: Callable[[], object]) -> float:
     begun = perf_counter()
-    work()  # type: ignore[operator]
+    work()
     return perf_counter() - begun
 
 
