@@ -12,7 +12,7 @@ document.addEventListener("keydown", (event) => {
   const wanted = /^[a-z]$/.test(event.key) && document.querySelector(`[data-key="${event.key}"]`);
   if (!wanted) return;
   event.preventDefault();
-  if (wanted.matches("input")) wanted.focus(); else wanted.click();
+  if (wanted.href) location.assign(wanted.href); else wanted.focus();
 });
 
 // What was removed had the focus; the label that takes its place gets it.
