@@ -12,7 +12,7 @@ from api.pages.job_results import PER_PAGE, ResultsPage, places_done, places_fou
 from api.pages.job_shown import ShownJob, shown_job
 from api.pages.page import PageBlueprint, page, see_other
 from api.services import services
-from api.v1 import events
+from api.v1.events import stream_job
 from core.states import ItemState
 from db.engine import Session
 from db.job_failures import group_failures
@@ -74,7 +74,8 @@ def live(job_id: str) -> Response:
 
 @blueprint.get("/jobs/<id:job_id>/events")
 def follow(job_id: str) -> Response:
-    return events.follow(job_id)
+    """Says that something has changed; what it is, the page asks for. No thread waits for it."""
+    return stream_job(caller().tenant_id, job_id, caller().key_sha256, lambda job: str(job.version))
 
 
 @blueprint.get("/jobs/<id:job_id>/results/<int:seq>")

@@ -39,8 +39,9 @@ def required() -> bool:
 @contextmanager
 def chromium(path: str) -> Iterator[Browser]:
     """A headless browser; its end is the end of all its tabs."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # only a broken page takes as long
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:

@@ -20,6 +20,11 @@ class _Handler(BaseHTTPRequestHandler):
         folder: Path = self.server.folder  # type: ignore[attr-defined]
         if name == "slow":
             self._drip()
+        elif name.startswith("held/"):
+            self.server.released.wait(25)  # type: ignore[attr-defined]
+            name = name.removeprefix("held/")
+            found = (folder / name).is_file()
+            self._answer(200, (folder / name).read_bytes()) if found else self._answer(404, b"nothing here")
         elif name == "broken.jpg":
             whole = (SAMPLES / "cat.jpg").read_bytes()
             self._answer(200, whole[: len(whole) // 2])
@@ -52,10 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def photo_server(folder: Path = SAMPLES) -> Iterator[str]:
-    """Serve a folder on loopback; gives the base URL."""
+def photo_server(folder: Path = SAMPLES, released: threading.Event | None = None) -> Iterator[str]:
+    """Serve a folder on loopback; gives the base URL. What is below /held/ is not answered until it is `released`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
+    server.released = released or threading.Event()  # type: ignore[attr-defined]
     server.folder = folder  # type: ignore[attr-defined]
     server.ending = threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -64,5 +70,6 @@ def photo_server(folder: Path = SAMPLES) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.ending.set()  # type: ignore[attr-defined]
+        server.released.set()  # type: ignore[attr-defined]
         server.shutdown()
         server.server_close()

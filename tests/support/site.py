@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Site:
     database: Database
     photos: Path  # what the web server serves
     web: str  # its base URL
+    released: threading.Event  # set: it answers what is below /held/, too
 
     @property
     def url(self) -> str:
@@ -54,13 +56,14 @@ def running_site(folder: Path) -> Iterator[Site]:
     """Start it, with the shipped models; whatever is left of it ends with the block."""
     photos = folder / "photos"
     shutil.copytree(SAMPLES, photos)
-    with photo_server(photos) as web:
+    released = threading.Event()
+    with photo_server(photos, released) as web:
         up = Up(folder / "data", free_port(), {"TAGLINE_ALLOW_HOSTS": web.removeprefix("http://")})
         try:
             up.start_and_wait()
             database = Database(Settings(data_dir=up.data).sql_url)
             try:
-                yield Site(up, database, photos, web)
+                yield Site(up, database, photos, web, released)
             finally:
                 database.close()
         finally:
