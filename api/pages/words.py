@@ -11,6 +11,10 @@ from typing import Any, Final
 from api.pages.failure_words import FAILURES, Words
 
 FETCH_STATUS = re.compile(r"fetch_http_(\d{3})")
+VERDICTS: Final = {
+    "en": "English", "fr": "French", "es": "Spanish",
+    "ham": "Not spam", "spam": "Spam", "positive": "Positive", "negative": "Negative",
+}  # fmt: skip
 UNKNOWN = Words("could not be done", "The message says more.")
 
 
@@ -119,6 +123,11 @@ def ago(time: str | int | float | None) -> str:
     return f"{duration(passed)} ago" if passed > 0 else f"in {duration(-passed)}"
 
 
+def verdict(label: str) -> str:
+    """A label of a text task as people say it; any other as it is."""
+    return VERDICTS.get(label, label)
+
+
 def number(value: float) -> str:
     """12,345."""
     return f"{value:,}"
@@ -127,5 +136,5 @@ def number(value: float) -> str:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "failure": failure, "failed_one": failed_one,
     "advice": advice, "counted": counted, "percent": percent, "score": score, "size": size,
-    "duration": duration, "moment": moment, "ago": ago, "number": number,
+    "duration": duration, "verdict": verdict, "moment": moment, "ago": ago, "number": number,
 }  # fmt: skip
