@@ -30,6 +30,7 @@ from api.v1 import (
     library_photos,
     library_runs,
     library_search,
+    predict,
     results,
     thumbnails,
     uploads,
@@ -39,7 +40,7 @@ from core.settings import Settings
 
 LIBRARIES = (libraries, library_manifests, library_runs, library_changes, library_photos, library_search)
 SMALL = (uploads, thumbnails, catalogue, deliveries, keys)
-MODULES = (jobs, results, events, *SMALL, *LIBRARIES, health, scrape, docs)
+MODULES = (jobs, results, events, predict, *SMALL, *LIBRARIES, health, scrape, docs)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,8 @@ def seen_versions(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for some in _slices(job_ids):
         rows = session.execute(select(Job.id, Job.version).where(Job.id.in_(some), Job.deleted_at.is_(None)))
-        found |= dict(rows.tuples().all())
+        for job_id, version in rows:
+            found[job_id] = version
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from api.document.job_schema import SECRET
 from api.document.operations import Parameter
-from api.submission.inputs import KIND_NAMES
+from api.submission.inputs import KIND_NAMES, LIMITS
 from jobs.fields import MAX_NAME, NO_NUL
 
 
@@ -42,6 +42,24 @@ SUBMIT_QUERY: Final = (
     Parameter("options", _field("options"), "As in JSON.", json=True),
     Parameter("models", _field("models"), "As in JSON.", json=True),
     Parameter("metadata", _field("metadata"), "As in JSON.", json=True),
+)
+PREDICT_QUERY: Final = (
+    Parameter("task", {"type": "string", "minLength": 1}, "What to do; GET /v1/tasks lists what there is."),
+    Parameter("tasks", _field("tasks"), "For several: comma separated, all on photos or all on texts."),
+    Parameter("model", {"type": "string", "minLength": 1}, "Of the one task; without it the default."),
+    Parameter("models", _field("models"), "As in a job, for several tasks.", json=True),
+    Parameter("options", _field("options"), "As in a job, by task.", json=True),
+    Parameter("reuse", {"type": "string", "enum": ["true", "false"]}, "As in a job."),
+)
+ONE_INPUT: Final = tuple(
+    Parameter(kind, {"type": "string", "minLength": int(kind != "text"), "maxLength": most, "pattern": NO_NUL}, told)
+    for kind, most, told in (
+        ("url", LIMITS["url"], "Of a photo; s3:// will do."),
+        ("s3", LIMITS["s3"], "s3://bucket/key of a photo."),
+        ("upload", LIMITS["upload"], "The id that POST /v1/uploads gave."),
+        ("file", LIMITS["file"], "Absolute path of a photo on the workers, below a folder that the operator names."),
+        ("text", LIMITS["text"], "The text itself; long ones are better sent by POST."),
+    )
 )
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",

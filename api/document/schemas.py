@@ -232,4 +232,6 @@ class ProblemView(BaseModel):
     code: str
     where: str | None = None
     errors: list[dict[str, Any]] | None = None
+    permanent: bool | None = Field(None, description="Of an input that failed: whether the same will fail again.")
+    hint: str | None = Field(None, description="Of an input that failed: what to do.")
     request_id: str | None = None

@@ -10,8 +10,8 @@ import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from api.http.problems import PROBLEMS
-from core.errors import ArtefactError, ManyErrors, RequestError, TaglineError
+from api.http.problems import PROBLEMS, Problem
+from core.errors import ArtefactError, ItemError, ManyErrors, RequestError, TaglineError
 from db.engine import NotMigrated, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -33,15 +33,30 @@ OWN_WORDS = {
 log = structlog.get_logger(__name__)
 
 
-def problem(code: str, detail: str, *, where: str | None = None, errors: Sequence[RequestError] = ()) -> Response:
-    """A problem document. `where` is a JSON pointer, a line, or the name of a header or parameter."""
-    meaning = PROBLEMS.get(code, PROBLEMS["internal_error"])
+def problem(
+    code: str,
+    detail: str,
+    *,
+    where: str | None = None,
+    errors: Sequence[RequestError] = (),
+    meaning: Problem | None = None,
+    **more: Any,
+) -> Response:
+    """A problem document.
+
+    Args:
+        where: a JSON pointer, a line, or the name of a header or parameter.
+        meaning: of a code that is not among `PROBLEMS`.
+        more: other members.
+    """
+    meaning = meaning or PROBLEMS.get(code, PROBLEMS["internal_error"])
     body: dict[str, Any] = {
         "type": f"urn:tagline:problem:{code}",
         "title": meaning.title,
         "status": meaning.status,
         "detail": detail,
         "code": code,
+        **more,
     }
     if where is not None:
         body["where"] = where
@@ -70,11 +85,21 @@ def register_errors(app: Flask) -> None:
 def _tagline(error: TaglineError) -> Response:
     if isinstance(error, ArtefactError) and error.code not in PROBLEMS:
         return problem("model_unavailable", str(error))
+    if isinstance(error, ItemError):
+        return _item(error)
     if error.code not in PROBLEMS:
         return _unexpected(error)
     many = error.errors[:MAX_ERRORS] if isinstance(error, ManyErrors) else ()
     where = error.where if isinstance(error, RequestError) else None
     return problem(error.code, error.message, where=where, errors=many)
+
+
+def _item(error: ItemError) -> Response:
+    """What became of the one input that was asked about. Its code is its own: docs/errors.md lists them."""
+    known = PROBLEMS.get(error.code)
+    meaning = known if known and known.status == 422 else Problem(422, "The input could not be processed")
+    hint = "The same input will fail again." if error.permanent else "It may work later: ask again."
+    return problem(error.code, error.message, meaning=meaning, permanent=error.permanent, hint=hint)
 
 
 def _http(error: HTTPException) -> Response:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
-from flask import Blueprint, Response, request
-from werkzeug.formparser import parse_form_data
+from flask import Blueprint, Response
 
 from api.document.operations import Answer, Operation, describe
 from api.document.schemas import UploadView
 from api.http.answers import answer
 from api.http.auth import caller
 from api.services import base_url, services
-from api.submission.body import Body, refuse_coded_body
+from api.submission.form_file import FILE_SCHEMA, FORM, form_file
 from api.submission.keep_upload import keep_upload
-from core.errors import NotFound, RequestError
+from core.errors import NotFound
 from db.upload_removal import delete_upload
 from db.uploads import read_upload
 
 blueprint = Blueprint("uploads", __name__)
-FORM = "multipart/form-data"
-FORM_OVERHEAD = 16_384  # bytes of boundaries, headers and small fields around the file
-FILE_SCHEMA = {
-    "type": "object",
-    "properties": {"file": {"type": "string", "format": "binary"}},
-    "required": ["file"],
-}
 
 
 @blueprint.post("/v1/uploads")
@@ -49,7 +39,7 @@ FILE_SCHEMA = {
     )
 )
 def create() -> Response:
-    view = keep_upload(services(), caller().tenant_id, _file(), where="file")
+    view = keep_upload(services(), caller().tenant_id, form_file(), where="file")
     return answer(view, 201, Location=f"{base_url()}/v1/uploads/{view['id']}")
 
 
@@ -83,35 +73,3 @@ def delete(upload_id: str) -> Response:
     with services().database.write() as session:
         delete_upload(session, caller().tenant_id, upload_id)
     return Response(status=204)
-
-
-def _file() -> bytes:
-    """The form's `file`."""
-    if request.mimetype != FORM:
-        message = f"Send the image as the field `file` of {FORM}: curl -F file=@photo.jpg"
-        raise RequestError("unsupported_media_type", message, where="Content-Type")
-    refuse_coded_body()
-    limit = services().settings.max_upload_bytes
-    body = Body(request.environ).read_all(limit + FORM_OVERHEAD, "upload_too_large", "Make the image smaller.")
-    environ = {
-        "wsgi.input": io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)),
-        "CONTENT_TYPE": request.environ.get("CONTENT_TYPE", ""),
-        "REQUEST_METHOD": "POST",
-    }
-    _, _, files = parse_form_data(environ, silent=True)
-    try:
-        found = files.get("file")
-        if len(list(files.items(multi=True))) > 1:
-            message = "The form has several files; send each in a request of its own."
-            raise RequestError("file_twice", message, where="file")
-        if found is None:
-            message = "The form has no file in a field named `file`: curl -F file=@photo.jpg"
-            raise RequestError("file_missing", message, where="file")
-        data: bytes = found.read(limit + 1)
-    finally:
-        for _, part in files.items(multi=True):
-            part.close()
-    if len(data) > limit:
-        raise RequestError("upload_too_large", f"An upload may have at most {limit:,} bytes.", where="file")
-    return data
