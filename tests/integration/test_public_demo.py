@@ -118,7 +118,15 @@ def test_everything_else_asks_strangers_to_sign_in(app: Flask, visitor: Browser)
                 opened.add(rule.rule)
             answer.close()
     probes = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/favicon.ico"}
-    tries = {"/", "/try", "/try/text", "/try/<id:job_id>", "/try/<id:job_id>/news", "/thumbnails/<sha256:sha256>"}
+    tries = {
+        "/",
+        "/try",
+        "/try/text",
+        "/try/<id:job_id>",
+        "/try/<id:job_id>/news",
+        "/try/<id:job_id>/events",
+        "/thumbnails/<sha256:sha256>",
+    }
     assert {one for one in opened if not one.startswith("/docs")} == probes | tries
 
 
