@@ -81,6 +81,7 @@ def test_a_stranger_tries_it_and_his_browser_alone_sees_what_came_of_it(
     assert "HttpOnly" in first.headers["Set-Cookie"]
     assert "/jobs" not in first.text, "nothing but this page is open to him"
     assert 'href="/login"' in first.text
+    assert "only this browser sees" in first.text
     job = made(ask(visitor))
     assert visitor.get(f"/try/{job}").status_code == 200
     assert visitor.get(f"/try/{job}/news").status_code == 200
