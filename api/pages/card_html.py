@@ -66,8 +66,9 @@ def _link_end(renderer: RendererHTML, tokens: Sequence[Token], at: int, options:
 
 
 def _table(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-    # Who has no mouse must be able to scroll it.
-    return '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n'
+    """Who has no mouse must be able to scroll it, and is told which one it is."""
+    number = sum(token.type == "table_open" for token in tokens[: at + 1])
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Table {number}"><table>\n'
 
 
 def _table_end(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:

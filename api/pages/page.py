@@ -8,6 +8,7 @@ from flask import Response, current_app, g, redirect, render_template, request, 
 
 from api.http.auth import BrowserBlueprint
 from api.http.scopes import check_scope, needed_scope
+from api.pages.arrivals import arrives_from_elsewhere, load_again
 from api.pages.csrf import check_csrf
 from api.pages.public_demo import admit_visitor, keep_visitor
 from api.pages.session import current_caller
@@ -52,7 +53,7 @@ class PageBlueprint(BrowserBlueprint):
         if found is not None:
             g.caller = found
         elif not self._signed_out:
-            return to_login()
+            return load_again() if arrives_from_elsewhere() else to_login()
         check_csrf()
         if found is not None and not self._signed_out:
             check_scope(found.scope, needed_scope(current_app, request.endpoint or "", request.method))

@@ -17,6 +17,7 @@ from api.pages import (
     library_settings,
     library_words,
     models_page,
+    public_demo,
     sign_in,
     static_files,
     system_page,
@@ -41,7 +42,12 @@ def register_pages(app: Flask) -> None:
     """Add every page, and answer errors of pages with pages."""
     app.jinja_env.filters.update({**FILTERS, **library_words.FILTERS})
     app.jinja_env.globals.update(
-        csrf_token=csrf_token, may=may, static_url=static_url, viewer=current_caller, visitor=current_visitor
+        csrf_token=csrf_token,
+        may=may,
+        static_url=static_url,
+        viewer=current_caller,
+        visitor=current_visitor,
+        demo=public_demo,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.template_folder = "pages/templates"

@@ -19,7 +19,10 @@ PAGES = {
     "job-item": "/jobs/{job}/results/1",
     "job-item-failed": "/jobs/{job}/results/3",
     "job-delete": "/jobs/{job}/delete",
+    "models": "/models",
+    "model": "/models/caption-transformer",
     "system": "/system",
+    "keys": "/keys",
     "not-there": "/jobs/00000000-0000-7000-8000-000000000000",
 }
 STRANGERS = {"login": "/login"}

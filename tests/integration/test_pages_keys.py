@@ -114,6 +114,7 @@ def test_pages_ask_for_the_scope_that_the_api_asks_for(
     shown = browser.get("/")
     assert shown.status_code == 200
     assert "/keys" not in shown.text, "what one may not see has no link"
+    assert ('action="/try"' in shown.text) == (scope is Scope.SUBMIT), "and what one may not do no form"
     refused = browser.get("/keys")
     assert (refused.status_code, refused.mimetype) == (403, "text/html")
     assert "needs a key with the scope admin" in refused.text

@@ -53,7 +53,7 @@ def test_each_model_says_how_good_it_is_and_where_it_is_warm(browser: Browser) -
     shown = browser.get("/models").text
     assert shown.count('data-testid="model"') == 1
     assert "Older versions (1)" in shown
-    assert "used for spam unless a job names another" in shown
+    assert "default for spam" in shown
     assert "worker-of-the-cellar" in shown
     assert "sms accuracy" in shown
     assert "0.992" in shown

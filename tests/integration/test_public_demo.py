@@ -81,6 +81,7 @@ def test_a_stranger_tries_it_and_his_browser_alone_sees_what_came_of_it(
     assert "HttpOnly" in first.headers["Set-Cookie"]
     assert "/jobs" not in first.text, "nothing but this page is open to him"
     assert 'href="/login"' in first.text
+    assert "only this browser sees" in first.text
     job = made(ask(visitor))
     assert visitor.get(f"/try/{job}").status_code == 200
     assert visitor.get(f"/try/{job}/news").status_code == 200
@@ -118,7 +119,15 @@ def test_everything_else_asks_strangers_to_sign_in(app: Flask, visitor: Browser)
                 opened.add(rule.rule)
             answer.close()
     probes = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/favicon.ico"}
-    tries = {"/", "/try", "/try/text", "/try/<id:job_id>", "/try/<id:job_id>/news", "/thumbnails/<sha256:sha256>"}
+    tries = {
+        "/",
+        "/try",
+        "/try/text",
+        "/try/<id:job_id>",
+        "/try/<id:job_id>/news",
+        "/try/<id:job_id>/events",
+        "/thumbnails/<sha256:sha256>",
+    }
     assert {one for one in opened if not one.startswith("/docs")} == probes | tries
 
 
