@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 
 from api.http.auth import caller
+from api.http.waits import waited
 from api.pages import public_demo
 from api.pages.job_shown import STATE_WORDS
 from api.pages.page import PageBlueprint, is_htmx, page, see_other
@@ -16,8 +17,10 @@ from api.pages.result_cards import Card, hashes_of, result_card, waiting_cards
 from api.pages.thumbnail_links import thumbnail_links
 from api.pages.try_form import CLASSES, IMAGE_TASKS, TEXT_TASKS, photo_job, text_job
 from api.services import base_url, services
+from api.submission.one_input import plan_one, read_one
 from api.submission.submit import submit_document
 from api.v1 import events
+from api.v1.one_answer import ask_one, take_answer
 from api.v1.views import job_view
 from core.states import JobState
 from core.tasks import TASKS
@@ -27,6 +30,7 @@ from db.results import page_results
 
 MOST_BYTES = 300_000_000  # of one form, photos included
 MOST_CARDS = 1000
+TYPED_WAIT_S = 10
 blueprint = PageBlueprint("try_page", visitors=True, max_bytes=MOST_BYTES)
 
 
@@ -49,8 +53,28 @@ def submit_photos() -> Response:
 
 @blueprint.post("/try/text")
 def submit_text() -> Response:
+    """A job as of photos; or, while somebody types, the answer alone, which leaves none."""
+    before = waited()
+    if before is not None:
+        return _text_answer(before.note)
+    if is_htmx() and not request.form.get("text", "").strip():
+        return page("try/hint.html")
     public_demo.check_visit(typing=True)
-    return _submit(text_job())
+    document = text_job()
+    if not is_htmx():
+        return _submit(document)
+    public_demo.check_document(document)
+    task = document["tasks"][0]
+    named = {"task": task} | ({"model": document["models"][task]} if document["models"] else {})
+    plan = plan_one(services(), caller().tenant_id, named, base_url())
+    return ask_one(plan, read_one(services(), plan, "text", document["inputs"][0]["text"]), TYPED_WAIT_S)
+
+
+def _text_answer(job_id: str) -> Response:
+    job, row = take_answer(caller().tenant_id, job_id)
+    if row is None:
+        public_demo.note_job(job_id)
+    return page("try/text_answer.html", job_id=job_id, task=job.tasks[0], row=row)
 
 
 @blueprint.get("/try/<id:job_id>/news")

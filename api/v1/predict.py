@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -23,16 +22,12 @@ from api.submission.form_file import FILE_SCHEMA, FORM, form_file
 from api.submission.inputs import LIMITS, MAX_TEXT
 from api.submission.keep_upload import keep_upload
 from api.submission.one_input import order_one, plan_one, read_one
-from api.v1.job_changes import park_for_job
+from api.v1.one_answer import ask_one, take_answer
 from api.v1.views import job_view
-from core.errors import ItemError, NotFound, RequestError
+from core.errors import ItemError, RequestError
 from core.inputs import InputItem
 from core.scopes import Scope
-from core.states import ItemState, JobState
 from core.tasks import Medium
-from db import jobs
-from db.engine import Unavailable
-from db.results import page_results
 from jobs.plan import JobPlan
 
 blueprint = Blueprint("predict", __name__)
@@ -110,14 +105,7 @@ def _predict(read: Callable[[JobPlan], InputItem]) -> Response:
     seconds = WAIT_S if wanted is None else wanted
     if not seconds:
         return _later(job_view(order_one(services(), plan, item), base_url()))
-    place = services().places.enter(tenant_id)  # before there is a job: a refusal leaves none
-    try:
-        job = order_one(services(), plan, item)
-    except BaseException:
-        place.leave()
-        raise
-    remove = _removal(tenant_id, job.id)
-    return park_for_job(place, job.id, job.version, seconds, note=job.id, hung_up=remove)
+    return ask_one(plan, item, seconds)
 
 
 def _sent(plan: JobPlan) -> InputItem:
@@ -150,17 +138,13 @@ def _check_medium(plan: JobPlan, medium: Medium) -> None:
 
 
 def _answer(job_id: str) -> Response:
-    """The result, if the job has finished: then nobody needs it any more."""
-    with services().database.read() as session:
-        job = jobs.find_job(session, caller().tenant_id, job_id)
-        found = page_results(session, job_id, limit=1) if JobState(job.state).finished else []
-    if not found or found[0]["state"] == ItemState.CANCELLED:  # by somebody else
+    job, found = take_answer(caller().tenant_id, job_id)
+    if found is None:
         return _later(job_view(job, base_url()))
-    _removal(job.tenant_id, job_id)()
-    error = found[0]["error"]
+    error = found["error"]
     if error is not None:
         raise ItemError(error["code"], error["message"] or error["code"], permanent=bool(error["permanent"]))
-    return _applied(answer(found[0]))
+    return _applied(answer(found))
 
 
 def _later(view: dict[str, Any]) -> Response:
@@ -171,14 +155,3 @@ def _applied(response: Response) -> Response:
     if wanted_wait() is not None:
         response.headers["Preference-Applied"] = f"wait={wanted_wait()}"
     return response
-
-
-def _removal(tenant_id: str, job_id: str) -> Callable[[], None]:
-    """What removes a job that has served, or whose client is gone; also outside of a request."""
-    database = services().database
-
-    def remove() -> None:
-        with suppress(NotFound, Unavailable), database.write() as session:
-            jobs.delete_job(session, tenant_id, job_id)
-
-    return remove
