@@ -11,11 +11,11 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   const previews = event.target.dataset.previews && document.getElementById(event.target.dataset.previews);
   if (!previews) return;
+  for (const image of previews.children) URL.revokeObjectURL(image.src); // not sooner: browsers may load it again
   previews.replaceChildren(...Array.from(event.target.files).slice(0, 60).map((file) => {
     const image = document.createElement("img");
     image.alt = file.name;
     image.src = URL.createObjectURL(file);
-    image.addEventListener("load", () => URL.revokeObjectURL(image.src));
     image.addEventListener("error", () => image.remove()); // of a kind that this browser cannot show
     return image;
   }));
