@@ -21,10 +21,12 @@ class VisitorChores:
         """Remove jobs, photos and thumbnails of visitors that are older than a day."""
         with self._database.read() as session:
             tenant = visitors.find_public_tenant(session)
-        over, more = monotonic() + TURN_S, tenant is not None
+        if tenant is None:
+            return
+        over, more = monotonic() + TURN_S, True
         while more and monotonic() < over:
             with self._database.write() as session:
-                more = visitors.retire_visit(session) is not None
+                more = visitors.retire_visit(session, tenant) is not None
                 for expire in (upload_removal.expire_uploads, thumbnail_upkeep.expire_thumbnails):
                     more |= expire(session, retention_days=visitors.KEPT_DAYS, tenant_id=tenant) > 0
             sleep(PAUSE_S)

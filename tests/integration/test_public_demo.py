@@ -83,7 +83,9 @@ def test_a_stranger_tries_it_and_his_browser_alone_sees_what_came_of_it(
     assert 'href="/login"' in first.text
     assert "only this browser sees" in first.text
     job = made(ask(visitor))
-    assert visitor.get(f"/try/{job}").status_code == 200
+    shown = visitor.get(f"/try/{job}")
+    assert shown.status_code == 200
+    assert 'href="/jobs' not in shown.text
     assert visitor.get(f"/try/{job}/news").status_code == 200
     for other in (Browser.of(app), Browser.of(app, acme.key)):
         for path in (f"/try/{job}", f"/try/{job}/news"):
