@@ -12,8 +12,8 @@ from api.pages.job_results import PER_PAGE, ResultsPage, places_done, places_fou
 from api.pages.job_shown import ShownJob, shown_job
 from api.pages.page import PageBlueprint, page, see_other
 from api.services import services
-from api.v1.events import stream_job
-from core.states import ItemState
+from api.v1.events import PAUSE_S, stream_job
+from core.states import ItemState, Priority
 from db.engine import Session
 from db.job_failures import group_failures
 from db.jobs import find_job
@@ -23,6 +23,7 @@ blueprint = PageBlueprint("job_page")
 MOST_INPUTS = 100_000_000
 FEW_FAILURES = 1_000  # grouping them takes no time
 MOST_OPEN = 50
+BULK_PAUSE_S = 1.0  # between two looks at a job that takes long anyway
 
 
 @blueprint.get("/jobs/<id:job_id>")
@@ -75,7 +76,11 @@ def live(job_id: str) -> Response:
 @blueprint.get("/jobs/<id:job_id>/events")
 def follow(job_id: str) -> Response:
     """Says that something has changed; what it is, the page asks for. No thread waits for it."""
-    return stream_job(caller().tenant_id, job_id, caller().key_sha256, lambda job: str(job.version))
+    who = caller()
+    with services().database.read() as session:
+        bulk = find_job(session, who.tenant_id, job_id).priority == Priority.BULK
+    pause_s = BULK_PAUSE_S if bulk else PAUSE_S
+    return stream_job(who.tenant_id, job_id, who.key_sha256, lambda job: str(job.version), pause_s)
 
 
 @blueprint.get("/jobs/<id:job_id>/results/<int:seq>")

@@ -45,11 +45,12 @@ class ResultsPage:
     first: int
     previous: int | None
     following: int | None
+    behind: int = 0  # the page already shows what comes before this number
 
     @property
     def end(self) -> int:
         """The number behind the last of them."""
-        return self.places[-1].seq + 1 if self.places else self.first
+        return max(self.behind, self.places[-1].seq + 1 if self.places else self.first)
 
     @property
     def open(self) -> list[int]:
@@ -79,7 +80,7 @@ def places_found(session: Session, tenant_id: str, job: ShownJob, first: int, en
     done = {place.seq: place for place in places_done(session, tenant_id, job.view["id"], seqs)}
     places = [done.get(seq) or Place(seq) for seq in seqs]
     return ResultsPage(
-        places, first, max(0, first - PER_PAGE[job.noun]) if first else None, until if until < job.places else None
+        places, first, max(0, first - PER_PAGE[job.noun]) if first else None, until if until < job.places else None, end
     )
 
 

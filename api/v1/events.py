@@ -53,13 +53,16 @@ def follow(job_id: str) -> Response:
     )
 
 
-def stream_job(tenant_id: str, job_id: str, key_sha256: str | None, data: Callable[[Job], str]) -> Response:
+def stream_job(
+    tenant_id: str, job_id: str, key_sha256: str | None, data: Callable[[Job], str], pause_s: float = PAUSE_S
+) -> Response:
     """The events of a tenant's job from now on, as the current view's answer; for routes of the API and for pages.
 
     Args:
         key_sha256: the hash of the key that whoever follows came in with: when it is revoked, the stream ends. None:
             they came without one.
         data: what an event says of the job; called on another thread, outside of the request.
+        pause_s: two events are at least so far apart.
 
     Raises:
         NotFound: `job_not_found`.
@@ -78,7 +81,7 @@ def stream_job(tenant_id: str, job_id: str, key_sha256: str | None, data: Callab
         seconds=LONGEST_S,
         place=services().places.enter(tenant_id),
         first=first,
-        pause_s=PAUSE_S,
+        pause_s=pause_s,
         heartbeat_s=HEARTBEAT_S,
     )
     return begin_stream(_head(Response(iter(()))), stream)

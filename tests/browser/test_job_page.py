@@ -31,7 +31,7 @@ def items(page: Page) -> list[str]:
 @pytest.mark.parametrize("width", [360, 1440])
 def test_a_job_is_followed_without_polling_and_nothing_moves(held: Site, tabs: Tabs, width: int) -> None:
     """Fails if the page asks while nothing happens, is loaded again, or moves what somebody reads or will press."""
-    names = ("cat.jpg", *("held/coffee.jpg", "held/not-here.jpg", "held/clock.jpg"))
+    names = ("cat.jpg", "held/coffee.jpg", "held/not-here.jpg", "held/clock.jpg")
     job = held.submit([f"{held.web}/{name}" for name in names], tasks=["caption", "tag"], webhook={"url": held.web})
     page = tabs.open(f"/jobs/{job}", width=width)
     asked: list[str] = []
@@ -40,7 +40,7 @@ def test_a_job_is_followed_without_polling_and_nothing_moves(held: Site, tabs: T
     expect(page.get_by_test_id("item")).to_have_count(1)
     expect(page.get_by_test_id("open-item")).to_have_count(3)
     expect(page.get_by_text("Running", exact=True)).to_be_visible()
-    page.wait_for_timeout(1500)  # what had begun is over
+    page.wait_for_timeout(1500)  # what had begun is over: a part is asked for again after a second
     asked.clear()
     page.wait_for_timeout(1500)
     assert asked == []

@@ -20,7 +20,7 @@ window.layoutShifts = 0; window.shifted = [];
 new PerformanceObserver(list => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) {
   window.layoutShifts += entry.value;
   for (const source of entry.sources) if (source.node)
-    window.shifted.push((source.node.outerHTML || source.node.textContent || "").slice(0, 150)
+    window.shifted.push((source.node.outerHTML || source.node.textContent || "").slice(0, 60)
       + JSON.stringify(source.previousRect) + JSON.stringify(source.currentRect));
 } }).observe({type: "layout-shift", buffered: true});
 """
