@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from api.pages import (
+    docs_page,
     job_actions,
     job_downloads,
     job_list,
@@ -35,7 +36,8 @@ from api.pages.words import FILTERS
 
 LIBRARIES = (library_list, library_home, library_night, library_photo, library_settings)
 JOBS = (job_list, job_page, job_actions, job_downloads)
-MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, *LIBRARIES, models_page, system_page, keys_page)
+HOUSE = (models_page, system_page, keys_page, docs_page)
+MODULES = (static_files, sign_in, thumbnail_pictures, try_page, *JOBS, *LIBRARIES, *HOUSE)
 
 
 def register_pages(app: Flask) -> None:

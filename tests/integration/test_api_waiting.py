@@ -115,6 +115,14 @@ def test_a_submission_waits_for_its_job_though_its_body_was_read(server: Server)
     assert json.loads(answer)["id"] == made
 
 
+def test_who_hangs_up_before_the_answer_leaves_no_job(server: Server) -> None:
+    """Fails if a form that asks while somebody types fills the list of jobs with what nobody reads."""
+    before = {job["id"] for job in server.jobs()}
+    with closing(Listener(server, "/v1/predict?task=language&text=orignal")):
+        until(lambda: {job["id"] for job in server.jobs()} > before, what="the job")
+    until(lambda: {job["id"] for job in server.jobs()} == before, what="the job to be gone")
+
+
 def test_one_tenant_cannot_take_all_places(server: Server, database: Database) -> None:
     """Fails if a tenant gets more than half, or if another one is then refused; and if hanging up frees no place."""
     path = f"/v1/jobs/{server.submit('http://a/1')}"
