@@ -31,6 +31,7 @@ PAGES = {
     "library-labels": "/labels",
     "library-settings": "/settings",
     "library-delete": "/delete",
+    "library-runs": "/runs",
     "library-night": "/runs/{run}",
     "library-undo": "/runs/{run}/undo",
     "library-photo": "/photos/{photo}",
