@@ -1,4 +1,4 @@
-"""One run of a library: what it changed, photo by photo, and stopping or undoing it."""
+"""Runs of a library: all of them, and what one changed, photo by photo; starting, stopping and undoing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from contextlib import suppress
 
 from flask import Response, request
 
-from api.http.cursors import after_number, read_number
+from api.http.cursors import after_number, before_id, read_id, read_number
 from api.http.queries import choice_parameter
 from api.pages.library_forms import run_fields
 from api.pages.library_pictures import look_at, still_wanted
 from api.pages.library_shown import onwards, shown_library, tenant
-from api.pages.library_words import KINDS
+from api.pages.library_words import KINDS, WHAT
 from api.pages.nights_chart import changed_photos
 from api.pages.page import PageBlueprint, page
 from api.services import services
@@ -49,6 +49,24 @@ def show(library_id: str, run_id: str) -> Response:
         cursor=after_number(found[PER_PAGE - 1][0]) if len(found) > PER_PAGE else None,
         pictures=pictures,
         wanted=still_wanted(pictures),
+    )
+
+
+@blueprint.get("/libraries/<id:library_id>/runs")
+def index(library_id: str) -> Response:
+    """All runs, newest first, dry ones and failed ones too."""
+    before = read_id(request.args.get("cursor"))
+    with services().database.read() as session:
+        library = shown_library(find_library(session, tenant(), library_id))
+        found = runs.page_runs(session, tenant(), library_id, limit=PER_PAGE + 1, before=before)
+    return page(
+        "libraries/runs.html",
+        library=library,
+        runs=found[:PER_PAGE],
+        changed_photos=changed_photos,
+        what=WHAT,
+        beginning=before is None,
+        cursor=before_id(found[PER_PAGE - 1]["id"]) if len(found) > PER_PAGE else None,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.axe import axe_findings
+from tests.support.looks import problems_of
 from tests.support.site import Site
-from tests.support.tabs import SCHEMES, WIDTHS, Tabs, look, shoot, wider_than_the_screen
+from tests.support.tabs import Tabs
 
 PAGES = {
     "try": "/",
@@ -41,22 +41,9 @@ def ids(site: Site) -> dict[str, str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_the_screen_and_axe_finds_nothing(tabs: Tabs, ids: dict[str, str], name: str) -> None:
     tabs.expect("status of 404")
-    _look_at(tabs, name, PAGES[name].format(**ids))
+    assert problems_of(tabs, name, PAGES[name].format(**ids)) == []
 
 
 @pytest.mark.parametrize("name", STRANGERS)
 def test_so_does_a_page_for_strangers(visitor: Tabs, name: str) -> None:
-    _look_at(visitor, name, STRANGERS[name])
-
-
-def _look_at(tabs: Tabs, name: str, path: str) -> None:
-    page, problems = tabs.open(path), []
-    for at, width in enumerate(WIDTHS):
-        for scheme in SCHEMES:
-            look(page, width, scheme)
-            shoot(page, name)
-            problems += [f"{width}: too wide: {one}" for one in wider_than_the_screen(page)]
-        # axe takes as long as all the rest: once for each width, each time in the other theme
-        look(page, width, SCHEMES[at % 2])
-        problems += [f"{width} {SCHEMES[at % 2]}: {one}" for one in axe_findings(page)]
-    assert problems == []
+    assert problems_of(visitor, name, STRANGERS[name]) == []

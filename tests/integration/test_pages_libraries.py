@@ -251,7 +251,11 @@ def test_a_library_is_run_corrected_and_undone_by_forms_alone(browser: Browser, 
     night = browser.get(f"{home}/runs/{run}").text
     assert "Undone" in night
     assert f'href="{undo}"' not in night
-    assert browser.send(home, f"{home}/runs", dry_run="1").location.startswith(f"{home}/runs/")
+    dry = browser.send(home, f"{home}/runs", dry_run="1").location
+    assert dry.startswith(f"{home}/runs/")
+    every = browser.get(f"{home}/runs").text
+    assert [every.count(f'href="{path}"') for path in (dry, f"{home}/runs/{run}")] == [1, 1]
+    assert "Dry run" in every
 
 
 def _token(page: str) -> str:
@@ -281,7 +285,8 @@ def test_every_page_escapes_names_labels_and_captions(browser: Browser, mine: Li
     photo = mine.photos()[ODD]["id"]
     home = f"/libraries/{mine.id}"
     for path in (
-        "/libraries", home, f"{home}?label={ODD}", f"{home}?named=img", f"{home}/labels", f"{home}/settings",
+        "/libraries", home, f"{home}/runs", f"{home}?label={ODD}", f"{home}?named=img", f"{home}/labels",
+        f"{home}/settings",
         f"{home}/runs/{run}", f"{home}/runs/{second}", f"{home}/runs/{run}/undo", f"{home}/delete",
         f"{home}/photos/{photo}", f"{home}?words=cat",
     ):  # fmt: skip
@@ -378,7 +383,8 @@ def test_a_library_is_its_tenants_alone(browser: Browser, stranger: Browser, min
     run, photo = mine.run()["id"], mine.photos()["a.png"]["id"]
     home = f"/libraries/{mine.id}"
     for path in (
-        home, f"{home}/settings", f"{home}/labels", f"{home}/progress", f"{home}/delete", f"{home}/photos/{photo}",
+        home, f"{home}/runs", f"{home}/settings", f"{home}/labels", f"{home}/progress", f"{home}/delete",
+        f"{home}/photos/{photo}",
         f"{home}/runs/{run}", f"{home}/runs/{run}/undo", f"{home}/runs/{run}/progress",
         f"{home}/pictures?photos={photo}", f"{home}?words=cat",
     ):  # fmt: skip

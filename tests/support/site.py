@@ -30,6 +30,7 @@ class Site:
     photos: Path  # what the web server serves
     web: str  # its base URL
     released: threading.Event  # set: it answers what is below /held/, too
+    folders: Path  # libraries may be below it
 
     @property
     def url(self) -> str:
@@ -58,12 +59,15 @@ def running_site(folder: Path) -> Iterator[Site]:
     shutil.copytree(SAMPLES, photos)
     released = threading.Event()
     with photo_server(photos, released) as web:
-        up = Up(folder / "data", free_port(), {"TAGLINE_ALLOW_HOSTS": web.removeprefix("http://")})
+        folders = folder / "folders"
+        folders.mkdir()
+        env = {"TAGLINE_ALLOW_HOSTS": web.removeprefix("http://"), "TAGLINE_FOLDERS": str(folders)}
+        up = Up(folder / "data", free_port(), env)
         try:
             up.start_and_wait()
             database = Database(Settings(data_dir=up.data).sql_url)
             try:
-                yield Site(up, database, photos, web, released)
+                yield Site(up, database, photos, web, released, folders)
             finally:
                 database.close()
         finally:
