@@ -229,6 +229,8 @@ def _sentence(one: ErrorDetails, example: object) -> str:
     }
     if kind in bounds:
         return bounds[kind].format(**limits)
+    if kind.startswith("bool_"):
+        return "write true or false"
     if kind.startswith(("int_", "float_", "finite_")):
         return f"write a {'whole ' if kind.startswith('int_') else ''}number, like {example}"
     return str(limits.get("error", one["msg"]))

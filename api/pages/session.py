@@ -43,7 +43,7 @@ def begin(response: Response, key_sha256: str) -> None:
 
 def end(response: Response) -> None:
     """Sign out."""
-    response.delete_cookie(cookie_name(COOKIE), httponly=True, samesite="Strict", secure=_secure())
+    response.delete_cookie(cookie_name(COOKIE), httponly=True, samesite="Strict", secure=by_https())
 
 
 def current_session() -> PageSession | None:
@@ -80,7 +80,7 @@ def set_cookie(response: Response, name: str, words: list[str]) -> None:
     """Let the browser keep some words of ours, which nobody else can write."""
     value = _signer(name, signing_secret(make=True) or "").dumps(words)
     response.set_cookie(
-        cookie_name(name), str(value), max_age=LASTS_S, httponly=True, samesite="Strict", secure=_secure()
+        cookie_name(name), str(value), max_age=LASTS_S, httponly=True, samesite="Strict", secure=by_https()
     )
 
 
@@ -105,9 +105,9 @@ def cookie_name(name: str) -> str:
     return f"{name}_{port[1]}" if port else name
 
 
-def _secure() -> bool:
+def by_https() -> bool:
     """Whether browsers reach us by https: themselves, or by a proxy in front of us."""
-    told = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    told = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower() == "https"
     return request.is_secure or told or services().settings.public_url.startswith("https://")
 
 

@@ -50,7 +50,8 @@ def link() -> Response:
     here, get a button instead: what they do must not cost the person the link, nor sign anybody in unasked (and after
     another site's link browsers would not send a strict cookie with the page that follows)."""
     looked_at = request.method == "HEAD" or "prefetch" in _purpose() or "preview" in _purpose()
-    if looked_at or comes_from_elsewhere():
+    program = session.by_https() and "Sec-Fetch-Site" not in request.headers  # by https every browser sends it
+    if looked_at or program or comes_from_elsewhere():
         return page("sign_in_link.html", token=request.args.get("token", ""))
     return _use_link(request.args.get("token", ""))
 

@@ -270,11 +270,19 @@ def test_a_link_signs_in_once(app: Flask, acme: Caller, link: str) -> None:
     assert not other.signed_in()
 
 
+def test_by_https_a_browser_says_that_a_person_opened_the_link(app: Flask, link: str) -> None:
+    headers = {"X-Forwarded-Proto": "https, http", "Sec-Fetch-Site": "none"}
+    answer = app.test_client().get(link, headers=headers)
+    assert answer.status_code == 303
+    assert "; Secure" in answer.headers["Set-Cookie"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         {"Sec-Purpose": "prefetch"}, {"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"},
         {"X-Moz": "prefetch"}, {"X-Purpose": "preview"}, {"Sec-Fetch-Site": "cross-site"},
+        {"X-Forwarded-Proto": "https", "User-Agent": "a chat that shows what a link leads to"},
     ],
 )  # fmt: skip
 def test_looking_at_a_link_does_not_use_it_up(app: Flask, link: str, headers: dict[str, str]) -> None:

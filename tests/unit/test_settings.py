@@ -125,6 +125,8 @@ WRONG = [
     ("WEBHOOK_SECRET", "whsec_aHVudGVyMg==", "whsec_"),
     ("API_KEY", "two words", "without spaces"),
     ("API_KEY", "schl\u00fcssel", "ASCII"),
+    ("SESSION_SECRET", "hunter2", "at least 32 characters"),
+    ("PUBLIC_DEMO", "perhaps", "true or false"),
     ("PUBLIC_URL", "tagline.example", "https://"),
     ("PUBLIC_URL", "ftp://tagline.example", "https://"),
     ("PUBLIC_URL", "https://tagline.example/?a=b", "https://"),
@@ -202,6 +204,8 @@ GOOD = [
     ("LOG_LEVEL", "INFO"),
     ("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ("API_KEY", "  key-with-line-end\n"),
+    ("SESSION_SECRET", "0" * 64),
+    *(("PUBLIC_DEMO", value) for value in ("true", "1", "on", "Yes", "false", "0")),
 ]
 
 
