@@ -68,10 +68,11 @@ def _give(session: Session, tenant_id: str, hashes: Sequence[bytes]) -> None:
 
 
 def _use_again(session: Session, tenant_id: str, hashes: Collection[bytes]) -> None:
-    """A job had these photos again; written down once a day at most."""
+    """A job had these photos again; written down once a day at most. Who has one in hand is just noting it, too, and is
+    not waited for: two who wait for one another's would be a deadlock."""
     mine = (Thumbnail.tenant_id == tenant_id, Thumbnail.sha256.in_(sorted(hashes)))
     stale = select(Thumbnail.sha256).where(*mine, Thumbnail.used_at < now_ms() - DAY_MS)
-    locked = session.scalars(stale.order_by(Thumbnail.sha256).with_for_update(key_share=True)).all()
+    locked = session.scalars(stale.with_for_update(skip_locked=True)).all()
     if locked:
         session.execute(
             update(Thumbnail)

@@ -18,6 +18,8 @@ from core.outbound.s3.store import S3Store
 from core.outbound.s3.uri import parse_s3_uri
 from core.settings import load_settings
 from core.states import Priority
+from core.storage.blobs import BlobMissing
+from core.storage.thumbnail_store import open_thumbnail_store, read_thumbnail
 from core.storage.uploads import FolderUploads, UploadStore, open_upload_store
 from tests.support.http_server import HttpServer, http_server
 from worker.sources.registry import SOURCES, Sources, open_sources
@@ -378,6 +380,31 @@ def test_uploads_that_are_removed_are_gone_and_can_come_again(store: UploadStore
         store.get(gone)
     assert store.get(store.put(b"gone")) == b"gone"
     assert store.get(kept) == b"kept"
+
+
+@pytest.mark.parametrize("place", ["folder", "s3://uploads/some/prefix/", "s3://uploads"])
+def test_thumbnails_lie_beside_uploads_and_are_told_from_them(
+    place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if place != "folder":
+        request.getfixturevalue("s3")
+    settings = load_settings(data_dir=tmp_path, uploads_url="" if place == "folder" else place)
+    uploads, thumbnails = open_upload_store(settings), open_thumbnail_store(settings)
+    sha256 = uploads.put(b"a photo")
+    assert read_thumbnail(thumbnails, sha256) is None
+    picture = b"RIFF" + (4).to_bytes(4, "little") + b"WEBP"
+    thumbnails.put(sha256, picture)
+    thumbnails.put(sha256, picture)
+    assert read_thumbnail(thumbnails, sha256) == picture
+    assert list(thumbnails.names(sha256[:2])) == [sha256]
+    assert list(thumbnails.names("00")) == []
+    thumbnails.delete(sha256)
+    thumbnails.delete(sha256)
+    assert not thumbnails.has(sha256)
+    assert read_thumbnail(thumbnails, sha256) is None
+    assert uploads.get(sha256) == b"a photo"
+    with pytest.raises(BlobMissing):
+        thumbnails.put("../../escape", b"")
 
 
 def test_uploads_at_the_same_time(tmp_path: Path) -> None:
