@@ -116,7 +116,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     if parameter.required:
         found["required"] = True
     if parameter.json:
-        return {**found, "content": {"application/json": {"schema": parameter.schema}}}
+        # All of them are objects; without an example programs that show the document fill in one of everything.
+        return {**found, "content": {"application/json": {"schema": parameter.schema, "example": {}}}}
     if parameter.place == "query":
         found |= {"style": "form", "explode": False}  # arrays are comma separated
     return {**found, "schema": parameter.schema}

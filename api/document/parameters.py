@@ -8,6 +8,7 @@ from typing import Any, Final
 from api.document.job_schema import SECRET
 from api.document.operations import Parameter
 from api.submission.inputs import KIND_NAMES, LIMITS
+from core.tasks import TASKS
 from jobs.fields import MAX_NAME, NO_NUL
 
 
@@ -44,7 +45,7 @@ SUBMIT_QUERY: Final = (
     Parameter("metadata", _field("metadata"), "As in JSON.", json=True),
 )
 PREDICT_QUERY: Final = (
-    Parameter("task", {"type": "string", "minLength": 1}, "What to do; GET /v1/tasks lists what there is."),
+    Parameter("task", {"type": "string", "enum": list(TASKS)}, "What to do."),
     Parameter("tasks", _field("tasks"), "For several: comma separated, all on photos or all on texts."),
     Parameter("model", {"type": "string", "minLength": 1}, "Of the one task; without it the default."),
     Parameter("models", _field("models"), "As in a job, for several tasks.", json=True),

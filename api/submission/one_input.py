@@ -32,9 +32,8 @@ def plan_one(services: Services, tenant_id: str, query: Mapping[str, str], base_
         RequestError: with the name of the parameter.
         ArtefactError: a model cannot be used.
     """
-    for short, long in ONE_OF.items():
-        if short in query and long in query:
-            raise RequestError("parameter_invalid", f"Give {short} or {long}, not both.", where=short)
+    if "task" in query and "tasks" in query:
+        raise RequestError("parameter_invalid", "Give task or tasks, not both.", where="task")
     given = {name: query[name] for name in ("tasks", "models", "options", "reuse") if name in query}
     if "task" in query:
         given["tasks"] = query["task"]
@@ -45,6 +44,8 @@ def plan_one(services: Services, tenant_id: str, query: Mapping[str, str], base_
         if len(fields["tasks"]) > 1:
             message = 'For several tasks write models={"TASK": "NAME"}.'
             raise RequestError("parameter_invalid", message, where="model")
+        if fields.get("models"):
+            raise RequestError("parameter_invalid", "Give model or models, not both.", where="model")
         fields["models"] = {fields["tasks"][0]: query["model"]}
     with _named_as_in(query):
         asked = read_fields(JobFields, {**fields, "priority": "interactive", "name": NAME})

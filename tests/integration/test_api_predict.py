@@ -22,6 +22,7 @@ from tests.support.api import Caller
 from tests.support.waiting import until
 
 LANGUAGE = {"language": {"label": "fr", "score": 0.666, "labels": [], "model": "language-rnn@1.0.0"}}
+OTHER = '{"language": "language-words"}'
 TOO_FEW = '{"tag": {"top_k": 0}}'
 MEDIA = {"sha256": "00", "width": 4, "height": 3, "bytes": 9}
 
@@ -66,7 +67,7 @@ def test_a_word_is_answered_and_leaves_no_job(
 ) -> None:
     """Fails if the answer is another than the result, or if the list of jobs fills while somebody types; and if the
     answer comes only because the time is up."""
-    query = {"task": "language", "text": "orignal", "model": "language-rnn"}
+    query = {"task": "language", "text": "orignal", "model": "language-rnn", "models": "{}", "options": "{}"}
     with working(database, good) as ran:
         answer = ask(acme, query)
     assert answer.status_code == 200
@@ -140,7 +141,7 @@ def test_a_long_text_is_sent_as_the_body(acme: Caller, database: Database) -> No
         ({"task": "language"}, "input_invalid", "query"),
         ({"task": "language", "text": "x", "url": "http://a/1"}, "input_invalid", "query"),
         ({"task": "language", "tasks": "spam", "text": "x"}, "parameter_invalid", "task"),
-        ({"task": "language", "model": "m", "models": "{}", "text": "x"}, "parameter_invalid", "model"),
+        ({"task": "language", "model": "m", "models": OTHER, "text": "x"}, "parameter_invalid", "model"),
         ({"tasks": "tag,caption", "model": "tag-open", "url": "http://a/1"}, "parameter_invalid", "model"),
         ({"task": "poem", "text": "x"}, "unknown_task", "task"),
         ({"tasks": "poem", "text": "x"}, "unknown_task", "/tasks/0"),
