@@ -97,7 +97,7 @@ class Tabs:
 def look(page: Page, width: int, scheme: str) -> None:
     """Look at the page on another screen, or in another theme."""
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # no colour on its way
 
 
 def shoot(page: Page, name: str) -> Path:
