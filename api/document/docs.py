@@ -1,4 +1,4 @@
-"""/openapi.json; `api.pages.docs_page` shows it to people."""
+"""/openapi.json; `api.pages.about.docs_page` shows it to people."""
 
 from __future__ import annotations
 

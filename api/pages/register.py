@@ -4,35 +4,28 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api.pages import (
-    docs_page,
-    job_actions,
-    job_downloads,
-    job_list,
-    job_page,
-    keys_page,
+from api.pages.about import docs_page, models_page, system_page
+from api.pages.account import keys_page, sign_in
+from api.pages.frame import static_files, thumbnail_pictures
+from api.pages.frame.page import may
+from api.pages.frame.page_errors import problem_as_page
+from api.pages.frame.static_files import static_url
+from api.pages.frame.words import FILTERS
+from api.pages.identity import public_demo
+from api.pages.identity.csrf import csrf_token
+from api.pages.identity.page_state import keep_page_state
+from api.pages.identity.public_demo import current_visitor
+from api.pages.identity.session import current_caller
+from api.pages.jobs import job_actions, job_downloads, job_list, job_page
+from api.pages.libraries import (
     library_home,
     library_list,
     library_night,
     library_photo,
     library_settings,
     library_words,
-    models_page,
-    public_demo,
-    sign_in,
-    static_files,
-    system_page,
-    thumbnail_pictures,
-    try_page,
 )
-from api.pages.csrf import csrf_token
-from api.pages.page import may
-from api.pages.page_errors import problem_as_page
-from api.pages.page_state import keep_page_state
-from api.pages.public_demo import current_visitor
-from api.pages.session import current_caller
-from api.pages.static_files import static_url
-from api.pages.words import FILTERS
+from api.pages.trying import try_page
 
 LIBRARIES = (library_list, library_home, library_night, library_photo, library_settings)
 JOBS = (job_list, job_page, job_actions, job_downloads)

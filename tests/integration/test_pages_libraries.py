@@ -16,8 +16,16 @@ from flask import Flask
 from sqlalchemy import delete, select
 
 from api.app import close_app, create_app
-from api.pages import library_gallery, library_night
-from api.pages.library_words import KINDS, PHOTO_STATES, PICTURE_ERRORS, RUN_ERRORS, RUN_STATES, SIDECAR_ERRORS, WHAT
+from api.pages.libraries import library_gallery, library_night
+from api.pages.libraries.library_words import (
+    KINDS,
+    PHOTO_STATES,
+    PICTURE_ERRORS,
+    RUN_ERRORS,
+    RUN_STATES,
+    SIDECAR_ERRORS,
+    WHAT,
+)
 from api.services import KEY
 from core.scopes import Scope
 from core.settings import Settings

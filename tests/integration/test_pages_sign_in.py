@@ -14,8 +14,8 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import update
 
 from api.app import close_app, create_app
-from api.pages import session as page_session
-from api.pages.page_state import PageState
+from api.pages.identity import session as page_session
+from api.pages.identity.page_state import PageState
 from core.scopes import Scope
 from core.settings import Settings
 from db import keys

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from api.app import close_app, create_app
-from api.pages.page_state import PageState
+from api.pages.identity.page_state import PageState
 from core.inputs import ItemResult
 from core.settings import Settings
 from db import thumbnails, visitors

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.pages.card_html import card_html
+from api.pages.about.card_html import card_html
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 BLOCKS = {"p", "h2", "h3", "h4", "h5", "h6", "pre", "div", "ul", "ol", "li", "hr", "blockquote"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from api.pages.failure_words import FAILURES
-from api.pages.words import advice, counted, duration, failure, percent, size
+from api.pages.frame.failure_words import FAILURES
+from api.pages.frame.words import advice, counted, duration, failure, percent, size
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from api.pages.job_search import id_range
-from api.pages.system_alarms import system_alarms
-from api.pages.system_counters import measured
-from api.pages.system_state import Queue, SystemState
+from api.pages.about.system_alarms import system_alarms
+from api.pages.about.system_counters import measured
+from api.pages.about.system_state import Queue, SystemState
+from api.pages.jobs.job_search import id_range
 from api.probes.health import OK
 from db.throughput import Minute
 from db.workers import SeenWorker

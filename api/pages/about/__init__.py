@@ -1,0 +1,1 @@
+"""The pages about the service itself: its models, its health, its API."""

@@ -1,0 +1,1 @@
+"""The pages of photo libraries: nights, changes, gallery, a photo, settings."""

@@ -1,0 +1,1 @@
+"""The first page: photos and texts in, results as cards."""
