@@ -127,6 +127,21 @@ def test_a_wait_that_has_no_place_is_no_refusal(app: Flask, acme: Caller) -> Non
     held.leave()
 
 
+def test_a_stream_is_whole_under_a_server_that_knows_nothing_of_waiting(acme: Caller, database: Database) -> None:
+    """The tests' own server is plain WSGI: the request's thread waits there."""
+    path = f"/v1/jobs/{acme.submit(['http://a/1'])['id']}/events"
+    with ThreadPoolExecutor(1) as worker:
+        worked = worker.submit(finish_next, database)
+        answer = acme.get(path)
+        told = answer.text
+        answer.close()  # as a server does when it has sent everything
+        worked.result()
+    assert told.startswith("retry: 2000\n\nevent: progress\nid: 1\n")
+    assert told.count("event: finished\n") == 1
+    assert told.index("event: finished\n") > told.rindex("event: progress\n")
+    assert acme.get("/metrics").text.count("tagline_http_waiting 0.0") == 1
+
+
 def test_jobs_are_listed_newest_first_by_page(acme: Caller, rival: Caller, database: Database) -> None:
     made = [acme.submit(["http://a/1"])["id"] for _ in range(5)]
     rival.submit(["http://b/1"])
