@@ -126,9 +126,13 @@ def requests_wait(session: Session) -> bool:
 
 
 def take_requests(session: Session) -> list[Wanted]:
-    """Take the oldest requests that nobody is at; other workers leave them alone for a while."""
-    ids = select(ThumbnailRequest.photo).where(*_open()).order_by(ThumbnailRequest.asked_at).limit(TAKEN_AT_A_TIME)
-    taken = session.scalars(ids.with_for_update(skip_locked=True)).all()
+    """Take the oldest requests that nobody is at, of tenants in turn; other workers leave them alone for a while."""
+    request = ThumbnailRequest
+    turn = func.row_number().over(partition_by=request.tenant_id, order_by=request.asked_at).label("turn")
+    waiting = select(request.photo, turn, request.asked_at).where(*_open()).subquery()
+    first = select(waiting.c.photo).order_by(waiting.c.turn, waiting.c.asked_at).limit(TAKEN_AT_A_TIME)
+    mine = select(request.photo).where(request.photo.in_(first), *_open())
+    taken = session.scalars(mine.with_for_update(skip_locked=True)).all()
     session.execute(
         update(ThumbnailRequest).where(ThumbnailRequest.photo.in_(taken)).values(taken_until=now_ms() + TAKEN_MS)
     )

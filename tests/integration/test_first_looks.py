@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 pytest.importorskip("tensorflow")
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from core.settings import Settings
 from core.storage.thumbnail_store import open_thumbnail_store, read_thumbnail
@@ -23,6 +25,7 @@ from db.library_tables import LibraryPhoto
 from db.thumbnail_requests import Picture, PictureState, ask_pictures, pictures_of, take_requests
 from db.thumbnail_tables import ThumbnailRequest
 from tests.support.libraries import Library, library, write_models, write_photo
+from worker.libraries import first_looks
 from worker.libraries.first_looks import answer_requests
 
 
@@ -184,6 +187,39 @@ def test_one_who_looks_at_much_does_not_fill_the_queue(mine: Library, monkeypatc
     assert _look(mine)
     _answer(mine)
     assert set(_states(mine).values()) == {"there"}
+
+
+def test_one_tenants_photos_do_not_wait_for_all_of_anothers(mine: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    _look(mine)
+    monkeypatch.setattr(thumbnail_requests, "TAKEN_AT_A_TIME", 2)
+    with mine.database.write() as session:
+        last = session.scalars(select(ThumbnailRequest.photo).order_by(ThumbnailRequest.photo.desc()).limit(1)).one()
+        later = update(ThumbnailRequest).where(ThumbnailRequest.photo == last)
+        session.execute(later.values(tenant_id="another", asked_at=ThumbnailRequest.asked_at + 1_000))
+    with mine.database.write() as session:
+        taken = take_requests(session)
+    assert [one.tenant_id for one in taken] == [mine.tenant, "another"]
+
+
+def test_a_host_that_does_not_answer_holds_nobody_up_for_ever(mine: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of the batch are answered at once, and what does not come in time says so."""
+    keys = {key: int(photo["id"]) for key, photo in mine.photos().items()}
+    never: Future[bytes] = Future()
+    read = first_looks._read
+
+    def stubborn(context: Any, wanted: Any) -> Future[bytes]:
+        return never if wanted.photo == keys["0.png"] else read(context, wanted)
+
+    monkeypatch.setattr(first_looks, "_read", stubborn)
+    monkeypatch.setattr(first_looks, "READ_S", 1.0)
+    _look(mine)
+    _answer(mine)
+    found = _pictures(mine)
+    assert {key: one.state for key, one in found.items()} == {
+        "0.png": "refused", "1.png": "there", "2.png": "there", "3.png": "there",
+    }  # fmt: skip
+    assert found["0.png"].error_code == "fetch_timeout"
+    assert never.cancelled()
 
 
 def test_what_was_never_read_has_no_picture(mine: Library) -> None:

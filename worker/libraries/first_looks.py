@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
+from concurrent.futures import Future, as_completed
 from typing import Any
 
 from core.errors import ItemError, TaglineError
@@ -21,7 +20,7 @@ from worker.chunk.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
-READ_S = 45.0  # for all that are read at once; who asked for a photo looks at the page
+READ_S = 20.0  # for all that are read at once: others wait behind them
 
 
 def answer_requests(context: WorkerContext) -> bool:
@@ -33,10 +32,13 @@ def answer_requests(context: WorkerContext) -> bool:
             return False
     with context.database.write() as session:
         taken = take_requests(session)
-    read = [(wanted, _read(context, wanted)) for wanted in taken]
-    wait_for([data for _, data in read], timeout=READ_S)
-    for wanted, data in read:
-        _answer(context, wanted, data)
+    read = {_read(context, wanted): wanted for wanted in taken}
+    try:
+        for data in as_completed(list(read), timeout=READ_S):
+            _answer(context, read.pop(data), data)
+    except TimeoutError:
+        for data, wanted in read.items():
+            _answer(context, wanted, data)
     return bool(taken)
 
 
