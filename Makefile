@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_ON := 3.11 3.12 3.13 3.14
 TRAIN_ON := 3.11 3.12 3.13
 
-.PHONY: env demo up test check lint train-small evaluate bench lock clean
+.PHONY: env demo up test check screenshots lint train-small evaluate bench lock clean
 
 env: .venv/.installed-dev
 
@@ -60,6 +60,10 @@ lint: env
 # What to run between two edits; under a minute.
 check: lint
 	$(BIN)/python -m pytest tests/unit
+
+# The README's two pictures, anew: docs/images. Needs a Chromium, as the tests of the pages do.
+screenshots: env
+	$(BIN)/python -m tests.screenshots
 
 # What starts whole stacks runs by itself: two of them at once get in each other's way.
 test: lint

@@ -51,7 +51,7 @@ def python_of_version(folder: Path, version: str) -> str:
         *((target, "service") for target in ("up", "bench")),
         ("demo", "demo"),
         *((target, "training") for target in ("train-small", "evaluate")),
-        *((target, "dev") for target in ("env", "lint", "check", "test")),
+        *((target, "dev") for target in ("env", "lint", "check", "test", "screenshots")),
     ],
 )
 def test_a_target_installs_what_it_needs_and_no_more(checkout: Path, target: str, needs: str) -> None:

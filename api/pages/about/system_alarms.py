@@ -33,7 +33,7 @@ _CHECKS: Final[dict[str, Alarm]] = {
     "database": Alarm("The database does not answer.", "Look at its log; nothing can be accepted meanwhile.",
                          "The database is locked, or the disk is full"),
     "worker": Alarm("No worker is alive: nothing is being run.",
-                       "Start one with `tagline up` or `tagline worker`; its log says why it ended.",
+                       "Start one (tagline up, or tagline worker); its log says why it ended.",
                        "A worker dies"),
     "broker": Alarm("Redis does not answer. Jobs are accepted all the same, and start a little later.",
                        "Start it again; nothing is lost, even if it comes back empty.", "Redis is lost"),

@@ -48,7 +48,7 @@ class ShownJob:
         """How long it took, as people say it."""
         if self.took_s is None:
             return "–"
-        return duration(self.took_s) if self.took_s >= 1 else "less than a second"
+        return duration(self.took_s) if self.took_s >= 1 else "under a second"
 
     @property
     def options_text(self) -> str:
@@ -64,7 +64,7 @@ class ShownJob:
         if self.rate is None:
             return ""
         count, unit = (self.rate, "second") if self.rate >= 1 else (self.rate * 60, "minute")
-        return f"{count:,.0f} {self.noun}s a {unit}" if count >= 10 else f"{count:.1f} {self.noun}s a {unit}"
+        return f"{count:,.0f} a {unit}" if count >= 10 else f"{count:.1f} a {unit}"
 
 
 def shown_job(job: Job) -> ShownJob:
