@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,6 +24,7 @@ from db.workers import warm_models
 from libraries.search import LibrarySearch
 
 KEY = "tagline"
+log = logging.getLogger(__name__)
 MODELS_LISTED_S = 1.0  # for so long a model that was installed or removed may go unnoticed
 
 
@@ -52,6 +54,8 @@ def make_services(settings: Settings) -> Services:
     database = Database(settings.sql_url, pool_size=settings.web_threads, job_news=JobChangePublisher(settings))
     doorbell = Doorbell(settings)
     places = Places(min(settings.max_waiting, sockets_to_spare()))
+    if sockets_to_spare() < settings.max_waiting:
+        log.info("only %d requests may wait at a time, for want of open files (ulimit -Hn)", sockets_to_spare())
     return Services(
         settings=settings,
         database=database,

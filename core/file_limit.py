@@ -25,4 +25,4 @@ def sockets_to_spare(*, soft: bool = True) -> int:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0 if soft else 1]
     if limit == resource.RLIM_INFINITY:
         return MOST
-    return max(1, min(limit - RESERVED, MOST), limit // 4)
+    return min(MOST, max(limit - RESERVED, limit // 4, 1))

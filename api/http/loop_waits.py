@@ -65,7 +65,7 @@ async def wait_parked(wait: Park, disconnect: ClientDisconnect) -> None:
     """Wait for a parked request's event, its time, its client's leaving, or the server's stop."""
     mailbox, close = _open(wait, disconnect)
     try:
-        await mailbox.take(mailbox_end(wait))
+        await mailbox.take(asyncio.get_running_loop().time() + wait.seconds)
     finally:
         close()
 
@@ -96,10 +96,6 @@ async def send_events(stream: EventStream, disconnect: ClientDisconnect, send: S
 async def _sent(send: SendBlock, block: bytes) -> None:
     async with asyncio.timeout(SEND_S):
         await send(block)
-
-
-def mailbox_end(wait: Wait) -> float:
-    return asyncio.get_running_loop().time() + wait.seconds
 
 
 def _open(wait: Wait, disconnect: ClientDisconnect) -> tuple[Mailbox, Callable[[], None]]:
