@@ -68,7 +68,7 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "The same key and body get the first answer again (kept for a day), with `Idempotent-Replayed: true`.",
     "header",
 )
-PREFER: Final = Parameter("Prefer", {"type": "string"}, "`wait=N`, seconds (RFC 7240).", "header")
+PREFER: Final = Parameter("Prefer", {"type": "string"}, "`wait=N`, seconds (RFC 7240), at most 50.", "header")
 IF_NONE_MATCH: Final = Parameter("If-None-Match", {"type": "string"}, "ETag of what you have.", "header")
 LAST_EVENT_ID: Final = Parameter("Last-Event-ID", {"type": "string"}, "The last event you have seen.", "header")
 
