@@ -32,11 +32,12 @@ def _all_done(up: Up, job: dict[str, object], count: int) -> None:
 
 
 @pytest.mark.slow
-def test_it_starts_says_one_line_and_ends_in_order(up: Up) -> None:
+def test_it_starts_says_two_lines_and_ends_in_order(up: Up) -> None:
     up.start_and_wait()
     said = up.said()
-    assert said.count("\n") == 1, said
-    assert up.url in said
+    assert said.count("\n") == 2, said
+    assert said.splitlines()[0].startswith("Tagline is ready at")
+    assert f"{up.url}/login/link?token=" in said.splitlines()[1]
     assert str(up.data) in said
     assert "/docs" in said
     job = up.submit(40)
