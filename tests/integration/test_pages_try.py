@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from api.pages.trying import try_page
 from core.inputs import ItemResult
 from db.engine import Database
 from db.store import store_results
@@ -75,6 +76,7 @@ def test_photos_and_addresses_become_one_interactive_job(browser: Browser, acme:
         ({"urls": "http://a", "task": "tag", "vocabulary": "own"}, "some words of your own"),
         ({"urls": "http://a", "task": "tag", "top_k": "0"}, "greater than or equal to 1"),
         ({"urls": "http://a", "task": "tag", "top_k": "many"}, "a whole number"),
+        ({"urls": "http://a", "task": "tag", "top_k": "9" * 5000}, "a whole number"),
         ({"urls": "http://a\n" * 101, "task": "tag"}, "100 photos at a time"),
         ({"urls": "http://a", "task": "tag", "model_tag": "none-such"}, "none-such"),
         ({"urls": "file:///etc/passwd", "task": "tag", "vocabulary": "nothing"}, "vocabulary"),
@@ -102,6 +104,17 @@ def test_a_text_form_becomes_a_job_of_its_task_and_model(browser: Browser, acme:
     assert (job["tasks"], job["counts"]["total"]) == (["spam"], 1)
     assert browser.send("/", "/try/text", task="spam", text="  ").status_code == 422
     assert browser.send("/", "/try/text", task="tag", text="x").status_code == 422
+
+
+def test_what_is_typed_is_answered_by_the_token_in_the_form_alone(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if the form's token is asked for once more when the wait is over: the body that held it is read by then."""
+    monkeypatch.setattr(try_page, "TYPED_WAIT_S", 0.1)
+    browser.headers["HX-Request"] = "true"
+    answer = browser.send("/", "/try/text", task="spam", text="you won")
+    assert answer.status_code == 200
+    assert "This takes longer than usual" in answer.text
 
 
 def test_strangers_text_is_text(browser: Browser, acme: Caller, database: Database) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from api.http.waits import waited
 from api.pages.identity.public_demo import current_visitor
 from api.pages.identity.session import current_session
 from api.services import services
@@ -25,12 +26,12 @@ def csrf_token() -> str:
 
 def check_csrf() -> None:
     """Refuse a change that does not come from one of our pages. Who has no session yet has no token either: of his
-    forms the browser's word alone counts.
+    forms the browser's word alone counts. A request that has waited was judged before, when its form could be read.
 
     Raises:
         RequestError: `form_expired`.
     """
-    if request.method in SAFE:
+    if request.method in SAFE or waited() is not None:
         return
     token = csrf_token()
     if comes_from_elsewhere() or (token and not hmac.compare_digest(_given().encode(), token.encode())):

@@ -65,7 +65,7 @@ def _job(tasks: list[str], inputs: list[Any], options: dict[str, Any]) -> dict[s
 
 def _tag_options() -> dict[str, Any]:
     top_k = request.form.get("top_k", "20")
-    if not (top_k.isascii() and top_k.isdigit()):
+    if not (top_k.isascii() and top_k.isdigit() and len(top_k) < 10):
         raise RequestError("option_invalid", "The number of labels is a whole number.", where="top_k")
     vocabulary: str | list[str] = request.form.get("vocabulary", "photos")
     if vocabulary == "own":
