@@ -18,8 +18,12 @@ SLICE = 5_000
 _WITH_LABELS = ("classify", "tag")
 
 
-def count_labels(session: Session, library: Library) -> list[tuple[str, int]]:
-    """How many photos of a library each label stands at, the most frequent first."""
+def count_labels(session: Session, library: Library, least: float = 0.0) -> list[tuple[str, int]]:
+    """How many photos of a library each label stands at, the most frequent first.
+
+    Args:
+        least: labels of models count where they score so much.
+    """
     specs = session.scalars(select(LibraryPhoto.spec).where(LibraryPhoto.library == library.number).distinct()).all()
     made_with = recipes_of(session, [spec for spec in specs if spec is not None])
     tasks = describe_recipes(session, {recipe for recipes in made_with.values() for recipe in recipes})
@@ -30,7 +34,7 @@ def count_labels(session: Session, library: Library) -> list[tuple[str, int]]:
     others: list[set[int]] = []
     after = 0
     while (upper := _slice_end(session, library, after)) is not None:
-        _count_slice(session, library, (after, upper), labelled, simple, others)
+        _count_slice(session, library, (after, upper), least, labelled, simple, others)
         after = upper
     return _ordered(session, simple, others)
 
@@ -46,6 +50,7 @@ def _count_slice(
     session: Session,
     library: Library,
     bounds: tuple[int, int],
+    least: float,
     labelled: dict[int, list[int]],
     simple: Counter[int],
     others: list[set[int]],
@@ -73,9 +78,9 @@ def _count_slice(
         if row.recipe not in mine:
             continue
         if len(mine) == 1 and row.id not in told:
-            parts.append(numbers_in(row.body))
+            parts.append(numbers_in(row.body, least))
         else:
-            whole.setdefault(row.id, set()).update(unpack_numbers(numbers_in(row.body)))
+            whole.setdefault(row.id, set()).update(unpack_numbers(numbers_in(row.body, least)))
     simple.update(count_numbers(parts))
     names = _Names(session)
     for number, found in whole.items():

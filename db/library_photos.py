@@ -30,12 +30,14 @@ class PhotoFilter:
         by: "model" or "person": who gave the label, or any label or caption if none is named.
         state: as in `PhotoState`.
         q: words of the key or the caption.
+        least: a label of a model counts as standing there if it scores so much.
     """
 
     label: str | None = None
     by: str | None = None
     state: str | None = None
     q: str | None = None
+    least: float = 0.0
 
 
 def find_photo(session: Session, library: Library, photo_id: str) -> LibraryPhoto:
@@ -182,7 +184,7 @@ def _matches(view: dict[str, Any], shown: Sequence[ShownLabel], wanted: PhotoFil
             return False
     if wanted.label is not None:
         name = fold(wanted.label)
-        shown = [one for one in shown if fold(one.label) == name]
+        shown = [one for one in shown if fold(one.label) == name and (one.score is None or one.score >= wanted.least)]
         if not shown:
             return False
     if wanted.by is None:

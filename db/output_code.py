@@ -80,9 +80,16 @@ def decode(body: bytes) -> Decoded:
     )
 
 
-def numbers_in(body: bytes) -> bytes:
-    """The part of a body that holds the labels' numbers, as `unpack_numbers` reads it."""
+def numbers_in(body: bytes, least: float = 0.0) -> bytes:
+    """The part of a body that holds the labels' numbers, as `unpack_numbers` reads it.
+
+    Args:
+        least: only of labels that score so much; they stand first.
+    """
     count = HEAD.unpack_from(body)[3]
+    if least > 0:
+        scores = struct.unpack_from(f">{count}f", body, HEAD.size + 4 * count)
+        count = sum(score >= least for score in scores)
     return body[HEAD.size : HEAD.size + 4 * count]
 
 

@@ -35,10 +35,14 @@ def read_photo(session: Session, tenant_id: str, library_id: str, photo_id: str)
     return view
 
 
-def label_counts(session: Session, tenant_id: str, library_id: str) -> list[View]:
-    """How many photos each label stands at, the most frequent first: {"label", "count"}."""
+def label_counts(session: Session, tenant_id: str, library_id: str, least: float = 0.0) -> list[View]:
+    """How many photos each label stands at, the most frequent first: {"label", "count"}.
+
+    Args:
+        least: labels of models count where they score so much.
+    """
     library = find_library(session, tenant_id, library_id)
-    return [{"label": label, "count": count} for label, count in count_labels(session, library)]
+    return [{"label": label, "count": count} for label, count in count_labels(session, library, least)]
 
 
 def edit_labels(session: Session, tenant_id: str, library_id: str, photo_id: str, edits: LabelEdits) -> View:

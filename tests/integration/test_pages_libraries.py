@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -35,6 +36,7 @@ from db.engine import Database
 from db.library_tables import Library as Row
 from db.thumbnail_tables import Thumbnail
 from libraries.changes import KINDS as ALL_KINDS
+from libraries.photos import label_counts
 from libraries.views import library_view
 from tests.support.browser import Browser
 from tests.support.libraries import Library, library, write_models, write_photo
@@ -337,6 +339,25 @@ def test_a_gallery_is_paged_and_filtered(
     assert browser.get(f"{home}?cursor=nonsense").status_code == 422
     assert browser.get(f"{home}?named=%00%20").status_code == 200
     assert "No photo is like that" in browser.get(f"{home}?named=nothing+of+that+kind").text
+
+
+def test_people_count_and_find_labels_that_are_likely(browser: Browser, mine: Library, database: Database) -> None:
+    """Fails if a label stood at every photo because a model gives twenty to each, however unlikely."""
+    mine.run()
+    mine.edit("a.png", add=("only mine",))
+    every = [label for photo in mine.photos().values() for label in photo["labels"]]
+    scores = sorted(label["score"] for label in every if label["score"] is not None)
+    least = scores[len(every) // 2] - 1e-5  # no score lies at it
+    likely = [one["label"] for one in every if one["score"] is None or one["score"] >= least]
+    assert "only mine" in likely
+    assert len(likely) < len(every)
+    with database.read() as session:
+        counts = label_counts(session, mine.tenant, mine.id, least)
+        assert {one["label"]: one["count"] for one in counts} == Counter(likely)
+        every_count = label_counts(session, mine.tenant, mine.id)
+        assert {one["label"]: one["count"] for one in every_count} == Counter(one["label"] for one in every)
+    for label in {one["label"] for one in every}:
+        assert len(mine.photos(label=label, least=least)) == likely.count(label)
 
 
 def test_why_a_search_cannot_be_made_is_said_in_words(

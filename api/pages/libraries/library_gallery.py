@@ -20,6 +20,7 @@ from libraries import photos
 from libraries.search import MAX_QUERY
 
 PER_PAGE = 48
+SURE = 0.5  # people see labels from here on (decision 0126)
 MOST_LETTERS = 200
 
 
@@ -78,7 +79,7 @@ def gallery(tenant_id: str, library_id: str, wish: Wish) -> Gallery:
     """
     if wish.words:
         return _seen(tenant_id, library_id, wish)
-    wanted = PhotoFilter(label=wish.label or None, state=wish.state or None, q=wish.named or None)
+    wanted = PhotoFilter(label=wish.label or None, state=wish.state or None, q=wish.named or None, least=SURE)
     after = read_number(wish.cursor)
     with services().database.read() as session:
         found = photos.list_photos(session, tenant_id, library_id, wanted, limit=PER_PAGE + 1, after=after)

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from api.http.queries import int_parameter
 from api.pages.frame.page import PageBlueprint, is_htmx, page
-from api.pages.libraries.library_gallery import Wish, gallery
+from api.pages.libraries.library_gallery import SURE, Wish, gallery
 from api.pages.libraries.library_pictures import look_at, still_wanted
 from api.pages.libraries.library_shown import shown_library, shown_run, tenant
 from api.pages.libraries.library_words import KINDS, PHOTO_STATES, WHAT
@@ -75,7 +75,7 @@ def facets(library_id: str) -> Response:
     wish = Wish.of(request.args)
     with services().database.read() as session:
         library = find_library(session, tenant(), library_id)
-        counts = label_counts(session, tenant(), library_id)
+        counts = label_counts(session, tenant(), library_id, SURE)
     most = FACETS if is_htmx() else MOST_FACETS
     template = "libraries/facets.html" if is_htmx() else "libraries/labels.html"
     return page(template, library=shown_library(library), wish=wish, counts=counts[:most], left=len(counts) - most)
