@@ -13,8 +13,10 @@ from flask import Flask
 
 from core.errors import ItemError
 from core.inputs import ItemResult
+from core.scopes import Scope
 from db.engine import Database
 from db.job_failures import group_failures
+from db.keys import create_key, find_caller, hash_key
 from db.store import store_results
 from db.throughput import add_finished
 from db.workers import beat
@@ -188,3 +190,19 @@ def test_the_system_shows_nothing_of_anybodys_jobs(
     assert "42 in all" in page
     assert "test@1.0.0" in page
     assert 'data-testid="worker"' in page
+
+
+def test_who_may_only_read_sees_no_button_and_changes_nothing(app: Flask, acme: Caller, database: Database) -> None:
+    job = a_job(acme, 4, webhook={"url": "http://hooks.example/"})
+    run(database)
+    with database.write() as session:
+        tenant_id = find_caller(session, hash_key(acme.key)).tenant_id  # type: ignore[union-attr]
+        key = create_key(session, tenant_id, "reader", scope=Scope.READ)
+    reader = Browser.of(app, key)
+    page = reader.get(f"/jobs/{job}").text
+    assert "2 failed" in page
+    for hidden in ('data-testid="retry"', "Send again", "Delete…"):
+        assert hidden not in page
+    for path in ("cancel", "retry", "delete"):
+        assert press(reader, f"/jobs/{job}/{path}").status_code == 403
+    assert acme.get(f"/v1/jobs/{job}").json["counts"]["failed"] == 2

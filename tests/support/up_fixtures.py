@@ -53,7 +53,11 @@ class Up:
         """Start it, and wait until it says that it is ready."""
         before = self.said().count("ready at")
         process = self.start(*arguments)
-        until(lambda: self.said().count("ready at") > before or process.poll() is not None, what="the ready line")
+        until(
+            lambda: self.said().count("ready at") > before or process.poll() is not None,
+            timeout_s=180,
+            what="the ready line",
+        )
         assert process.poll() is None, self.said()
         assert why_not_ready(self.url) is None
 
