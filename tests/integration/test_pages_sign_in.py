@@ -198,6 +198,17 @@ def test_signing_in_leads_to_no_other_site(app: Flask, acme: Caller, target: str
     assert browser.client.get("/login", query_string={"next": target}).location == "/"
 
 
+@pytest.mark.parametrize(
+    "target", ["/login/link?token=x", "/%6cogin/link?token=x", "/jobs/..//login/link", "/login", "/logout"]
+)
+def test_signing_in_signs_nobody_in_as_somebody_else(app: Flask, acme: Caller, target: str) -> None:
+    """Fails if another site can have a person sign in and then follow that site's own link of ours, unasked."""
+    browser = Browser.of(app)
+    answer = browser.post("/login", key=acme.key, next=target)
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert browser.client.get("/login", query_string={"next": target}).location == "/"
+
+
 def test_forms_need_their_token(app: Flask, acme: Caller) -> None:
     browser, other = Browser.of(app, acme.key), Browser.of(app, acme.key)
     for fields in ({}, {"csrf": ""}, {"csrf": "é"}, {"csrf": _token(other)}):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from posixpath import normpath
+from urllib.parse import unquote
 
 from flask import Response, request
 
@@ -101,6 +103,8 @@ def _purpose() -> str:
 
 
 def _next() -> str:
-    """The page that was asked for first, if it is one of ours."""
+    """The page that was asked for first, if it is one of ours; none that signs in or out, for then a link of another
+    site's making would sign people in as somebody else."""
     target = request.values.get("next", "")
-    return target if _LOCAL.fullmatch(target) else "/"
+    path = normpath(unquote(re.split("[?#]", target)[0]))
+    return target if _LOCAL.fullmatch(target) and not path.startswith(("/login", "/logout")) else "/"
