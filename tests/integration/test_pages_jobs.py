@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,17 @@ def test_strangers_text_stays_text(browser: Browser, acme: Caller, database: Dat
         assert page.status_code == 200, path
         assert "<img src=x" not in page.text, path
         assert page.text.count("</script>") == page.text.count("<script "), path
+
+
+@pytest.mark.parametrize("name", [" ", "\u202e\u200b", "\u3164"])
+def test_links_and_headings_show_something(browser: Browser, acme: Caller, database: Database, name: str) -> None:
+    """Fails if a name or an id without a visible letter is all that a link or a heading holds."""
+    job = str(acme.submit([{"id": name, "url": f"http://a/{number}"} for number in range(4)], name=name)["id"])
+    run(database)
+    for path in ("/jobs", f"/jobs/{job}", f"/jobs/{job}/results/0", f"/try/{job}"):
+        page = browser.get(path).text
+        assert "<bdi" in page, path
+        assert not re.findall(rf"<bdi[^>]*>\s*{name}\s*</bdi>", page), path
 
 
 def test_forms_do_what_they_say_once(browser: Browser, acme: Caller, database: Database) -> None:

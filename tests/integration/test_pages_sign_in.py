@@ -378,4 +378,7 @@ def test_a_page_in_words_where_the_database_does_not_answer(acme: Caller, app: F
     answer = client.get("/")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert "The database does not answer" in answer.text
+    for path, status in (("/nothing", 404), ("/static/nothing", 404), ("/thumbnails/x", 404)):
+        answer = client.get(path, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.mimetype) == (status, "text/html"), path
     close_app(down)

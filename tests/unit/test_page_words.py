@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.pages.frame.failure_words import FAILURES
-from api.pages.frame.words import advice, counted, duration, failure, percent, size
+from api.pages.frame.words import advice, counted, duration, failure, named, percent, size
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,3 +54,16 @@ def test_vendored_files_are_those_of_the_lock() -> None:
         for path in folder.rglob("*") if path.is_file()
     }  # fmt: skip
     assert found == locked
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\u00a0", "\u200b\u2060", "\u202e" * 3000, "\ufeff", "\ufe0f", "\u3164", "\u2800", "\u2028\t"]
+)
+def test_names_that_show_nothing_are_replaced(name: str) -> None:
+    """Breaks if a link or a heading has no letter that anybody can see."""
+    assert named(name, "Photo 1") == "Photo 1"
+
+
+@pytest.mark.parametrize("name", ["0", "a\u202e", "\u0645\u0631\u062d\u0628\u0627", "\U0001f408", "-", "e\u0301"])
+def test_names_that_show_something_stay(name: str) -> None:
+    assert named(name, "Photo 1") == name

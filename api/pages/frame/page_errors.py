@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from flask import Flask, Response, current_app, request
 
@@ -10,6 +11,7 @@ from api.http.auth import is_for_browsers
 from api.http.errors import MEDIA_TYPE
 from api.pages.frame.page import is_htmx, page, protect
 from api.pages.identity.session import ask_nobody
+from db.engine import Unavailable
 
 
 def problem_as_page(response: Response) -> Response:
@@ -19,15 +21,24 @@ def problem_as_page(response: Response) -> Response:
     problem = json.loads(response.get_data())
     if problem["code"] == "database_unavailable":
         ask_nobody()
-    if is_htmx():  # a part of a page goes into its notice; browsers write other statuses to their console
-        shown = page("parts/problem.html", problem=problem)
-        shown.headers["HX-Retarget"], shown.headers["HX-Reswap"] = "#notice", "innerHTML"
-    else:
-        shown = page("problem.html", response.status_code, problem=problem)
+    try:
+        shown = _shown(problem, response.status_code)
+    except Unavailable:  # nothing had asked it before
+        ask_nobody()
+        shown = _shown(problem, response.status_code)
     for name in ("Retry-After", "Allow"):
         if name in response.headers:
             shown.headers[name] = response.headers[name]
     return protect(shown)
+
+
+def _shown(problem: dict[str, Any], status: int) -> Response:
+    if not is_htmx():
+        return page("problem.html", status, problem=problem)
+    # A part of a page goes into its notice; browsers write other statuses to their console.
+    shown = page("parts/problem.html", problem=problem)
+    shown.headers["HX-Retarget"], shown.headers["HX-Reswap"] = "#notice", "innerHTML"
+    return shown
 
 
 def _wants_page(app: Flask) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -24,6 +25,7 @@ STATE_WORDS: Final = {
     JobState.CANCELLED: "Cancelled",
     JobState.EXPIRED: "Out of time",
 }
+_BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters by their category, and nothing to see
 UNKNOWN = Words("could not be done", "The message says more.")
 
 
@@ -137,6 +139,17 @@ def verdict(label: str) -> str:
     return VERDICTS.get(label, label)
 
 
+def named(text: str, otherwise: str) -> str:
+    """A stranger's name for something, or another name if no letter of it can be seen: links and headings must show
+    something, and spaces, bidi controls, zero-width signs and fillers show nothing."""
+    return text if any(_is_seen(sign) for sign in text) else otherwise
+
+
+def _is_seen(sign: str) -> bool:
+    kind = unicodedata.category(sign)
+    return kind[0] not in "ZM" and kind not in ("Cc", "Cf", "Cs") and sign not in _BLANKS
+
+
 def number(value: float) -> str:
     """12,345."""
     return f"{value:,}"
@@ -145,5 +158,5 @@ def number(value: float) -> str:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "failure": failure, "failed_one": failed_one,
     "advice": advice, "counted": counted, "percent": percent, "score": score, "size": size,
-    "duration": duration, "verdict": verdict, "moment": moment, "ago": ago, "number": number,
+    "duration": duration, "verdict": verdict, "moment": moment, "ago": ago, "number": number, "named": named,
 }  # fmt: skip
