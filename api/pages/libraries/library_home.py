@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from api.http.queries import int_parameter
+from api.http.queries import int_parameter, numbers_parameter
 from api.pages.frame.page import PageBlueprint, is_htmx, page
 from api.pages.libraries.library_gallery import SURE, Wish, gallery
 from api.pages.libraries.library_pictures import look_at, still_wanted
@@ -84,8 +84,7 @@ def facets(library_id: str) -> Response:
 @blueprint.get("/libraries/<id:library_id>/pictures")
 def pictures(library_id: str) -> Response:
     """The pictures that have come meanwhile, each for its place on the page."""
-    parts = request.args.get("photos", "").split(",")[:MOST_PICTURES]
-    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19]
+    numbers = numbers_parameter(request.args, "photos", MOST_PICTURES)
     rounds = int_parameter(request.args, "round", 0, 1_000, 0)
     found = look_at(tenant(), library_id, numbers)
     wanted = still_wanted(found) if rounds < MOST_ROUNDS else []
