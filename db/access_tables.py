@@ -31,4 +31,4 @@ class VisitorJob(Base):
 
     __tablename__ = "visitor_jobs"
     job_id: Mapped[str] = mapped_column(Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    visitor_sha256: Mapped[str] = mapped_column(String(64))
+    visitor_sha256: Mapped[str] = mapped_column(String(64), index=True)

@@ -27,7 +27,7 @@ def ensure_public_tenant(session: Session, webhook_secret: str) -> str:
 
 
 def find_public_tenant(session: Session) -> str | None:
-    """The same, if there ever was a visitor."""
+    """The id of the visitors' tenant; None if there was no visitor yet."""
     return session.scalars(select(Tenant.id).where(Tenant.name == PUBLIC_TENANT)).one_or_none()
 
 

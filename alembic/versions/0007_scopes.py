@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id"),
     )
+    op.create_index("ix_visitor_jobs_visitor_sha256", "visitor_jobs", ["visitor_sha256"])
 
 
 def downgrade() -> None:

@@ -65,8 +65,11 @@ class Exchange:
 
     async def _events(self, stream: EventStream) -> list[Message]:
         """Send a stream; one that the client does not take is left without its last message, as in `_stream`."""
-        await self._send(self._head)
-        whole = await send_events(stream, self.disconnect, lambda block: self._send(_body(block, more=True)))
+        try:
+            await self._send(self._head)
+            whole = await send_events(stream, self.disconnect, lambda block: self._send(_body(block, more=True)))
+        finally:
+            stream.place.leave()  # also if not even the head could be sent
         return [_body(b"", more=False)] if whole else []
 
     def _run(self, waited: Park | None) -> list[Message]:

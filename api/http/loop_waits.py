@@ -24,9 +24,7 @@ class Mailbox:
 
     def deliver(self, event: Event) -> None:
         """From any thread. After the last event nothing is taken."""
-        if self._event is None or not self._event.last:
-            self._event = event
-            self._loop.call_soon_threadsafe(self._news.set)
+        self._loop.call_soon_threadsafe(self._put, event)  # in the loop alone: `take` may be about to empty it
 
     def close(self) -> None:
         """From the loop: whoever waits is told that nothing will come."""
@@ -59,6 +57,11 @@ class Mailbox:
             except TimeoutError:
                 pass
         return None
+
+    def _put(self, event: Event) -> None:
+        if self._event is None or not self._event.last:
+            self._event = event
+            self._news.set()
 
 
 async def wait_parked(wait: Park, disconnect: ClientDisconnect) -> None:

@@ -37,6 +37,12 @@ def int_parameter(args: MultiDict[str, str], name: str, low: int, high: int, def
     return int(text)
 
 
+def numbers_parameter(args: MultiDict[str, str], name: str, most: int) -> list[int]:
+    """The first `most` numbers of a list with commas between, as our own pages write it; what is none is left out."""
+    parts = args.get(name, "").split(",", most)[:most]
+    return [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19]
+
+
 def choice_parameter(args: MultiDict[str, str], name: str, choices: tuple[str, ...]) -> str | None:
     """One of some words, or None if it is not given.
 

@@ -50,7 +50,7 @@ def test_a_job_is_followed_without_polling_and_nothing_moves(held: Site, tabs: T
     expect(page.get_by_test_id("failure")).to_contain_text(
         "1 photo could not be fetched: the server said 404 (Not Found)"
     )
-    expect(page.locator("#said")).to_have_text("Done: 3 photos succeeded, 1 failed.")
+    expect(page.locator("#outcome")).to_have_text("Done: 3 photos succeeded, 1 failed.")
     expect(page.get_by_test_id("item").nth(1).locator("img")).to_be_visible()
     assert page.evaluate("window.same")
     assert shifts(page) < 0.005, page.evaluate("window.shifted")
@@ -62,7 +62,7 @@ def test_what_failed_is_run_again(site: Site, tabs: Tabs) -> None:
     page = tabs.open(f"/jobs/{job}")
     (site.photos / "later.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes())
     page.get_by_test_id("retry").click()
-    expect(page.locator("#said")).to_have_text("Done: 2 photos succeeded, 0 failed.")
+    expect(page.locator("#outcome")).to_have_text("Done: 2 photos succeeded, 0 failed.")
     expect(page.get_by_test_id("item")).to_have_count(2)
     assert page.get_by_test_id("failure").count() == 0
     assert page.get_by_test_id("retry").count() == 0
@@ -72,7 +72,7 @@ def test_without_javascript_a_job_is_cancelled_read_loaded_and_removed(held: Sit
     job = held.submit([f"{held.web}/cat.jpg", f"{held.web}/held/cat.jpg"], name="By hand")
     page = tabs.open(f"/jobs/{job}", java_script_enabled=False)
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#said")).to_contain_text("Cancelled:")
+    expect(page.locator("#outcome")).to_contain_text("Cancelled:")
     page.get_by_role("link", name="load it again").click() if page.get_by_role(
         "link", name="load it again"
     ).count() else None

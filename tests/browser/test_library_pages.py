@@ -96,7 +96,7 @@ def _run(page: Page) -> None:
 def _pictures(page: Page) -> None:
     """Every photo of the page shows its picture."""
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.place')].every(one => one.querySelector('img.picture')?.naturalWidth)"
+        "() => [...document.querySelectorAll('.tile')].every(one => one.querySelector('img.picture')?.naturalWidth)"
     )
 
 

@@ -42,7 +42,7 @@ def test_a_newcomer(site: Site, visitor: Tabs) -> None:
     expect(page.get_by_test_id("failure")).to_contain_text("1 photo could not be fetched: the server said 404")
     (site.photos / "forgotten.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes())
     page.get_by_test_id("retry").click()
-    expect(page.locator("#said")).to_contain_text(f"{len(photos) + 1} photos succeeded, 0 failed")
+    expect(page.locator("#outcome")).to_contain_text(f"{len(photos) + 1} photos succeeded, 0 failed")
     page.get_by_role("link", name="forgotten.jpg").click()
     expect(page.locator(".bars li")).to_have_count(20)
     page.get_by_role("button", name="Log out").click()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from api.http import loop_waits
 from api.http.disconnect import ClientDisconnect
+from api.http.exchange import Exchange
 from api.http.places import Places
 from api.http.server_loop import Message
-from api.http.waits import Event, EventStream
+from api.http.waits import WAIT, Event, EventStream
 from core.errors import RequestError
 
 Deliver = Callable[[Event], None]
@@ -71,6 +74,58 @@ def test_events_that_come_meanwhile_are_one() -> None:
     assert places.taken() == 0
 
 
+def test_the_last_event_is_not_lost_while_another_is_taken() -> None:
+    """Fails if taking an event empties the mailbox of what another thread put there at that moment: the stream would go
+    on without its end for an hour."""
+
+    async def both() -> list[Event | None]:
+        mailbox = loop_waits.Mailbox(asyncio.get_running_loop())
+
+        class Taken:
+            """An event at whose reading, in the middle of `take`, the next one comes."""
+
+            data = b"1"
+            read = False
+
+            @property
+            def last(self) -> bool:
+                if not self.read:
+                    self.read = True
+                    mailbox.deliver(Event(b"end", last=True))
+                return False
+
+        taken = Taken()
+        mailbox.deliver(taken)  # type: ignore[arg-type]
+        soon = asyncio.get_running_loop().time() + 5
+        return [await mailbox.take(soon), await mailbox.take(soon)]
+
+    assert [event and event.data for event in asyncio.run(both())] == [b"1", b"end"]
+
+
+def test_a_stream_whose_head_cannot_be_sent_leaves_its_place() -> None:
+    places = Places(1)
+
+    def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        environ[WAIT] = stream(Changes(), places)
+        start_response("200 OK", [])
+        return []
+
+    async def broken(message: Message) -> None:
+        raise OSError("the connection is gone")
+
+    async def answer() -> None:
+        scope = {
+            "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", "headers": [], "scheme": "http",
+            "http_version": "1.1", "server": ("127.0.0.1", 8000), "root_path": "",
+        }  # fmt: skip
+        with ThreadPoolExecutor(1) as threads:
+            await Exchange(wsgi, scope, connected, broken, asyncio.get_running_loop()).answer(threads)
+
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(answer())
+    assert places.taken() == 0
+
+
 def test_the_last_event_does_not_wait_for_its_turn() -> None:
     source, places, blocks = Changes(), Places(1), list[bytes]()
     told = [Event(b"end", last=True)]
@@ -90,12 +145,13 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop_waits, "SEND_S", 0.01)
     source, places = Changes(), Places(1)
 
+    async def never(block: bytes) -> None:
+        await asyncio.Event().wait()
+
     async def stuck() -> bool:
         disconnect = ClientDisconnect(connected, asyncio.get_running_loop())
         try:
-            return await loop_waits.send_events(
-                stream(source, places), disconnect, lambda block: asyncio.Event().wait()
-            )
+            return await loop_waits.send_events(stream(source, places), disconnect, never)
         finally:
             disconnect.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from api.http.auth import caller
-from api.http.queries import choice_parameter, int_parameter
+from api.http.queries import choice_parameter, int_parameter, numbers_parameter
 from api.pages.frame.page import PageBlueprint, page, see_other
 from api.pages.jobs.job_results import PER_PAGE, ResultsPage, places_done, places_found, results_page
 from api.pages.jobs.job_shown import ShownJob, shown_job
@@ -22,7 +22,7 @@ from db.outbox import list_deliveries
 blueprint = PageBlueprint("job_page")
 MOST_INPUTS = 100_000_000
 FEW_FAILURES = 1_000  # grouping them takes no time
-MOST_OPEN = 50
+MOST_OPEN = 50  # places of a page that are not filled
 BULK_PAUSE_S = 1.0  # between two looks at a job that takes long anyway
 
 
@@ -53,7 +53,7 @@ def live(job_id: str) -> Response:
     tenant_id = caller().tenant_id
     with services().database.read() as session:
         job = shown_job(find_job(session, tenant_id, job_id))
-        still_open = _numbers(request.args.get("open", ""))
+        still_open = numbers_parameter(request.args, "open", MOST_OPEN)
         done = places_done(session, tenant_id, job_id, still_open)
         grown = _grown(session, tenant_id, job)
         failures = _failures(session, job) if _worth_grouping(job) else None
@@ -120,9 +120,3 @@ def _worth_grouping(job: ShownJob) -> bool:
 
 def _shown_failed() -> int:
     return int_parameter(request.args, "failed", 0, MOST_INPUTS, 0)
-
-
-def _numbers(text: str) -> list[int]:
-    """The numbers of the places that the page waits for."""
-    parts = text.split(",")[:MOST_OPEN]
-    return [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from api.http.queries import int_parameter
+from api.http.queries import int_parameter, numbers_parameter
 from api.pages.frame.page import PageBlueprint, is_htmx, page
 from api.pages.libraries.library_gallery import SURE, Wish, gallery
 from api.pages.libraries.library_pictures import look_at, still_wanted
 from api.pages.libraries.library_shown import shown_library, shown_run, tenant
 from api.pages.libraries.library_words import KINDS, PHOTO_STATES, WHAT
-from api.pages.libraries.nights_chart import changed_photos, nights_chart
+from api.pages.libraries.nights_chart import nights_chart
 from api.services import services
 from db.libraries import find_library
 from db.library_browsing import figures_of, last_nights
@@ -47,7 +47,6 @@ def show(library_id: str) -> Response:
         last=last,
         chart=nights_chart(nights, NIGHTS),
         changes=changed,
-        changed_photos=changed_photos,
         wish=wish,
         gallery=found,
         pictures=pictures,
@@ -66,7 +65,7 @@ def progress(library_id: str) -> Response:
         going = shown_run(session, library, figures_of(session, [library])[library.number].going)
     if going is None:
         return Response(headers={"HX-Refresh": "true"})
-    return page("libraries/progress.html", library=shown_library(library), going=going, changed_photos=changed_photos)
+    return page("libraries/progress.html", library=shown_library(library), going=going)
 
 
 @blueprint.get("/libraries/<id:library_id>/labels")
@@ -84,8 +83,7 @@ def facets(library_id: str) -> Response:
 @blueprint.get("/libraries/<id:library_id>/pictures")
 def pictures(library_id: str) -> Response:
     """The pictures that have come meanwhile, each for its place on the page."""
-    parts = request.args.get("photos", "").split(",")[:MOST_PICTURES]
-    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19]
+    numbers = numbers_parameter(request.args, "photos", MOST_PICTURES)
     rounds = int_parameter(request.args, "round", 0, 1_000, 0)
     found = look_at(tenant(), library_id, numbers)
     wanted = still_wanted(found) if rounds < MOST_ROUNDS else []

@@ -11,7 +11,6 @@ from api.pages.frame.page import PageBlueprint, page
 from api.pages.libraries.library_choices import form_choices
 from api.pages.libraries.library_forms import new_library, schedule_form
 from api.pages.libraries.library_shown import onwards, shown_library, shown_run, surroundings, tenant
-from api.pages.libraries.nights_chart import changed_photos
 from api.services import services
 from db.libraries import list_libraries
 from db.library_browsing import figures_of
@@ -39,7 +38,6 @@ def index() -> Response:
     return page(
         "libraries/list.html",
         libraries=libraries,
-        changed_photos=changed_photos,
         beginning=before is None,
         cursor=before_id(libraries[-1]["id"]) if len(found) > PER_PAGE else None,
     )

@@ -13,7 +13,6 @@ from api.pages.libraries.library_forms import run_fields
 from api.pages.libraries.library_pictures import look_at, still_wanted
 from api.pages.libraries.library_shown import onwards, shown_library, tenant
 from api.pages.libraries.library_words import KINDS, WHAT
-from api.pages.libraries.nights_chart import changed_photos
 from api.services import services
 from core.errors import Conflict
 from core.states import RunState
@@ -41,7 +40,6 @@ def show(library_id: str, run_id: str) -> Response:
         library=library,
         run=run,
         finished=RunState(run["state"]).finished,
-        changed_photos=changed_photos,
         changes=changes,
         kind=kind,
         kinds=KINDS,
@@ -63,7 +61,6 @@ def index(library_id: str) -> Response:
         "libraries/runs.html",
         library=library,
         runs=found[:PER_PAGE],
-        changed_photos=changed_photos,
         what=WHAT,
         beginning=before is None,
         cursor=before_id(found[PER_PAGE - 1]["id"]) if len(found) > PER_PAGE else None,
@@ -111,4 +108,4 @@ def progress(library_id: str, run_id: str) -> Response:
         run = runs.read_run(session, tenant(), library_id, run_id)
     if RunState(run["state"]).finished:
         return Response(headers={"HX-Refresh": "true"})
-    return page("libraries/progress.html", library=library, going=run, changed_photos=changed_photos, alone=True)
+    return page("libraries/progress.html", library=library, going=run, alone=True)

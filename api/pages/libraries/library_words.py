@@ -34,6 +34,7 @@ KINDS: Final = {
     "retried": "Tried again",
     "gone": "Gone",
 }
+WORKED_ON: Final = ("new", "changed", "moved", "stale", "retried")
 PHOTO_STATES: Final = {PhotoState.PRESENT: "Fine", PhotoState.FAILED: "Failed", PhotoState.MISSING: "No longer there"}
 WHAT: Final = {
     "changed": "what is new or changed",
@@ -96,6 +97,11 @@ def run_colour(state: str) -> str:
     return RUN_COLOURS.get(RunState(state), "running")
 
 
+def worked_on(counts: Mapping[str, int]) -> int:
+    """How many photos a run had something to do about."""
+    return sum(int(counts.get(kind, 0)) for kind in WORKED_ON)
+
+
 def source_words(source: Mapping[str, Any] | None) -> tuple[str, str]:
     """What kind of place the photos are in, and which."""
     given = source or {}
@@ -107,5 +113,5 @@ def source_words(source: Mapping[str, Any] | None) -> tuple[str, str]:
 
 FILTERS: Final = {
     "run_error": run_error, "sidecar_error": sidecar_error, "picture_error": picture_error,
-    "run_state": run_state, "run_colour": run_colour,
+    "run_state": run_state, "run_colour": run_colour, "worked_on": worked_on,
 }  # fmt: skip

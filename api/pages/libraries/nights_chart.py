@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-HEIGHT, STEP, WIDTH = 60, 12, 9
-WORKED_ON = ("new", "changed", "moved", "stale", "retried")
+from api.pages.libraries.library_words import worked_on
+
+HEIGHT, STEP = 60, 12  # as wide as a bar (9, in the template) and the space behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Chart:
 
 def nights_chart(runs: Sequence[Mapping[str, Any]], most: int) -> Chart:
     """The chart of some runs, the oldest first; a run that did nothing has a line on the ground."""
-    worked = [(changed_photos(run["counts"]), int(run["counts"]["failed"])) for run in runs]
+    worked = [(worked_on(run["counts"]), int(run["counts"]["failed"])) for run in runs]
     highest = max([1, *(max(count, failed) for count, failed in worked)])
     nights = []
     for place, (run, (count, failed)) in enumerate(zip(runs, worked, strict=True)):
@@ -47,12 +48,3 @@ def nights_chart(runs: Sequence[Mapping[str, Any]], most: int) -> Chart:
         heights = [round(part * (HEIGHT - 1) / highest, 2) for part in (done, failed)]
         nights.append(Night(run, place * STEP, done, failed, max(heights[0], 1.0), heights[1]))
     return Chart(nights, most * STEP)
-
-
-def changed_photos(counts: Mapping[str, int]) -> int:
-    """How many photos a run had something to do about."""
-    return sum(_counted(counts, WORKED_ON))
-
-
-def _counted(counts: Mapping[str, int], names: Iterable[str]) -> list[int]:
-    return [int(counts.get(name, 0)) for name in names]

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 
 from api.http.auth import caller
+from api.http.queries import numbers_parameter
 from api.http.waits import waited
 from api.pages.frame.page import PageBlueprint, is_htmx, page, see_other
 from api.pages.frame.thumbnail_links import thumbnail_links
@@ -80,7 +81,7 @@ def _text_answer(job_id: str) -> Response:
 @blueprint.get("/try/<id:job_id>/news")
 def news(job_id: str) -> Response:
     """What has come since; `shown` names the cards that the page has whole."""
-    seen = {int(part) for part in request.args.get("shown", "").split(",") if part.isdecimal() and len(part) < 10}
+    seen = set(numbers_parameter(request.args, "shown", MOST_CARDS))
     return page("try/news.html", seen=seen, **_results(job_id))
 
 
