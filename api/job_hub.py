@@ -81,7 +81,7 @@ class JobHub:
             if isinstance(part, ChannelListener):
                 part.close()
             elif part is not None:
-                part.join(timeout=5)
+                part.join(timeout=30)  # a look that is under way holds a connection
 
     def _heard(self, message: bytes) -> None:
         """A message of the channel: ids of jobs; empty when some may have been missed."""
