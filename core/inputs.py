@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+CHARACTERS = 1 << 20  # of a chunk's inputs together: a worker has several chunks in its memory
 InputKind = Literal["url", "s3", "s3_prefix", "upload", "file", "text"]
 
 
@@ -101,17 +102,22 @@ def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
-    """Cut items into chunks of at most `size`, reading no further ahead than one chunk. A prefix is a chunk of its own,
-    and counts for nothing: what is found below it does."""
+    """Cut items into chunks of at most `size`, of long texts fewer, reading no further ahead than one chunk. A prefix
+    is a chunk of its own, and counts for nothing: what is found below it does."""
     waiting: list[InputItem] = []
+    characters = 0
     for item in items:
         if item.kind == "s3_prefix":
             yield PackedChunk(item.seq, item.seq, 0, pack_items([item]))
             continue
+        if waiting and characters + len(item.ref) > CHARACTERS:
+            yield _packed(waiting)
+            waiting, characters = [], 0
         waiting.append(item)
+        characters += len(item.ref)
         if len(waiting) == size:
             yield _packed(waiting)
-            waiting = []
+            waiting, characters = [], 0
     if waiting:
         yield _packed(waiting)
 

@@ -154,7 +154,7 @@ def _read_document(services: Services, caller: Caller, base_url: str, given: obj
     check_path = FolderRoots.of(settings).in_a_row()
     parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}", check_path) for seq, v in enumerate(request.inputs)]
     _check_uploads(services, caller, parsed)
-    spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_size))
+    spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_of(plan.medium)))
     return plan
 
 
@@ -165,7 +165,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
     plan = _plan(services, submission.caller, submission.base_url, read_fields(JobFields, fields))
     items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium, FolderRoots.of(settings).in_a_row())
-    spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
+    spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_of(plan.medium)))
     if not spool.items and not spool.prefixes:
         raise RequestError("inputs_empty", "The body holds no input.")
     return plan

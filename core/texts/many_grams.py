@@ -28,7 +28,8 @@ from core.texts.surfaces import surface_ids
 from core.texts.token_hashes import token_hashes
 
 AT_ONCE = 1 << 16  # characters; their hashes are 512 KB an order, which stays in the cache
-PLACE_BITS, ID_BITS = 14, 30  # of a token in its text, and of an n-gram; a text has 10,000 characters at most
+# Of a token in its text, and of an n-gram. A text has 10,000 characters at most, each of which NFKC may make 18.
+PLACE_BITS, ID_BITS = 18, 30
 OWNER_AT = PLACE_BITS + ID_BITS
 Owners = NDArray[np.int64]  # which text each unit belongs to
 
@@ -97,7 +98,7 @@ def _ids(hashes: Hashes, buckets: int) -> NDArray[np.uint32]:
 def token_grams(texts: Sequence[str], spec: TokenGrams) -> tuple[Ids, NDArray[np.int64]]:
     """The rows of normalised texts that are not empty, and where each text's rows end."""
     found, ends, so_far = [np.zeros((0, 1 + spec.orders), np.int32)], [np.zeros(0, np.int64)], 0
-    for first, last in _slices(texts, 1 << PLACE_BITS):
+    for first, last in _slices(texts, 1 << 62 - OWNER_AT):
         rows, stops = _rows(texts[first:last], spec)
         found.append(rows)
         ends.append(stops + so_far)

@@ -1,4 +1,4 @@
-"""Hashes of the tokens of many texts. What stands between two spaces is cut into tokens once, however often it comes."""
+"""Hashes of the tokens of many texts. What stands between two spaces is cut into tokens once, however often met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a decoded photo, or from texts, to raw results: one pass through each encoder, then what each task makes of it."""
+"""From a decoded photo, or texts, to raw results: one pass through each encoder, then what each task makes of it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Dispatcher:
         """
         with self._lock:
             self._cancelled = True
-            queued = [*self._queued, *self._texts]
+            queued: list[Future[Any] | TextsInFlight] = [*self._queued, *self._texts]
         for each in queued:
             each.cancel()
 

@@ -16,7 +16,7 @@ from openvino import opset8 as operations
 from openvino.utils import replace_node
 
 LARGEST = 64 << 20  # bytes; a larger table stays as it is, for it would be in memory once more
-POINTWISE = {"Convert": None, "Abs": np.abs, "Multiply": np.multiply}
+POINTWISE = ("Convert", "Abs", "Multiply")
 
 
 def prepare_tables(model: Any) -> None:
@@ -81,13 +81,15 @@ def _apply(node: Any, values: dict[str, NDArray[Any]]) -> NDArray[Any] | None:
     given = [value.get_node() for value in node.input_values()]
     if not any(one.get_friendly_name() in values for one in given):
         return None
-    known = [values[one.get_friendly_name()] if one.get_friendly_name() in values else _small(one) for one in given]
-    if any(one is None for one in known):
+    known = [values.get(one.get_friendly_name(), _small(one)) for one in given]
+    numbers = [value for value in known if value is not None]
+    if len(numbers) < len(known):
         return None
-    if kind == "Convert":
-        return known[0].astype(np.float32) if node.get_output_element_type(0) == ov.Type.f32 else None
-    result: NDArray[Any] = POINTWISE[kind](*known)
-    return result
+    if kind == "Multiply":
+        return np.asarray(np.multiply(*numbers))
+    if kind == "Abs":
+        return np.asarray(np.abs(*numbers))
+    return numbers[0].astype(np.float32) if node.get_output_element_type(0) == ov.Type.f32 else None
 
 
 def _small(node: Any) -> NDArray[Any] | None:
