@@ -63,10 +63,11 @@ def _wait_ready(base: str) -> None:
             time.sleep(0.2)
 
 
-def _through_the_stack(base: str, urls: list[str]) -> float:
-    """Submit the URLs as one text file and wait for the end; the seconds it took."""
+def run_job(base: str, tasks: str, body: bytes, kind: str, count: int) -> tuple[float, float]:
+    """Submit a body of that media type and wait for the end; the seconds that the submission took, and all of it."""
     started = time.monotonic()
-    job = _call(f"{base}/v1/jobs?tasks=classify", "\n".join(urls).encode(), "text/plain")
+    job = _call(f"{base}/v1/jobs?tasks={tasks}", body, kind)
+    submitted = time.monotonic() - started
     while True:
         request = urllib.request.Request(
             f"{base}/v1/jobs/{job['id']}", headers={"Authorization": f"Bearer {KEY}", "Prefer": "wait=30"}
@@ -78,9 +79,14 @@ def _through_the_stack(base: str, urls: list[str]) -> float:
         if time.monotonic() - started > DONE_S:
             raise TimeoutError(job)
     took = time.monotonic() - started
-    if job["counts"]["succeeded"] != len(urls):
-        raise RuntimeError(f"not every photo succeeded: {job['counts']}")
-    return took
+    if job["counts"]["succeeded"] != count:
+        raise RuntimeError(f"not every input succeeded: {job['counts']}")
+    return submitted, took
+
+
+def _through_the_stack(base: str, urls: list[str]) -> float:
+    """Submit the URLs as one text file and wait for the end; the seconds it took."""
+    return run_job(base, "classify", "\n".join(urls).encode(), "text/plain", len(urls))[1]
 
 
 def _floor(folder: Path) -> float:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the scheduler reads this file too, and has no use for numpy
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+BYTES = 1 << 20  # of a chunk's inputs together, unpacked: a worker has several chunks in its memory
 InputKind = Literal["url", "s3", "s3_prefix", "upload", "file", "text"]
 
 
@@ -125,21 +126,24 @@ def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def cut_chunks(items: Iterable[InputItem | InputRows], size: int) -> Iterator[PackedChunk]:
-    """Cut items into chunks of at most `size`, reading no further ahead than one chunk. A prefix is a chunk of its own,
-    and counts for nothing: what is found below it does."""
-    waiting = _Waiting()
+    """Cut items into chunks of at most `size`, of long texts fewer, reading no further ahead than one chunk. A prefix
+    is a chunk of its own, and counts for nothing: what is found below it does."""
+    waiting = _Waiting(size)
     for item in items:
         if isinstance(item, InputRows):
             start = 0
             while start < len(item):
-                start += waiting.add_rows(item, start, size)
-                if len(waiting.rows) == size:
+                start += waiting.add_rows(item, start)
+                if waiting.full or start < len(item):
                     yield waiting.take()
         elif item.kind == "s3_prefix":
             yield PackedChunk(item.seq, item.seq, 0, pack_items([item]))
         else:
-            waiting.add(item)
-            if len(waiting.rows) == size:
+            row = _row(item)
+            if not waiting.has_room(row):
+                yield waiting.take()
+            waiting.add(item, row)
+            if waiting.full:
                 yield waiting.take()
     if waiting.rows:
         yield waiting.take()
@@ -147,33 +151,49 @@ def cut_chunks(items: Iterable[InputItem | InputRows], size: int) -> Iterator[Pa
 
 @dataclass(slots=True)
 class _Waiting:
-    """What will be the next chunk."""
+    """What will be the next chunk, of at most `size` rows and `BYTES`."""
 
+    size: int
     rows: list[bytes] = field(default_factory=list)
     uploads: dict[str, None] = field(default_factory=dict)
+    taken: int = 0  # bytes
     first_seq: int = 0
     last_seq: int = 0
 
-    def add(self, item: InputItem) -> None:
+    @property
+    def full(self) -> bool:
+        return len(self.rows) == self.size
+
+    def has_room(self, row: bytes) -> bool:
+        """Whether a row still fits; one that is too long for any chunk has one of its own."""
+        return not self.rows or self.taken + len(row) <= BYTES
+
+    def add(self, item: InputItem, row: bytes) -> None:
         if not self.rows:
             self.first_seq = item.seq
-        self.rows.append(_row(item))
+        self.rows.append(row)
+        self.taken += len(row)
         self.last_seq = item.seq
         if item.kind == "upload":
             self.uploads[item.ref] = None
 
-    def add_rows(self, given: InputRows, start: int, size: int) -> int:
-        """Add rows from `start` on, until there are `size`; how many that were."""
-        some = given.rows[start : start + size - len(self.rows)]
-        if not self.rows:
-            self.first_seq = given.first_seq + start
-        self.rows += some
-        self.last_seq = given.first_seq + start + len(some) - 1
+    def add_rows(self, given: InputRows, start: int) -> int:
+        """Add rows from `start` on while there is room; how many that were, maybe none."""
+        some = given.rows[start : start + self.size - len(self.rows)]
+        total = sum(map(len, some))
+        while some and self.taken + total > BYTES and (self.rows or len(some) > 1):
+            total -= len(some.pop())
+        if some:
+            if not self.rows:
+                self.first_seq = given.first_seq + start
+            self.rows += some
+            self.taken += total
+            self.last_seq = given.first_seq + start + len(some) - 1
         return len(some)
 
     def take(self) -> PackedChunk:
         chunk = PackedChunk(self.first_seq, self.last_seq, len(self.rows), _pack_rows(self.rows), tuple(self.uploads))
-        self.rows, self.uploads = [], {}
+        self.rows, self.uploads, self.taken = [], {}, 0
         return chunk
 
 

@@ -121,7 +121,8 @@ class Settings(_FromEnvironment):
     metrics_host: str = Field("0.0.0.0", description="Address that it listens on.")
 
     # Jobs
-    chunk_size: int = Field(64, ge=1, le=1024, description="Items claimed, stored and fenced together.")
+    chunk_size: int = Field(64, ge=1, le=1024, description="Photos claimed, stored and fenced together.")
+    text_chunk_size: int = Field(1024, ge=1, le=4096, description="Texts claimed, stored and fenced together.")
     lease_s: float = Field(45.0, ge=1, description="How long a silent worker keeps its chunks.")
     max_attempts: int = Field(3, ge=1, description="Claims of a chunk before it is split to find a crashing item.")
     interactive_max_inputs: int = Field(1000, ge=1, description="Most inputs of a job that asks to be interactive.")
@@ -209,6 +210,10 @@ class Settings(_FromEnvironment):
         if self.s3_buckets and not set(self.s3_requester_pays) <= set(self.s3_buckets):
             raise ValueError("TAGLINE_S3_REQUESTER_PAYS: write only buckets that TAGLINE_S3_BUCKETS names, too")
         return self
+
+    def chunk_of(self, medium: str) -> int:
+        """Most inputs of a medium in a chunk."""
+        return self.text_chunk_size if medium == "text" else self.chunk_size
 
     @property
     def sql_url(self) -> str:

@@ -36,20 +36,25 @@ class Orders:
         """
         many = inputs + prefixes * (INTERACTIVE_UP_TO + 1)  # below a prefix there may be any number
         hours = self.settings.job_ttl_hours if plan.library_run is None else FOR_EVER_HOURS
-        job = jobs.create_job(self.session, plan.row(many), chunks, ttl_hours=hours)
-        self._ring_for(job.queue, inputs + prefixes * self.settings.chunk_size)
+        rings = [0]
+        job = jobs.create_job(self.session, plan.row(many), _counted(chunks, rings), ttl_hours=hours)
+        self.rings.append((job.queue, rings[0]))
         return job
 
     def retry(self, tenant_id: str, job_id: str) -> Job:
         """Run a finished job's failed items again; raises as `db.jobs.retry_job`."""
-        chunk_size, ttl_hours = self.settings.chunk_size, self.settings.job_ttl_hours
+        queue = jobs.find_job(self.session, tenant_id, job_id).queue
+        chunk_size, ttl_hours = self.settings.chunk_of(queue), self.settings.job_ttl_hours
         job = jobs.retry_job(self.session, tenant_id, job_id, chunk_size=chunk_size, ttl_hours=ttl_hours)
-        listings = job.listings * chunk_size
-        self._ring_for(job.queue, job.total - job.succeeded - job.failed - job.cancelled + listings)
+        inputs = job.total - job.succeeded - job.failed - job.cancelled
+        self.rings.append((queue, -(-inputs // chunk_size) + job.listings))
         return job
 
-    def _ring_for(self, queue: str, inputs: int) -> None:
-        self.rings.append((queue, -(-inputs // self.settings.chunk_size)))
+
+def _counted(chunks: Iterable[PackedChunk], counts: list[int]) -> Iterator[PackedChunk]:
+    for chunk in chunks:
+        counts[0] += 1
+        yield chunk
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _read_document(services: Services, caller: Caller, base_url: str, given: obj
     check_path = FolderRoots.of(settings).in_a_row()
     parsed = [parse_input(v, seq, plan.medium, f"/inputs/{seq}", check_path) for seq, v in enumerate(request.inputs)]
     _check_uploads(services, caller, parsed)
-    spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_size))
+    spool.fill(cut_chunks(within_limits(parsed, plan, settings), settings.chunk_of(plan.medium)))
     return plan
 
 
@@ -166,7 +166,7 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
     plan = _plan(services, submission.caller, submission.base_url, read_fields(JobFields, fields))
     blocks, check_path = submission.body.blocks(), FolderRoots.of(settings).in_a_row()
     items = read_inputs(submission.content_type, blocks, plan.medium, check_path)
-    spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
+    spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_of(plan.medium)))
     if not spool.items and not spool.prefixes:
         raise RequestError("inputs_empty", "The body holds no input.")
     return plan

@@ -73,7 +73,16 @@ def prepare_text(text: str, spec: TextSpec) -> PreparedText:
             the spec needs some.
     """
     kept = text[: spec.max_chars]
-    clean = normalise(kept)
+    return PreparedText(encode(clean_text(kept, spec), spec.features, kept), len(text) > spec.max_chars)
+
+
+def clean_text(text: str, spec: TextSpec) -> str:
+    """The text normalised; it is no longer than the spec allows.
+
+    Raises:
+        ItemError: as `prepare_text`.
+    """
+    clean = normalise(text)
     if not clean:
         raise ItemError("text_empty", "The text is empty; send some words.")
     if spec.needs == "latin letters" and not LATIN_LETTER.search(clean):
@@ -81,7 +90,7 @@ def prepare_text(text: str, spec: TextSpec) -> PreparedText:
             "text_no_latin_letters",
             "The text has no Latin letters, and this model can only judge languages that are written with them.",
         )
-    return PreparedText(encode(clean, spec.features, kept), len(text) > spec.max_chars)
+    return clean
 
 
 def normalise(text: str) -> str:
@@ -94,8 +103,8 @@ def normalise(text: str) -> str:
         text = INVISIBLE.sub("", UNPRINTABLE.sub(" ", text))
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).translate(QUOTES).casefold())
     else:
-        text = UNPRINTABLE.sub(" ", text).replace("`", "'").lower()
-    return " ".join(LINE_BREAK.sub(" ", text).split())
+        text = (text if text.isprintable() else UNPRINTABLE.sub(" ", text)).replace("`", "'").lower()
+    return " ".join((LINE_BREAK.sub(" ", text) if "<" in text else text).split())
 
 
 def strip_accents(text: str) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.errors import ItemError
 from worker.inference.batching import NO_ITEM, Lane
-from worker.inference.fair_queue import FairQueue
+from worker.inference.fair_queue import FairQueue, Part
 
 BAD = 13
 
@@ -203,6 +202,7 @@ def test_what_fails_alone_twice_fails_for_good_and_names_no_file() -> None:
 ARRIVALS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30)), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(ARRIVALS, st.integers(1, 8))
 def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], size: int) -> None:
     """Whatever was queued in which order, at no moment is a waiting tenant ahead of another by more than one."""
@@ -211,23 +211,114 @@ def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], s
     for tenant, count in arrivals:
         waiting[tenant] += count
         for _ in range(count):
-            queue.put(tenant, 1, tenant, NO_ITEM, Future())
+            queue.put([tenant], 1, tenant, [NO_ITEM], NOBODY)
     served: Counter[str] = Counter()
     while queue:
-        for taken in queue.take(size):
-            served[taken.item] += 1
-            waiting[taken.item] -= 1
+        for (taken,) in (part.items for part in queue.take(size)):
+            served[taken] += 1
+            waiting[taken] -= 1
             behind = [served[tenant] for tenant in waiting if waiting[tenant]]
-            assert not behind or served[taken.item] - min(behind) <= 1
+            assert not behind or served[taken] - min(behind) <= 1
     assert not +waiting
+
+
+GROUPS = st.lists(st.tuples(st.sampled_from((0, 1)), st.sampled_from("abc"), st.integers(1, 9)), min_size=1, max_size=8)
+
+
+@settings(deadline=None)
+@given(GROUPS, st.lists(st.integers(1, 9), min_size=1, max_size=9))
+def test_items_that_come_together_go_when_each_alone_would(
+    groups: list[tuple[int, str, int]], sizes: list[int]
+) -> None:
+    """Batch for batch the same items, groups queued between batches included: a big group gets ahead of nobody."""
+    alone, together = FairQueue(), FairQueue()
+    for number, (priority, tenant, count) in enumerate(groups):
+        items = [(number, at) for at in range(count)]
+        together.put(items, priority, tenant, [NO_ITEM] * count, NOBODY)
+        for item in items:
+            alone.put([item], priority, tenant, [NO_ITEM], NOBODY)
+        size = sizes[number % len(sizes)]
+        assert _items(together.take(size)) == _items(alone.take(size))
+        assert len(together) == len(alone)
+    assert _items(together.drain()) == _items(alone.drain())
+    assert not together
+
+
+def _items(parts: list[Part]) -> list[Any]:
+    return sorted(item for part in parts for item in part.items)
+
+
+class Told:
+    """Is told what becomes of items that were queued together."""
+
+    def __init__(self, wanted: bool = True) -> None:
+        self.wanted = wanted
+        self.results: dict[int, Any] = {}
+        self.all = threading.Semaphore(0)
+
+    def begin(self) -> bool:
+        return self.wanted
+
+    def done(self, first: int, results: Sequence[Any]) -> None:
+        self._add(dict(enumerate(results, first)))
+
+    def fail(self, first: int, last: int, error: Exception) -> None:
+        self._add(dict.fromkeys(range(first, last), error))
+
+    def _add(self, results: dict[int, Any]) -> None:
+        assert not self.results.keys() & results.keys(), "told twice"
+        self.results |= results
+        for _ in results:
+            self.all.release()
+
+    def wait(self, count: int) -> list[Any]:
+        for _ in range(count):
+            assert self.all.acquire(timeout=30)
+        return [self.results[at] for at in range(count)]
+
+
+NOBODY = Told()
+
+
+def test_the_culprit_of_items_that_came_together_fails_alone(lane: Lane, recorder: Recorder) -> None:
+    _hold(lane, recorder)
+    told, other = Told(), lane.submit(_number(50), 0)
+    lane.submit_many([_number(n) for n in range(20)], 1, "", [NO_ITEM] * 20, told)
+    recorder.gate.set()
+    results = told.wait(20)
+    assert results[:BAD] + results[BAD + 1 :] == [2 * n for n in range(20) if n != BAD]
+    assert (results[BAD].code, other.result(30)) == ("inference_failed", 100)
+
+
+def test_items_that_came_together_are_dropped_together(lane: Lane, recorder: Recorder) -> None:
+    _hold(lane, recorder)
+    dropped, kept = Told(), Told()
+    for told in (dropped, kept):
+        lane.submit_many([_number(n) for n in range(10, 13)], 1, "", [NO_ITEM] * 3, told)
+    dropped.wanted = False
+    recorder.gate.set()
+    assert kept.wait(3) == [20, 22, 24]
+    assert (dropped.results, recorder.batches) == ({}, [[0], [10, 11, 12]])
+
+
+def test_closing_tells_of_whatever_came_together(recorder: Recorder) -> None:
+    lane = Lane(recorder, batch_size=2, streams=1, name="closing")
+    _hold(lane, recorder)
+    told = Told()
+    lane.submit_many([_number(n) for n in range(5)], 1, "", [NO_ITEM] * 5, told)
+    closer = threading.Thread(target=lane.close)
+    closer.start()
+    assert {error.code for error in told.wait(5)} == {"worker_stopping"}
+    recorder.gate.set()
+    closer.join()
 
 
 def test_a_tenant_that_comes_later_saves_nothing_up_and_pays_nothing_back() -> None:
     queue = FairQueue()
     for n in range(100):
-        queue.put(n, 1, "early", NO_ITEM, Future())
+        queue.put([n], 1, "early", [NO_ITEM], NOBODY)
     queue.take(50)
     for n in range(1000, 1010):
-        queue.put(n, 1, "late", NO_ITEM, Future())
-    mixed = [taken.item >= 1000 for taken in queue.take(20)]
+        queue.put([n], 1, "late", [NO_ITEM], NOBODY)
+    mixed = [taken.items[0] >= 1000 for taken in queue.take(20)]
     assert 9 <= sum(mixed) <= 10

@@ -75,6 +75,24 @@ def outcome(future: Future[Any]) -> Any:
         return "cancelled"
 
 
+class Texts:
+    """Texts that were sent together; waits for their results."""
+
+    def __init__(self, dispatcher: Dispatcher, *texts: str) -> None:
+        self._count, self._new = len(texts), threading.Semaphore(0)
+        self.results: dict[int, Any] = {}
+        self._sent = dispatcher.infer_texts(texts, range(len(texts)), self._new.release)
+
+    def wait(self) -> dict[int, Any]:
+        """By the place of each text, its raw result or its error."""
+        while len(self.results) < self._count:
+            new = self._sent.new()
+            self.results |= {place: raw for some in new.raw for place, raw in zip(some.places, some.raw, strict=True)}
+            self.results |= new.errors
+            assert len(self.results) == self._count or self._new.acquire(timeout=30)
+        return self.results
+
+
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     opened = Stage()
@@ -113,14 +131,22 @@ def test_photos_that_wait_for_a_model_behind_the_encoder_are_taken_back(stage: S
 
 def test_texts_are_taken_back(stage: Stage) -> None:
     lost, kept = dispatcher(stage.texts), dispatcher(stage.texts)
-    futures = [lost.infer_text(str(n))["spam"] for n in (1, 2, 3)]
-    other = kept.infer_text("4")["spam"]
+    taken_back, other = Texts(lost, "1", "2", "3"), Texts(kept, "4")
     assert stage.text.entered.wait(30)
     lost.cancel()
     stage.let_go()
-    assert outcome(other) == 4
-    assert [outcome(future) for future in futures[1:]] == ["cancelled"] * 2
-    assert stage.text.seen == [1, 4]
+    assert other.wait() == {0: 4}
+    assert not taken_back.results.keys() - {0}
+    assert stage.text.seen == [1, 4], "the batch that had left is run to its end"
+
+
+def test_texts_that_no_model_can_take_fail_alone_and_in_their_places(stage: Stage) -> None:
+    """`prepare` is int here. Were results counted in the wrong order, the last text would have the second's."""
+    stage.let_go()
+    results = Texts(dispatcher(stage.texts), "x", "5", "y", "6").wait()
+    assert (results[1], results[3]) == (5, 6)
+    assert [type(results[place]) for place in (0, 2)] == [ValueError, ValueError]
+    assert Texts(dispatcher(stage.texts), "x").wait().keys() == {0}
 
 
 def test_what_is_given_up_queues_nothing_any_more(stage: Stage) -> None:
@@ -128,11 +154,11 @@ def test_what_is_given_up_queues_nothing_any_more(stage: Stage) -> None:
     images.check()
     for lost in (images, texts):
         lost.cancel()
-    for attempt in (images.check, lambda: images.infer_image(photo(1)), lambda: texts.infer_text("1")):
+    for attempt in (images.check, lambda: images.infer_image(photo(1)), lambda: Texts(texts, "1")):
         with pytest.raises(CancelledError):
             attempt()
     stage.let_go()
-    assert dispatcher(stage.texts).infer_text("2")["spam"].result(30) == 2
+    assert Texts(dispatcher(stage.texts), "2").wait() == {0: 2}
     assert (stage.encoder.seen, stage.head.seen, stage.text.seen) == ([], [], [2])
 
 
@@ -145,6 +171,6 @@ def test_a_request_carries_the_options_of_its_task() -> None:
 
     lane, options = Lane(predict, batch_size=1, streams=1, name="options"), SpamOptions(threshold=0.25)
     one = Dispatcher(0, {"spam": ServedModel(_model(None), lane)}, {"spam": options})
-    assert one.infer_text("7")["spam"].result(30) == 0
+    assert Texts(one, "7").wait() == {0: 0}
     assert [(request.input, request.options) for request in asked] == [(7, options)]
     lane.close()

@@ -14,7 +14,7 @@ LOCKS = {path.stem: path for path in (ROOT / "requirements").glob("*.txt")}
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; .*)? \\$", re.M)
 RUNNING = ("alembic", "api", "bench", "cli", "core", "db", "jobs", "libraries", "scheduler", "worker")
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-ELSEWHERE = {"tensorflow"}  # imported where it is installed, by a runtime that is chosen then
+ELSEWHERE = {"tensorflow", "sklearn"}  # imported where installed: by a runtime that is chosen then, by a bench's peer
 
 
 def pins(name: str) -> dict[str, str]:

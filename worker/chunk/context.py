@@ -29,6 +29,7 @@ class WorkerContext:
     """What chunks are run with. Safe to share between threads.
 
     Attributes:
+        text_slots: for the bulk chunks of texts in hand.
         under_way: photos that are run now, by their bytes: the same ones need not run twice.
         runs: the chunks in hand, whichever thread drives them.
         stopping: set when the worker is to stop.
@@ -46,6 +47,7 @@ class WorkerContext:
     in_flight: InFlight
     gate: Gate
     waiting: WaitingChunks
+    text_slots: threading.Semaphore
     under_way: UnderWay
     runs: set[ChunkRun]
     stopping: threading.Event

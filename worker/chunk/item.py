@@ -1,4 +1,4 @@
-"""One item of a chunk on its way: fetched and decoded (a text: prepared), then inferred. Nothing here waits."""
+"""One photo of a chunk on its way: fetched and decoded, then inferred. Nothing here waits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stage(IntEnum):
     """Where an item is."""
 
     FETCH = 0
-    DECODE = 1  # a text: prepare
+    DECODE = 1
     INFER = 2
     DONE = 3
 
@@ -81,9 +81,6 @@ class ItemRun:
 
     def start(self) -> None:
         """Set the item on its way. Never raises."""
-        if self.item.kind == "text":
-            self._hand_on(self._prepare)
-            return
         before = self._known.before_reading(self.item) if self._known else None
         if before is not None:
             sha256, outputs = before
@@ -134,10 +131,6 @@ class ItemRun:
         else:
             if raw is not None:
                 self._infer(raw)
-
-    def _prepare(self) -> Mapping[str, Future[Any]]:
-        """A text, queued for each model."""
-        return self._dispatcher.infer_text(self.item.ref, self.item.seq)
 
     def _read(self, blob: Future[bytes] | Future[Fetched]) -> Mapping[str, Future[Any]] | None:
         """What was fetched, decoded; nothing where its server says that its bytes are those known."""

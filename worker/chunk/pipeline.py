@@ -43,6 +43,8 @@ def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority]
     if context.waiting.full:
         priorities = [priority for priority in priorities if priority == Priority.INTERACTIVE]
     with ExitStack() as held:
+        if queue == "text" and Priority.BULK in priorities and not _take_text_slot(context, held):
+            return False
         claim = held.enter_context(context.leases.claim(queue, priorities))
         if claim is None:
             return False
@@ -53,6 +55,15 @@ def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority]
     if run is not None:
         _drive(context, run)
     return True
+
+
+def _take_text_slot(context: WorkerContext, held: ExitStack) -> bool:
+    """Whether another bulk chunk of texts may be in hand. Texts keep Python busy and wait for nobody: more threads at
+    them only take the interpreter from each other, so that all of them take longer."""
+    free = context.text_slots.acquire(timeout=GATE_S)
+    if free:
+        held.callback(context.text_slots.release)
+    return free
 
 
 def _drive(context: WorkerContext, run: ChunkRun) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 import structlog
 
@@ -22,7 +23,9 @@ from db.store import store_results, store_some
 from worker.chunk.context import WorkerContext
 from worker.chunk.item import ItemRun, Stage
 from worker.chunk.known_bytes import KnownBytes
+from worker.chunk.texts import Outcome, TextsRun, text_groups
 from worker.inference.dispatch import Dispatcher
+from worker.models.model import Output
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class ChunkRun:
         self._to_start = deque(claim.items)
         self._under_way: dict[int, ItemRun] = {}
         self._done: deque[ItemRun] = deque()
+        self._texts: list[TextsRun] = []
         self._results: list[ItemResult] = []
         self._postponed: list[float] = []  # seconds until each such item may be tried again
         self._next_store = self.started + PARTIAL_STORE_S
@@ -86,7 +90,7 @@ class ChunkRun:
         """Whether none of its items keeps this machine busy: all of them are being fetched, or wait for others that
         are."""
         items = list(self._under_way.values())
-        return bool(items) and all(item.stage == Stage.FETCH for item in items)
+        return bool(items) and not self._texts and all(item.stage == Stage.FETCH for item in items)
 
     def give_back(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset()) -> None:
         """Store what has finished and return the rest to the queue.
@@ -130,17 +134,25 @@ class ChunkRun:
             raise LeaseLost(self.claim.chunk_id)
         if self._context.stopping.is_set():
             self._drain_until = self._drain_until or monotonic() + DRAIN_S
-            worth_waiting = self._under_way and not self.waits_for_network
+            worth_waiting = (self._under_way or self._texts) and not self.waits_for_network
             if not worth_waiting or monotonic() > self._drain_until:
                 self._gather()
                 raise _GiveBack
 
     def _start_items(self) -> None:
-        """Start items while the window has room, unless the worker stops; a photo leaves it once it is decoded."""
-        if self._context.stopping.is_set():
+        """Start photos while the window has room, and all texts, unless the worker stops; a photo leaves the window
+        once it is decoded."""
+        if self._context.stopping.is_set() or not self._to_start:
+            return
+        if self._to_start[0].kind == "text":  # a job has either
+            for group in text_groups(self._to_start):
+                texts = TextsRun(self._context, self.claim, self._dispatcher, group, lambda: self.changed.set())
+                self._texts.append(texts)
+                texts.start()
+            self._to_start.clear()
             return
         in_memory = sum(_in_memory(item) for item in self._under_way.values())
-        while self._to_start and (in_memory < self._context.settings.chunk_window or self._to_start[0].kind == "text"):
+        while self._to_start and in_memory < self._context.settings.chunk_window:
             item = self._to_start.popleft()
             run = ItemRun(self._context, self.claim, self._dispatcher, item, self._item_done, self._known)
             self._under_way[item.seq] = run
@@ -162,6 +174,10 @@ class ChunkRun:
                 self._results.append(replace(self._result(item), thumbnail=item.has_thumbnail))
             except Postponed as error:
                 self._postponed.append(error.retry_in_s)
+        for texts in self._texts:
+            for text, outcome in texts.collect():
+                self._results.append(self._result_of_text(text, outcome))
+        self._texts = [texts for texts in self._texts if not texts.done]
         self._start_items()
 
     def _is_settled(self, item: ItemRun) -> bool:
@@ -178,7 +194,7 @@ class ChunkRun:
             Postponed: its host asks to wait.
             _GiveBack: the worker is stopping, which is no failure of the item.
         """
-        item: InputItem = run.item
+        item = run.item
         try:
             if run.error is not None:
                 raise run.error
@@ -188,27 +204,39 @@ class ChunkRun:
                     validators=run.validators,
                 )  # fmt: skip
             outputs = {task: self._dispatcher.render(task, future.result()) for task, future in run.raw.items()}
-            embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
-            shown = {task: found.json for task, found in outputs.items()}
-            return ItemResult(
-                item, shown, run.media, embeddings=embeddings, reused=run.reused, validators=run.validators
-            )
-        except Postponed:
-            raise
-        except ItemError as error:
+            return self._succeeded(item, outputs, run.media, reused=run.reused, validators=run.validators)
+        except Exception as error:
+            return self._failed(item, error, run.media)
+
+    def _result_of_text(self, item: InputItem, outcome: Outcome) -> ItemResult:
+        """As `_result`, for a text."""
+        if isinstance(outcome, BaseException):
+            return self._failed(item, outcome)
+        return self._succeeded(item, outcome)
+
+    def _succeeded(self, item: InputItem, outputs: Mapping[str, Output], media: Any = None, **more: Any) -> ItemResult:
+        embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}
+        shown = {task: found.json for task, found in outputs.items()}
+        return ItemResult(item, shown, media, embeddings=embeddings, **more)
+
+    def _failed(self, item: InputItem, error: BaseException, media: Any = None) -> ItemResult:
+        if isinstance(error, Postponed):
+            raise error
+        if isinstance(error, CancelledError):
+            raise _GiveBack from error
+        if isinstance(error, ItemError):
             if self._context.stopping.is_set() and not error.permanent:
                 raise _GiveBack from error
-            return ItemResult(item, media=run.media, error=error)
-        except CancelledError as error:
-            raise _GiveBack from error
-        except Exception as error:
-            log.exception("an item failed unexpectedly", extra={"seq": item.seq})
-            code = error.code if isinstance(error, TaglineError) else "internal_error"
-            failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
-            return ItemResult(item, media=run.media, error=failure)
+            return ItemResult(item, media=media, error=error)
+        if not isinstance(error, Exception):
+            raise error
+        log.error("an item failed unexpectedly", exc_info=error, extra={"seq": item.seq})
+        code = error.code if isinstance(error, TaglineError) else "internal_error"
+        failure = ItemError(code, "Tagline failed on this item; its log says why.", permanent=False)
+        return ItemResult(item, media=media, error=failure)
 
     def _store(self) -> None:
-        if not self._to_start and not self._under_way:
+        if not self._to_start and not self._under_way and not self._texts:
             if self._postponed:
                 self._release(min(self._postponed))
             else:
@@ -243,11 +271,12 @@ class ChunkRun:
     def _count(self, outcome: str) -> None:
         metrics, results = self._context.metrics, self._results
         metrics.chunks.labels(outcome).inc()
-        for result in results:
-            metrics.items.labels(result.state).inc()
-            if result.error:
-                metrics.item_errors.labels(result.error.code).inc()
-        failed = sum(result.error is not None for result in results)
+        for state, count in Counter(result.state for result in results).items():
+            metrics.items.labels(state).inc(count)
+        codes = Counter(result.error.code for result in results if result.error)
+        for code, count in codes.items():
+            metrics.item_errors.labels(code).inc(count)
+        failed = codes.total()
         log.info("chunk %s", outcome, extra={"items": len(results), "failed": failed})
         self._results = []
 

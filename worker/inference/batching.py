@@ -1,4 +1,7 @@
-"""The inference lane: items of many chunks wait here and leave in model batches."""
+"""The inference lane: items of many chunks wait here and leave in model batches.
+
+Photos come one by one, each with a future. Texts come many at a time, and one object is told what becomes of all.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from core.errors import ItemError, TaglineError
-from worker.inference.fair_queue import FairQueue, QueuedItem
+from worker.inference.fair_queue import FairQueue, Outcome, Part
 from worker.inference.in_flight import InFlight, ItemKey
 
 log = logging.getLogger(__name__)
@@ -28,29 +31,53 @@ OUT_OF_MEMORY = (
 )
 
 
+class _OfOne:
+    """The future of an item that was queued by itself."""
+
+    def __init__(self) -> None:
+        self.future: Future[Any] = Future()
+
+    def begin(self) -> bool:
+        return self.future.set_running_or_notify_cancel()
+
+    def done(self, first: int, results: Sequence[Any]) -> None:
+        self.future.set_result(results[0])
+
+    def fail(self, first: int, last: int, error: Exception) -> None:
+        self.future.set_exception(error)
+
+
+def join_lists(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    """The items of several parts of a batch."""
+    return [item for part in parts for item in part]
+
+
 class Lane:
     """Feeds one model on one device.
 
     Args:
-        predict: raw results for a list of prepared items; as many, in the same order.
+        predict: raw results for a batch of prepared items; as many, in the same order.
         batch_size: most items in a batch; less once a batch has run out of memory.
         streams: batches in flight at a time, each on a thread of its own.
         name: the model's.
         in_flight: told what runs.
         observe: told (items, seconds) of every batch that succeeded.
+        join: makes one batch of parts of what was queued; of lists unless given.
     """
 
     def __init__(
         self,
-        predict: Callable[[Sequence[Any]], Sequence[Any]],
+        predict: Callable[[Any], Sequence[Any]],
         *,
         batch_size: int,
         streams: int,
         name: str,
         in_flight: InFlight | None = None,
         observe: Callable[[int, float], None] = lambda items, seconds: None,
+        join: Callable[[Sequence[Any]], Any] = join_lists,
     ) -> None:
         self._predict = predict
+        self._join = join
         self._batch_size = batch_size
         self._observe = observe
         self._name = name
@@ -75,13 +102,24 @@ class Lane:
             tenant: among equals tenants take turns.
             key: chunk id and seq of the item, named if the model hangs on it.
         """
-        result: Future[Any] = Future()
+        of_one = _OfOne()
+        self.submit_many([item], priority, tenant, [key], of_one)
+        return of_one.future
+
+    def submit_many(self, items: Any, priority: int, tenant: str, keys: Sequence[ItemKey], outcome: Outcome) -> None:
+        """Queue prepared items that came together; they may leave in several batches, each with others.
+
+        Args:
+            items: a list, or what `join` takes.
+            priority, tenant: as for one.
+            keys: of each.
+            outcome: is told what becomes of them.
+        """
         with self._changed:
             if self._closed:
                 raise _stopping()
-            self._queue.put(item, priority, tenant, key, result)
-            self._changed.notify()
-        return result
+            self._queue.put(items, priority, tenant, keys, outcome)
+            self._changed.notify(min(len(items), len(self._threads)))
 
     def close(self) -> None:
         """Stop after the batches in flight; whatever still waits fails with `worker_stopping`."""
@@ -89,20 +127,20 @@ class Lane:
             self._closed = True
             left = self._queue.drain()
             self._changed.notify_all()
-        for waiting in left:
-            if waiting.result.set_running_or_notify_cancel():
-                waiting.result.set_exception(_stopping())
+        for part in left:
+            if part.entry.outcome.begin():
+                part.entry.outcome.fail(part.first, part.last, _stopping())
         for thread in self._threads:
             thread.join(timeout=10)
 
     def _serve(self) -> None:
         while (batch := self._next_batch()) is not None:
             # Cancelled items are dropped here, before they cost anything.
-            live = [waiting for waiting in batch if waiting.result.set_running_or_notify_cancel()]
+            live = [part for part in batch if part.entry.outcome.begin()]
             if live:
                 self._run(live)
 
-    def _next_batch(self) -> list[QueuedItem] | None:
+    def _next_batch(self) -> list[Part] | None:
         with self._changed:
             while not self._queue:
                 if self._closed:
@@ -113,56 +151,76 @@ class Lane:
                 self._changed.wait(LINGER_S)
             return self._queue.take(self._batch_size)
 
-    def _run(self, batch: list[QueuedItem]) -> None:
+    def _run(self, batch: list[Part]) -> None:
         """Run a batch; if it raises, halve it until the item that makes it fail is alone."""
         try:
             results = self._predict_watched(batch)
         except Exception as error:
             self._isolate(batch, error)
             return
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.result.set_result(result)
+        at = 0
+        for part in batch:
+            part.entry.outcome.done(part.first, results[at : at + len(part)])
+            at += len(part)
 
-    def _predict_watched(self, batch: list[QueuedItem]) -> Sequence[Any]:
-        started = time.monotonic()
-        with self._in_flight.track(self._name, [waiting.key for waiting in batch]):
-            results = self._predict([waiting.item for waiting in batch])
-        if len(results) != len(batch):
-            raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {len(batch)} items")
-        self._observe(len(batch), time.monotonic() - started)
+    def _predict_watched(self, batch: list[Part]) -> Sequence[Any]:
+        started, size = time.monotonic(), sum(map(len, batch))
+        with self._in_flight.track(self._name, join_lists([part.keys for part in batch])):
+            results = self._predict(self._join([part.items for part in batch]))
+        if len(results) != size:
+            raise TaglineError("length_mismatch", f"{self._name}: {len(results)} results for {size} items")
+        self._observe(size, time.monotonic() - started)
         return results
 
-    def _isolate(self, batch: list[QueuedItem], error: Exception) -> None:
-        if len(batch) > 1:
-            half = len(batch) // 2
+    def _isolate(self, batch: list[Part], error: Exception) -> None:
+        size = sum(map(len, batch))
+        if size > 1:
             if is_out_of_memory(error):
-                self._shrink(len(batch) - half)
-            self._run(batch[:half])
-            self._run(batch[half:])
+                self._shrink(size - size // 2)
+            for half in _halves(batch, size // 2):
+                self._run(half)
         elif isinstance(error, ItemError):  # the request is at fault, not the model
-            batch[0].result.set_exception(error)
+            _fail(batch[0], error)
         else:
             self._run_again(batch[0])
 
-    def _run_again(self, waiting: QueuedItem) -> None:
+    def _run_again(self, alone: Part) -> None:
         """Try once more, alone: an item that fails twice alone is itself the reason, unless memory was short."""
         try:
-            waiting.result.set_result(self._predict_watched([waiting])[0])
+            results = self._predict_watched([alone])
         except ItemError as error:
-            waiting.result.set_exception(error)
+            _fail(alone, error)
         except Exception as error:
             log.error("the model fails on a single item", exc_info=error, extra={"model": self._name})
             if is_out_of_memory(error):
                 message = "There was not enough memory to run the model; try again later, or with a larger worker."
-                waiting.result.set_exception(ItemError("worker_resources", message, permanent=False))
+                _fail(alone, ItemError("worker_resources", message, permanent=False))
             else:
-                waiting.result.set_exception(ItemError("inference_failed", _reason(error)))
+                _fail(alone, ItemError("inference_failed", _reason(error)))
+        else:
+            alone.entry.outcome.done(alone.first, results)
 
     def _shrink(self, size: int) -> None:
         with self._changed:
             if size < self._batch_size:
                 self._batch_size = size
                 log.warning("out of memory; smaller batches from now on", extra={"model": self._name, "batch": size})
+
+
+def _fail(part: Part, error: Exception) -> None:
+    part.entry.outcome.fail(part.first, part.last, error)
+
+
+def _halves(batch: list[Part], size: int) -> tuple[list[Part], list[Part]]:
+    """The first `size` items of a batch, and the others."""
+    ahead: list[Part] = []
+    behind: list[Part] = []
+    for part in batch:
+        cut = min(part.last, part.first + size)
+        size -= cut - part.first
+        ahead += [Part(part.entry, part.first, cut)] if cut > part.first else []
+        behind += [Part(part.entry, cut, part.last)] if cut < part.last else []
+    return ahead, behind
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,9 +1,9 @@
-"""From a decoded photo to raw results: one pass through each encoder, then what each task makes of it."""
+"""From a decoded photo, or texts, to raw results: one pass through each encoder, then what each task makes of it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any, cast
 
@@ -14,7 +14,9 @@ from core.images.decode import ImageSpec
 from core.tasks import TaskOptions
 from worker.inference.batching import Lane
 from worker.inference.lanes import EncoderRequest, ServedModel
-from worker.models.model import InferenceRequest, Output, TextModel
+from worker.inference.texts_in_flight import TextsInFlight
+from worker.models.many_texts import ManyTexts, OneByOne, prepare_each, render_each
+from worker.models.model import InferenceRequest, Model, Output, TextModel
 
 Pixels = NDArray[np.uint8]
 Row = NDArray[Any]
@@ -48,6 +50,7 @@ class Dispatcher:
         self._options = options
         self._lock = threading.Lock()
         self._queued: set[Future[Any]] = set()
+        self._texts: list[TextsInFlight] = []
         self._cancelled = False
 
     @property
@@ -68,18 +71,42 @@ class Dispatcher:
         encoded = self._encode(photo, seq)
         return {task: self._infer(task, photo, encoded, seq) for task in self._served}
 
-    def infer_text(self, text: str, seq: int = 0) -> dict[str, Future[Any]]:
-        """Queue a text for the model of each task; all of them have prepared it before.
+    def infer_texts(self, texts: Sequence[str], seqs: Sequence[int], done: Callable[[], None]) -> TextsInFlight:
+        """Queue texts for the model of each task; all of them prepare them before.
 
-        Returns:
-            By task, its raw result.
-
-        Raises:
-            ItemError: one of the models cannot take the text.
+        Args:
+            texts: of the chunk's items `seqs`.
+            done: called whenever there are new results, from any thread; it must be quick.
         """
         self.check()
-        prepared = {task: cast(TextModel, served.model).prepare(text) for task, served in self._served.items()}
-        return {task: self._submit(task, prepared[task], seq) for task in self._served}
+        models = {task: _many(served.model) for task, served in self._served.items()}
+        prepared: dict[str, Any] = {}
+        errors: dict[int, Exception] = {}
+        left = np.arange(len(texts))
+        for task, model in models.items():
+            batch, failed = prepare_each(model, [texts[place] for place in left.tolist()])
+            kept = np.ones(len(left), bool)
+            kept[list(failed)] = False
+            errors |= {int(left[at]): error for at, error in failed.items()}
+            prepared = {known: earlier.only(kept) for known, earlier in prepared.items()} | {task: batch}
+            left = left[kept]
+        in_flight = TextsInFlight(len(texts), errors, left, tuple(models), done)
+        keys = [(self._chunk_id, seqs[place]) for place in left.tolist()]
+        with self._lock:
+            self.check()
+            self._texts.append(in_flight)
+        for task, batch in prepared.items():
+            served = self._served[task]
+            assert served.lane is not None
+            many = isinstance(served.model, ManyTexts)
+            items = batch if many else [InferenceRequest(value, self._options[task]) for value in batch]
+            served.lane.submit_many(items, self._priority, self._tenant, keys, in_flight.outcome(task))
+        return in_flight
+
+    def render_texts(self, task: str, raw: Any) -> list[Output | Exception]:
+        """A task's results for texts, each as `render` gives it, or why there is none."""
+        rendered = render_each(_many(self._served[task].model), raw, self._options[task])
+        return [one if isinstance(one, Output | Exception) else Output(one) for one in rendered]
 
     def render(self, task: str, raw: Any) -> Output:
         """A task's result for an item, rendered by its model with the task's options."""
@@ -98,9 +125,9 @@ class Dispatcher:
         """
         with self._lock:
             self._cancelled = True
-            queued = list(self._queued)
-        for future in queued:
-            future.cancel()
+            queued: list[Future[Any] | TextsInFlight] = [*self._queued, *self._texts]
+        for each in queued:
+            each.cancel()
 
     def _encode(self, photo: Decoded, seq: int) -> dict[str, Future[dict[str, Row]]]:
         """Send a photo through each encoder that its tasks read, once, however many they are.
@@ -143,6 +170,11 @@ class Dispatcher:
     def _forget(self, future: Future[Any]) -> None:
         with self._lock:
             self._queued.discard(future)
+
+
+def _many(model: Model) -> ManyTexts | OneByOne:
+    """A model of texts as one that takes many at a time."""
+    return model if isinstance(model, ManyTexts) else OneByOne(cast(TextModel, model))
 
 
 def _image_spec(served: ServedModel) -> ImageSpec:

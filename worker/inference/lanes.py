@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,21 @@ from core.artefacts.manifest import Manifest
 from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
-from worker.inference.batching import Lane
+from worker.inference.batching import Lane, join_lists
 from worker.inference.in_flight import InFlight
 from worker.metrics import Metrics
 from worker.models.encoders import image_feature
+from worker.models.many_texts import ManyTexts
 from worker.models.model import Encoder, Loaded, Model, OutputReader, encoder_in
 
-OpenLane = Callable[[Callable[[Sequence[Any]], Sequence[Any]]], Lane]
+TEXTS_AT_A_TIME = 512  # most texts in a batch of a model that takes many; it cuts them as it likes
+Predict = Callable[[Any], Sequence[Any]]
+
+
+class OpenLane(Protocol):
+    """Opens a lane for what a model predicts; `join` where it takes many texts at a time."""
+
+    def __call__(self, predict: Predict, join: Callable[[Sequence[Any]], Any] | None = None) -> Lane: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ class ServedModel:
     """A model that is ready, and its lane.
 
     Attributes:
-        lane: takes `InferenceRequest`s and gives raw results; None where `predict` runs nothing and needs no batch.
+        lane: takes `InferenceRequest`s, or batches of texts where the model takes many, and gives raw results; None
+            where `predict` runs nothing and needs no batch.
         reads: the output whose rows are the inputs of its requests; None if it takes pixels or texts.
     """
 
@@ -101,7 +110,7 @@ def open_lanes(
         image_encoder: the one that the artefact's manifest names, if it does.
     """
 
-    def lane(predict: Callable[[Sequence[Any]], Sequence[Any]]) -> Lane:
+    def lane(predict: Predict, join: Callable[[Sequence[Any]], Any] | None = None) -> Lane:
         name = loaded.manifest.id
         fills, seconds = metrics.batch_items.labels(name), metrics.infer.labels(name)
 
@@ -109,8 +118,11 @@ def open_lanes(
             fills.observe(items)
             seconds.observe(took)
 
-        size, streams = settings.batch_size, loaded.streams
-        return Lane(predict, batch_size=size, streams=streams, name=name, in_flight=in_flight, observe=observe)
+        size, streams = TEXTS_AT_A_TIME if join else settings.batch_size, loaded.streams
+        return Lane(
+            predict, batch_size=size, streams=streams, name=name, in_flight=in_flight, observe=observe,
+            join=join or join_lists,
+        )  # fmt: skip
 
     encoder = encoder_in(loaded)
     own_encoder = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder))) if encoder else None
@@ -126,6 +138,8 @@ def _open_model(
     if isinstance(model, OutputReader):
         assert own_encoder is not None
         return ServedModel(model, None, EncoderOutput(own_encoder, model.output))
+    if isinstance(model, ManyTexts):
+        return ServedModel(model, lane(model.predict_texts, model.join_texts))
     if image_encoder is None:
         return ServedModel(model, lane(model.predict))
     feature = image_feature(model.manifest, image_encoder.manifest)

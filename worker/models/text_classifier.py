@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest, read_labels
-from core.errors import ArtefactError
-from core.heads.ranking import rank
+from core.errors import ArtefactError, ItemError
+from core.heads.ranking import DIGITS
 from core.tasks import TaskOptions
-from core.texts.prepare import PreparedText, TextSpec, pad_batch, padded_length, prepare_text
+from core.texts.padded import BAG_CELLS, CELLS, padded_batches
+from core.texts.prepare import CharGrams, PreparedText, TextSpec, prepare_text
+from core.texts.prepare_many import prepare_texts
+from core.texts.prepared import PreparedTexts
 from worker.models.model import InferenceRequest, Loaded
 from worker.runtimes.runtime import Runtime
 
@@ -27,6 +30,20 @@ class TextProbabilities:
 
     probabilities: NDArray[np.float32]
     truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ManyProbabilities:
+    """The same for several texts: float32 [N, labels], and bool [N]."""
+
+    probabilities: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.truncated)
+
+    def __getitem__(self, place: slice) -> ManyProbabilities:
+        return ManyProbabilities(self.probabilities[place], self.truncated[place])
 
 
 class TextClassifier:
@@ -46,6 +63,7 @@ class TextClassifier:
             raise ArtefactError("manifest_invalid", f"{manifest.id} classifies texts, but does not take just those")
         (self._input,) = manifest.inputs
         self._spec = manifest.preprocessing
+        self._cells = BAG_CELLS if isinstance(self._spec.features, CharGrams) else CELLS
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
         if manifest.outputs[OUTPUT].shape[1:] != (len(self._labels),):
@@ -59,19 +77,27 @@ class TextClassifier:
         """
         return prepare_text(text, self._spec)
 
+    def prepare_texts(self, texts: Sequence[str]) -> tuple[PreparedTexts, Mapping[int, ItemError]]:
+        """As `prepare`, for many texts at once; see worker.models.many_texts."""
+        return prepare_texts(texts, self._spec)
+
+    def join_texts(self, parts: Sequence[PreparedTexts]) -> PreparedTexts:
+        """One batch of several."""
+        return PreparedTexts.join(parts)
+
     def predict(self, requests: Sequence[InferenceRequest[TaskOptions]]) -> list[TextProbabilities]:
-        """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
+        """Each text's probabilities, in order."""
         items: list[PreparedText] = [request.input for request in requests]
-        groups: dict[int, list[int]] = {}
-        for at, item in enumerate(items):
-            groups.setdefault(padded_length(len(item.ids)), []).append(at)
-        classified: dict[int, TextProbabilities] = {}
-        for length, group in groups.items():
-            ids = pad_batch([items[at].ids for at in group], length)  # padding changes no result
-            found = self._runtime.run({self._input: ids}, (OUTPUT,))[OUTPUT]
-            for at, probabilities in zip(group, found, strict=True):
-                classified[at] = TextProbabilities(probabilities, items[at].truncated)
-        return [classified[at] for at in range(len(items))]
+        found = self.predict_texts(PreparedTexts.of(items))
+        return [TextProbabilities(row, item.truncated) for row, item in zip(found.probabilities, items, strict=True)]
+
+    def predict_texts(self, batch: PreparedTexts) -> ManyProbabilities:
+        """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
+        found = np.empty((len(batch), len(self._labels)), np.float32)
+        for places, ids in padded_batches(batch, self._cells):
+            rows = self._runtime.run({self._input: ids}, (OUTPUT,))[OUTPUT]
+            found[places] = rows[: len(places)]
+        return ManyProbabilities(found, batch.truncated)
 
     def render(self, raw: TextProbabilities, options: TaskOptions) -> dict[str, Any]:
         """The label, and what every label scores.
@@ -85,21 +111,24 @@ class TextClassifier:
             {"label", "score", "labels": [{"label", "score"}, ...], "model": "NAME@VERSION"}, best first, and
             "truncated": True if the text was longer than the model takes.
         """
-        ranked = rank(raw.probabilities)
-        scores = dict(ranked)
-        chosen = self._choose(scores, ranked[0][0], getattr(options, "threshold", None))
-        shown = ranked[: getattr(options, "top_k", None)]
-        result = {
-            "label": self._labels[chosen],
-            "score": scores[chosen],
-            "labels": [{"label": self._labels[at], "score": score} for at, score in shown],
-            "model": self.manifest.id,
-        }
-        return {**result, "truncated": True} if raw.truncated else result
+        one = ManyProbabilities(raw.probabilities[None], np.array([raw.truncated]))
+        return self.render_texts(one, options)[0]
 
-    def _choose(self, scores: Mapping[int, float], best: int, wanted: float | None) -> int:
-        """The label that is given: the best one, or what a threshold on the second of two says."""
-        threshold = self.manifest.threshold if wanted is None else wanted
-        if threshold is None or len(scores) != 2:
-            return best
-        return int(scores[1] >= threshold)
+    def render_texts(self, raw: ManyProbabilities, options: TaskOptions) -> list[dict[str, Any]]:
+        """As `render`, for many texts at once."""
+        threshold, top_k = getattr(options, "threshold", None), getattr(options, "top_k", None)
+        threshold = self.manifest.threshold if threshold is None else threshold
+        ranked = np.argsort(-raw.probabilities, axis=1, kind="stable").tolist()
+        results = []
+        for row, order, cut in zip(raw.probabilities.tolist(), ranked, raw.truncated.tolist(), strict=True):
+            scores = [round(score, DIGITS) for score in row]
+            # The best label, or what a threshold on the second of two says.
+            chosen = order[0] if threshold is None or len(scores) != 2 else int(scores[1] >= threshold)
+            result: dict[str, Any] = {
+                "label": self._labels[chosen],
+                "score": scores[chosen],
+                "labels": [{"label": self._labels[at], "score": scores[at]} for at in order[:top_k]],
+                "model": self.manifest.id,
+            }
+            results.append({**result, "truncated": True} if cut else result)
+        return results

@@ -24,6 +24,8 @@ from worker.inference.repository import ModelRepository
 from worker.metrics import Metrics
 from worker.sources.registry import open_sources
 
+TEXT_CHUNKS = 2  # bulk chunks of texts in hand: one is prepared and predicted while the other is claimed or stored
+
 
 def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerContext:
     """Load the models and start the heartbeat; after this the worker may claim chunks.
@@ -63,6 +65,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         in_flight=in_flight,
         gate=Gate(),
         waiting=WaitingChunks(settings.waiting_chunks),
+        text_slots=threading.Semaphore(TEXT_CHUNKS),
         under_way=UnderWay(),
         runs=set(),
         stopping=threading.Event(),

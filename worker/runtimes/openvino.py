@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import ArtefactError
 from worker.runtimes.runtime import inputs_wrong
+from worker.runtimes.tables import prepare_tables
 
 
 @functools.cache
@@ -60,10 +61,12 @@ class OpenVinoRuntime:
 
     def _read(self) -> Any:
         try:
-            return _core().read_model(self._graph)
+            model = _core().read_model(self._graph)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtefactError("graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}") from error
+        prepare_tables(model)
+        return model
 
     def _pool(self, outputs: frozenset[str]) -> _RequestPool:
         pool = self._pools.get(outputs)
