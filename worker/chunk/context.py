@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.memory_budget import MemoryBudget
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from db.engine import Database
@@ -29,6 +30,7 @@ class WorkerContext:
     """What chunks are run with. Safe to share between threads.
 
     Attributes:
+        memory: what undecoded photos may take in memory.
         under_way: photos that are run now, by their bytes: the same ones need not run twice.
         runs: the chunks in hand, whichever thread drives them.
         stopping: set when the worker is to stop.
@@ -46,6 +48,7 @@ class WorkerContext:
     in_flight: InFlight
     gate: Gate
     waiting: WaitingChunks
+    memory: MemoryBudget
     under_way: UnderWay
     runs: set[ChunkRun]
     stopping: threading.Event
