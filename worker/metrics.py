@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from core.states import ItemState
 from worker.busy import BusyShares
@@ -27,6 +27,7 @@ class Metrics:
         )
         self.lease_losses = Counter("tagline_lease_losses", "Chunks lost to another worker.", registry=registry)
         self.busy = BusyShares(registry)
+        self.undecoded = Gauge("tagline_undecoded_bytes", "Undecoded photos in memory, in bytes.", registry=registry)
         self.stage = Histogram(
             "tagline_stage_seconds",
             "Seconds an item (fetch, decode, thumbnail) or a chunk (store) spends in a stage.",

@@ -238,10 +238,11 @@ def test_chunks_of_a_host_that_asks_for_time_or_has_a_rate_leave_their_slots(
         places = {"allow_hosts": (*settings.allow_hosts, busy.place, slow.place)}
         limits = {"fetch_per_host_rate": 0.05, "fetch_per_host": 1, "waiting_chunks": 1, "chunk_window": 80}
         with worker(settings.model_copy(update=places | limits)) as context:
-            while run_batch(context, "image"):
-                pass
+            until(
+                lambda: not run_batch(context, "image") and counts(database, tenant, rated) == (1, 0),
+                what="the one that is served at once",
+            )
             until(lambda: len(context.runs) <= 1, what="chunks that only wait to be put back")
-            until(lambda: counts(database, tenant, rated) == (1, 0), what="the one that is served at once")
             healthy = make_job(database, tenant, refs=good(photos, 1), priority=Priority.INTERACTIVE)
             assert run_batch(context, "image")
             until(lambda: finished(database, tenant, healthy), what="the healthy job")

@@ -163,7 +163,7 @@ def test_photos_in_memory_stay_below_the_setting(
 ) -> None:
     """Sixty megabytes come at once where nothing bounds them."""
     refs = [server.url(f"/file/photo?{n}") for n in range(20)]
-    job = make_job(database, tenant, refs=refs, chunk=5, priority=Priority.BULK)
+    job = make_job(database, tenant, refs=refs, chunk=10, priority=Priority.BULK)
     with open_worker_() as context:
         counted.open.clear()
         threading.Timer(0, lambda: until(lambda: context.memory.waiting >= 3) and counted.open.set()).start()

@@ -48,6 +48,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
     models.load_defaults()
     http = HttpClient(settings, busy=partial(metrics.busy.level, "fetch"))
     memory = MemoryBudget(settings.fetch_memory_bytes, max(settings.fetch_max_bytes, settings.max_upload_bytes))
+    metrics.undecoded.set_function(lambda: memory.held)
 
     def resolve_upload(tenant_id: str, upload_id: str) -> str | None:
         with database.read() as session:

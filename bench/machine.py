@@ -1,0 +1,63 @@
+"""What a figure was measured on, and where it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent / "results"
+_PACKAGES = ("openvino", "numpy", "pillow", "pycurl", "celery", "granian")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, memory, versions, and how busy the machine was with other things."""
+    cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "").split()
+    memory = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0 0 kB").split()
+    return {
+        "cpu": cpu.partition(":")[2].strip() or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "instructions": [
+            flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if flag in flags
+        ],
+        "memory_gb": round(int(memory[1]) / 2**20, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def write_result(name: str, figures: dict[str, Any], **settings: Any) -> Path:
+    """Write `bench/results/NAME.json`."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = {"measured_at": when, "commit": _commit(), "machine": machine(), "settings": settings, **figures}
+    path.write_text(json.dumps(whole, indent=2) + "\n")
+    return path
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str:
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return told.stdout.strip()
