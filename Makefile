@@ -42,7 +42,7 @@ demo: .venv/.installed-demo
 	$(BIN)/tagline demo
 
 bench: .venv/.installed-service
-	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.measure
 
 train-small: .venv/.installed-training
 	$(BIN)/python -m training.train_small --out build/train-small

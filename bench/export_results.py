@@ -15,7 +15,7 @@ import time
 from sqlalchemy import text
 
 from bench.api_stack import Api, running_api
-from bench.record import machine, record
+from bench.machine import machine, write_result
 from bench.submit_lines import load_rows
 from core.ids import new_id
 from core.inputs import groups
@@ -110,7 +110,7 @@ def main() -> None:
         figures["grown_mb"] = round(grown, 1)
         found[kind] = figures
         print(f"{kind}: {figures}")
-    record("export_results", described, {"results": given.results, **found})
+    write_result("export_results", described=described, figures={"results": given.results, **found})
 
 
 if __name__ == "__main__":

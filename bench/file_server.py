@@ -13,7 +13,7 @@ class Handler(BaseHTTPRequestHandler):
     files: dict[str, bytes]
 
     def do_GET(self) -> None:
-        body = self.files.get(self.path.lstrip("/"), b"")
+        body = self.files.get(self.path.split("?")[0].lstrip("/"), b"")
         self.send_response(200 if body else 404)
         self.send_header("Content-Type", "image/jpeg")
         self.send_header("Content-Length", str(len(body)))

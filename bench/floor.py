@@ -65,11 +65,12 @@ def run(paths: Sequence[Path], model: OutputReader, settings: Settings) -> float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--times", type=int, default=1, help="how often each photo is run")
+    given = parser.parse_args()
     settings = load_settings()
     model = load_model(Catalogue(settings.models_dir).resolve("classify").folder, settings)
     assert isinstance(model, OutputReader)
-    paths = sorted(folder.glob("*.jpg"))
+    paths = sorted(given.folder.glob("*.jpg")) * given.times
     run(paths[:64], model, settings)
     seconds = run(paths, model, settings)
     print(f"{len(paths) / seconds:.1f}")

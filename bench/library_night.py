@@ -13,10 +13,11 @@ import shutil
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from bench.photos import make_photos
-from bench.throughput import KEY, _free_port, _process, _wait_ready
+from bench.stack import KEY, free_port, process, wait_until
 from core.artefacts.catalogue import Catalogue
 from core.settings import load_settings
 from core.states import RunState
@@ -63,11 +64,11 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tagline-bench-") as place:
-        folder, data, port = Path(place) / "photos", Path(place) / "data", _free_port()
+        folder, data, port = Path(place) / "photos", Path(place) / "data", free_port()
         make_folder(folder, given.photos)
         stack = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--data", str(data)]
-        with _process([*stack, "--folders", place], TAGLINE_API_KEY=KEY):
-            _wait_ready(f"http://127.0.0.1:{port}")
+        with process([*stack, "--folders", place], Path(place) / "stack.log", TAGLINE_API_KEY=KEY):
+            wait_until(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).status == 200)
             settings = load_settings(data_dir=data, folders=(place,))
             database = Database(settings.sql_url)
             with database.write() as session:

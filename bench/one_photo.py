@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 import urllib.request
@@ -20,9 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench.machine import machine, write_result
 from bench.photos import make_photos
-from bench.record import machine, record
-from bench.throughput import KEY, _free_port, _process, _wait_ready
+from bench.stack import KEY, full_stack, photo_urls
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
@@ -97,20 +96,14 @@ def main() -> None:
     count = parser.parse_args().count
     described = machine()
     with tempfile.TemporaryDirectory(prefix="tagline-bench-") as folder:
-        photos, port, files = Path(folder) / "photos", _free_port(), _free_port()
+        photos = Path(folder) / "photos"
         make_photos(photos, count)
-        urls = [f"http://127.0.0.1:{files}/{path.name}" for path in sorted(photos.glob("*.jpg"))]
-        base = f"http://127.0.0.1:{port}"
-        server = [sys.executable, "-m", "bench.file_server", str(photos), str(files)]
-        stack = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--data", f"{folder}/data"]
         bare = Bare()
-        allow = {"TAGLINE_API_KEY": KEY, "TAGLINE_ALLOW_HOSTS": f"127.0.0.1:{files}"}
-        with _process(server), _process(stack, **allow):
-            _wait_ready(base)
-            figures = measure(base, urls, bare)
+        with photo_urls(photos, Path(folder) / "files.log") as (files, urls), full_stack(Path(folder), files) as stack:
+            figures = measure(stack.base, urls, bare)
     for name, summary in figures.items():
         print(f"{name:8} p50 {summary['p50']:7.1f} ms   p99 {summary['p99']:7.1f} ms")
-    record("one_photo", described, {"count": count, "unit": "ms", **figures})
+    write_result("one_photo", described=described, figures={"count": count, "unit": "ms", **figures})
 
 
 if __name__ == "__main__":

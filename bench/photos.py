@@ -13,20 +13,20 @@ SIZE = (500, 375)
 QUALITY = 88
 
 
-def make_photos(folder: Path, count: int, seed: int = 7) -> None:
-    """Write `count` JPEGs called 00000.jpg and so on; the same ones for the same seed."""
+def make_photos(folder: Path, count: int, seed: int = 7, size: tuple[int, int] = SIZE) -> None:
+    """Write `count` JPEGs called 00000.jpg and so on; the same ones for the same seed. `size`: width, height."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     samples = [Image.open(path).convert("RGB") for path in sorted(SAMPLES.glob("*.jpg"))]
     for number in range(count):
-        _vary(rng.choice(samples), rng).save(folder / f"{number:05d}.jpg", quality=QUALITY)
+        _vary(rng.choice(samples), rng, size).save(folder / f"{number:05d}.jpg", quality=QUALITY)
 
 
-def _vary(photo: Image.Image, rng: random.Random) -> Image.Image:
+def _vary(photo: Image.Image, rng: random.Random, size: tuple[int, int]) -> Image.Image:
     scale = rng.uniform(0.6, 1.0)
     width, height = round(photo.width * scale), round(photo.height * scale)
     left, top = rng.randint(0, photo.width - width), rng.randint(0, photo.height - height)
-    varied = photo.crop((left, top, left + width, top + height)).resize(SIZE, Image.Resampling.BILINEAR)
+    varied = photo.crop((left, top, left + width, top + height)).resize(size, Image.Resampling.BILINEAR)
     if rng.random() < 0.5:
         varied = ImageOps.mirror(varied)
     return ImageEnhance.Brightness(varied).enhance(rng.uniform(0.8, 1.2))

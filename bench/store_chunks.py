@@ -16,7 +16,7 @@ from sqlalchemy import delete, text
 
 from bench.export_results import COLUMNS
 from bench.library_rows import open_database
-from bench.record import machine, record
+from bench.machine import machine, write_result
 from bench.submit_lines import load_rows
 from core.inputs import InputItem, ItemResult, cut_chunks
 from core.states import Priority
@@ -98,7 +98,7 @@ def main() -> None:
         figures["ratio"] = round(statistics.median(one["bulk_ms"] / one["ours_ms"] for one in rounds), 2)
         found[kind] = figures
         print(f"{kind}: {figures}")
-    record("store_chunks", described, {"chunk": SIZE, "chunks": given.chunks, **found})
+    write_result("store_chunks", described=described, figures={"chunk": SIZE, "chunks": given.chunks, **found})
 
 
 if __name__ == "__main__":

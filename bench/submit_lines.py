@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import text
 
 from bench.api_stack import Api, running_api
-from bench.record import machine, record
+from bench.machine import machine, write_result
 from db.engine import Database
 
 COLUMNS = (
@@ -91,7 +91,7 @@ def main() -> None:
             f"bulk load {figures['load_lines_s']:,.0f} lines/s, ratio {figures['ratio']}; "
             f"API {figures['grown_mb']:+} MB against 1,000 lines"
         )
-    record("submit_lines", described, {"lines": given.lines, **found})
+    write_result("submit_lines", described=described, figures={"lines": given.lines, **found})
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 
 from bench.machine import write_result
-from bench.throughput import KEY, _free_port, _process, _wait_ready, run_job
+from bench.stack import full_stack
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("spam", "language", "sentiment")
@@ -56,14 +56,10 @@ def peer(file: Path, analyzer: str) -> float:
 
 def ours(task: str, texts: Sequence[str], body: bytes) -> tuple[float, float]:
     """Texts a second through a `tagline up` of its own; and by its submission alone."""
-    with tempfile.TemporaryDirectory(prefix="tagline-bench-") as data:
-        port = _free_port()
-        stack = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--data", data]
-        base = f"http://127.0.0.1:{port}"
-        with _process(stack, TAGLINE_API_KEY=KEY):
-            _wait_ready(base)
-            run_job(base, task, ndjson(texts[:WARM_UP]), "application/x-ndjson", len(texts[:WARM_UP]))
-            submitted, took = run_job(base, task, body, "application/x-ndjson", len(texts))
+    with tempfile.TemporaryDirectory(prefix="tagline-bench-") as data, full_stack(Path(data)) as stack:
+        first = texts[:WARM_UP]
+        stack.run_body(task, ndjson(first), "application/x-ndjson", len(first))
+        submitted, took = stack.run_body(task, body, "application/x-ndjson", len(texts))
     return len(texts) / took, len(texts) / submitted
 
 

@@ -82,9 +82,15 @@ class Settings(_FromEnvironment):
     fetch_timeout_s: float = Field(30.0, gt=0, description="Total time of one fetch, redirects included.")
     fetch_connect_timeout_s: float = Field(5.0, gt=0, description="Time to connect, per hop.")
     fetch_max_bytes: int = Field(32 * 1024 * 1024, gt=0, description="Largest image in bytes, after decompression.")
+    fetch_memory_bytes: int = Field(
+        512 * 1024 * 1024, gt=0, description="Most bytes of undecoded images in one worker's memory."
+    )
     fetch_max_redirects: int = Field(5, ge=0, description="Redirects followed for one fetch.")
     fetch_concurrency: int = Field(64, ge=1, description="Images of one worker that are fetched or wait for decoding.")
     fetch_per_host: int = Field(16, ge=1, description="Connections of one worker to one host.")
+    fetch_per_host_rate: float = Field(
+        0.0, ge=0, description="Requests for images a second of one worker to one host; 0: any number."
+    )
     fetch_pause_max_s: float = Field(
         600.0, ge=0, description="Longest that an image waits for a host that asks for time (Retry-After)."
     )

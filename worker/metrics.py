@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from core.states import ItemState
+from worker.busy import BusyShares
 
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 FILLS = (1, 2, 4, 8, 12, 16, 24, 32, 64, 128)
@@ -25,6 +26,8 @@ class Metrics:
             "tagline_thumbnails", "Thumbnails, by what became of them.", ["outcome"], registry=registry
         )
         self.lease_losses = Counter("tagline_lease_losses", "Chunks lost to another worker.", registry=registry)
+        self.busy = BusyShares(registry)
+        self.undecoded = Gauge("tagline_undecoded_bytes", "Undecoded photos in memory, in bytes.", registry=registry)
         self.stage = Histogram(
             "tagline_stage_seconds",
             "Seconds an item (fetch, decode, thumbnail) or a chunk (store) spends in a stage.",
@@ -53,7 +56,9 @@ class Metrics:
     def timed(self, stage: str) -> Iterator[None]:
         """Measure a block as a stage."""
         started = monotonic()
+        self.busy.change(stage, 1)
         try:
             yield
         finally:
+            self.busy.change(stage, -1)
             self.stage.labels(stage).observe(monotonic() - started)

@@ -1,1 +1,1 @@
-"""What our figures are compared with; their packages are in requirements/bench.in, and no part of the service."""
+"""What ours is measured against, set up as its documentation recommends; no part of the service."""

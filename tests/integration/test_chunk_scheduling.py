@@ -28,6 +28,7 @@ from db.reap import reap_leases
 from db.results import stream_results
 from db.stats import backlog
 from tests.support.artefacts import SIDE, set_defaults, write_captioner, write_encoder
+from tests.support.http_server import http_server
 from tests.support.jobs import make_job
 from tests.support.photos import SAMPLES, photo_server
 from tests.support.silent import silent_hosts
@@ -221,6 +222,34 @@ def test_all_photos_of_a_host_that_limits_rates_come_in_time(
             until(work, timeout_s=120, what="the end of the job")
         server.shutdown()
     assert counts(database, tenant, job) == (90, 0)
+
+
+def test_chunks_of_a_host_that_asks_for_time_or_has_a_rate_leave_their_slots(
+    settings: Settings, database: Database, tenant: str, photos: str
+) -> None:
+    """Were a slot, a thread or a lease held by what waits, the one thread here would not get to the healthy job, and
+    the one place for waiting chunks would be taken."""
+    with http_server() as busy, http_server() as slow:
+        slow.files["photo"] = ((SAMPLES / "cat.jpg").read_bytes(), {})
+        asked = [busy.url(f"/status/503?after=600&n={n}") for n in range(6)]
+        limited = [slow.url(f"/file/photo?{n}") for n in range(80)]
+        patient = make_job(database, tenant, refs=asked, chunk=3, priority=Priority.BULK)
+        rated = make_job(database, tenant, refs=limited, chunk=80, priority=Priority.BULK)
+        places = {"allow_hosts": (*settings.allow_hosts, busy.place, slow.place)}
+        limits = {"fetch_per_host_rate": 0.05, "fetch_per_host": 1, "waiting_chunks": 1, "chunk_window": 80}
+        with worker(settings.model_copy(update=places | limits)) as context:
+            until(
+                lambda: not run_batch(context, "image") and counts(database, tenant, rated) == (1, 0),
+                what="the one that is served at once",
+            )
+            until(lambda: len(context.runs) <= 1, what="chunks that only wait to be put back")
+            healthy = make_job(database, tenant, refs=good(photos, 1), priority=Priority.INTERACTIVE)
+            assert run_batch(context, "image")
+            until(lambda: finished(database, tenant, healthy), what="the healthy job")
+            assert not finished(database, tenant, patient)
+            assert not finished(database, tenant, rated)
+            assert len(busy.requests) <= 2
+            assert len(slow.requests) == 1
 
 
 def test_nobody_claims_while_a_suspect_chunk_runs_alone(

@@ -244,3 +244,31 @@ def test_closing_ends_what_waits_for_a_host(open_: Open, server: HttpServer) -> 
     waiting = fetch(client, server.url("/bytes/1"))
     client.close()
     assert isinstance(waiting.exception(LIMIT_S), ItemError)
+
+
+# Hosts that get no more than so many requests a second
+
+
+def test_a_hosts_rate_holds_for_all_requests_and_concerns_nobody_else(
+    open_: Open, server: HttpServer, healthy: HttpServer
+) -> None:
+    """One request in a hundred seconds: the first passes, the others have not started while another host serves."""
+    client = open_(server.place, healthy.place, fetch_per_host_rate=0.01)
+    first = fetch(client, server.url("/bytes/1"), priority=Priority.INTERACTIVE)
+    assert first.result(LIMIT_S).status == 200
+    waiting = [
+        fetch(client, server.url(f"/bytes/1?{n}"), priority=priority) for n in range(20) for priority in Priority
+    ]
+    assert fetch(client, healthy.url("/bytes/1")).result(LIMIT_S).status == 200
+    assert client.request(Request(server.url("/bytes/2"))).result(LIMIT_S).status == 200  # who does not mind hosts
+    redirected = fetch(client, healthy.url(f"/redirect?to={server.url('/bytes/1')}"), max_redirects=1)
+    assert [request.target for request in server.requests] == ["/bytes/1", "/bytes/2"]
+    assert not any(answer.done() for answer in (*waiting, redirected))
+
+
+def test_a_host_with_a_rate_serves_all_in_time_over_few_connections(open_: Open, server: HttpServer) -> None:
+    client = open_(server.place, fetch_per_host=2, fetch_per_host_rate=400)
+    statuses, _ = fetch_until_served(client, [server.url(f"/bytes/1?{n}") for n in range(200)])
+    assert statuses == [200] * 200
+    assert server.most_active <= 2
+    assert server.connections <= 2

@@ -76,6 +76,14 @@ def test_counters_of_several_processes_add_up() -> None:
     assert shown.silent == ["127.0.0.1:9"]
 
 
+def test_of_several_workers_the_busiest_is_shown() -> None:
+    shares = b"".join(
+        b'tagline_busy_share{model="",stage="decode"} %.1f\ntagline_busy_share{model="a@1",stage="infer"} 1.0\n' % share
+        for share in (0.2, 0.9, 0.4)
+    )
+    assert measured(shares).busy == {"decode": 0.9, "a@1": 1.0}
+
+
 @pytest.mark.parametrize(
     ("typed", "low", "high"),
     [

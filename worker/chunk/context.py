@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.memory_budget import MemoryBudget
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from db.engine import Database
@@ -30,6 +31,7 @@ class WorkerContext:
 
     Attributes:
         text_slots: for the bulk chunks of texts in hand.
+        memory: what undecoded photos may take in memory.
         under_way: photos that are run now, by their bytes: the same ones need not run twice.
         runs: the chunks in hand, whichever thread drives them.
         stopping: set when the worker is to stop.
@@ -48,6 +50,7 @@ class WorkerContext:
     gate: Gate
     waiting: WaitingChunks
     text_slots: threading.Semaphore
+    memory: MemoryBudget
     under_way: UnderWay
     runs: set[ChunkRun]
     stopping: threading.Event

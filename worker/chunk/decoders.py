@@ -51,6 +51,7 @@ class Decoders:
                 work()
             except Exception:
                 log.exception("unexpected error in a decoding thread")
+            del work  # with the photo that it decoded
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:

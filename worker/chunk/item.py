@@ -76,6 +76,7 @@ class ItemRun:
         self._dispatcher = dispatcher
         self._finished = finished
         self._known = known
+        self._memory = context.memory.reserve(Priority(claim.priority))
         self._lock = threading.Lock()
         self._open = 0  # raw results that are still to come
 
@@ -97,10 +98,11 @@ class ItemRun:
 
         whose, priority = self._claim.tenant_id, Priority(self._claim.priority)
         if self._known is None:
-            sources.fetch(item.kind, item.ref, whose, priority).add_done_callback(fetched)
+            sources.fetch(item.kind, item.ref, whose, priority, self._memory).add_done_callback(fetched)
         else:
             known = self._known.validators(item)
-            sources.fetch_changed(item.kind, item.ref, whose, known, priority).add_done_callback(fetched)
+            answer = sources.fetch_changed(item.kind, item.ref, whose, known, priority, self._memory)
+            answer.add_done_callback(fetched)
 
     @property
     def settled(self) -> bool:
@@ -125,7 +127,10 @@ class ItemRun:
         try:
             with self._context.in_flight.track("decode", [(self._claim.chunk_id, self.item.seq)]):
                 self._dispatcher.check()
-                raw = work(*arguments)
+                try:
+                    raw = work(*arguments)
+                finally:
+                    self._memory.release()  # the photo is decoded, or will not be
         except BaseException as error:
             self._fail(error)
         else:
@@ -226,6 +231,7 @@ class ItemRun:
         self._finish()
 
     def _finish(self) -> None:
+        self._memory.release()
         self._done_at = monotonic()
         self.stage = Stage.DONE
         self._finished(self)

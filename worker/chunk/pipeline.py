@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.25
 GATE_S = 1.0
+CROWDED_S = 1.0
 # A bulk chunk keeps its thread this long while it waits for the network: the hosts of most photos answer at once.
 NETWORK_GRACE_S = 1.0
 
@@ -40,13 +41,16 @@ def run_batch(context: WorkerContext, queue: str, priorities: Sequence[Priority]
     # Before the claim: a chunk that waited here would be kept from other workers by its lease.
     if not context.gate.wait_open(GATE_S) or context.stopping.is_set():
         return False
-    if context.waiting.full:
+    crowded = queue == "image" and Priority.BULK in priorities and context.memory.crowded
+    if context.waiting.full or crowded:
         priorities = [priority for priority in priorities if priority == Priority.INTERACTIVE]
     with ExitStack() as held:
         if queue == "text" and Priority.BULK in priorities and not _take_text_slot(context, held):
             return False
         claim = held.enter_context(context.leases.claim(queue, priorities))
         if claim is None:
+            if crowded:  # there are chunks, maybe, but no room: not all rings shall be used up meanwhile
+                context.memory.wait_uncrowded(CROWDED_S)
             return False
         if is_prefix(claim):
             expand_prefix(context.database, context.settings, claim, context.stopping.is_set)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -22,9 +22,14 @@ class RunningWork:
 
 
 class InFlight:
-    """A register of running work; safe to share between threads."""
+    """A register of running work; safe to share between threads.
 
-    def __init__(self) -> None:
+    Args:
+        changed: told what of, and 1 when some begins or -1 when it ends; must be quick.
+    """
+
+    def __init__(self, changed: Callable[[str, int], object] = lambda what, by: None) -> None:
+        self._changed = changed
         self._running: dict[int, RunningWork] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -35,9 +40,11 @@ class InFlight:
         number = next(self._numbers)
         with self._lock:
             self._running[number] = RunningWork(what, tuple(items), monotonic())
+        self._changed(what, 1)
         try:
             yield
         finally:
+            self._changed(what, -1)
             with self._lock:
                 del self._running[number]
 

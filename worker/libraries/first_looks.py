@@ -6,11 +6,14 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from core.errors import ItemError, TaglineError
 from core.images.decode import decode_thumbnail
 from core.images.thumbnail import encode_thumbnail
+from core.memory_budget import Reservation
 from core.states import Priority
 from core.storage.thumbnail_store import STORE_FAILURES
 from db.thumbnail_requests import Wanted, close_request, refuse_request, requests_wait, take_requests
@@ -32,24 +35,33 @@ def answer_requests(context: WorkerContext) -> bool:
             return False
     with context.database.write() as session:
         taken = take_requests(session)
-    read = {_read(context, wanted): wanted for wanted in taken}
-    try:
-        for data in as_completed(list(read), timeout=READ_S):
-            _answer(context, read.pop(data), data)
-    except TimeoutError:
-        for data, wanted in read.items():
+    read: dict[Future[bytes], tuple[Wanted, Reservation]] = {}
+    for wanted in taken:
+        memory = context.memory.reserve(Priority.INTERACTIVE)
+        read[_read(context, wanted, memory)] = wanted, memory
+    with suppress(TimeoutError):
+        for data in as_completed(list(read), timeout=READ_S):  # as they come: the others may wait for their memory
+            wanted, memory = read.pop(data)
             _answer(context, wanted, data)
+            memory.release()
+    for data, (wanted, memory) in read.items():
+        _answer(context, wanted, data)
+        data.add_done_callback(partial(_release, memory))  # its transfer may still be under way
     return bool(taken)
 
 
-def _read(context: WorkerContext, wanted: Wanted) -> Future[bytes]:
+def _release(memory: Reservation, _: Future[bytes]) -> None:
+    memory.release()
+
+
+def _read(context: WorkerContext, wanted: Wanted, memory: Reservation) -> Future[bytes]:
     try:
         kind, ref = locate(wanted.source, wanted.key, wanted.locator)
     except ValueError:  # the library has another kind of source by now
         gone: Future[bytes] = Future()
         gone.set_exception(ItemError("photo_not_listed", "the library's source is another one now"))
         return gone
-    return context.sources.fetch(kind, ref, wanted.tenant_id, Priority.INTERACTIVE)
+    return context.sources.fetch(kind, ref, wanted.tenant_id, Priority.INTERACTIVE, memory)
 
 
 def _answer(context: WorkerContext, wanted: Wanted, data: Future[bytes]) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from functools import partial
 
 from core.job_channel import JobChangePublisher
+from core.memory_budget import MemoryBudget
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.storage.thumbnail_store import open_thumbnail_store
 from db.engine import Database
 from db.uploads import find_upload
+from worker.busy import BusyShares
 from worker.chunk.context import WorkerContext
 from worker.chunk.decoders import Decoders
 from worker.chunk.gate import Gate
@@ -40,10 +43,14 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
     metrics = metrics or Metrics()
     pool_size = settings.worker_concurrency + settings.interactive_slots + 6
     database = Database(settings.sql_url, pool_size=pool_size, job_news=JobChangePublisher(settings))
-    in_flight = InFlight()
+    decode_threads = settings.decode_threads or os.cpu_count() or 1
+    metrics.busy.expect("decode", decode_threads)
+    in_flight = InFlight(partial(_count_lanes, metrics.busy))
     models = ModelRepository(settings, metrics, in_flight)
     models.load_defaults()
-    http = HttpClient(settings)
+    http = HttpClient(settings, busy=partial(metrics.busy.level, "fetch"))
+    memory = MemoryBudget(settings.fetch_memory_bytes, max(settings.fetch_max_bytes, settings.max_upload_bytes))
+    metrics.undecoded.set_function(lambda: memory.held)
 
     def resolve_upload(tenant_id: str, upload_id: str) -> str | None:
         with database.read() as session:
@@ -58,7 +65,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         leases=leases,
         http=http,
         sources=open_sources(settings, http, resolve_upload),
-        decoders=Decoders(settings.decode_threads or os.cpu_count() or 1),
+        decoders=Decoders(decode_threads),
         thumbnails=ThumbnailMaker(open_thumbnail_store(settings), metrics),
         models=models,
         metrics=metrics,
@@ -66,10 +73,16 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
         gate=Gate(),
         waiting=WaitingChunks(settings.waiting_chunks),
         text_slots=threading.Semaphore(TEXT_CHUNKS),
+        memory=memory,
         under_way=UnderWay(),
         runs=set(),
         stopping=threading.Event(),
     )
+
+
+def _count_lanes(busy: BusyShares, what: str, by: int) -> None:
+    if what != "decode":  # which counts itself, without texts
+        busy.change("infer", by, what)
 
 
 def close_worker(context: WorkerContext) -> None:

@@ -14,7 +14,7 @@ class FileSource(PooledSource):
     changed since, and the API may be a machine without these folders."""
 
     def __init__(self, context: SourceContext) -> None:
-        super().__init__("file", _THREADS)
+        super().__init__("file", _THREADS, context.settings.fetch_max_bytes)
         self._roots = FolderRoots.of(context.settings)
         self._max_bytes = context.settings.fetch_max_bytes
 

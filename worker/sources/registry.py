@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from core.errors import ItemError
 from core.inputs import Validators
+from core.memory_budget import Reservation
 from core.outbound.http.client import HttpClient
 from core.settings import Settings
 from core.shortage import is_shortage, worker_resources
@@ -35,15 +36,23 @@ class Sources:
         self._lock = threading.Lock()
         self._opened: dict[str, Source] = {}
 
-    def fetch(self, kind: str, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
+    def fetch(
+        self, kind: str, ref: str, tenant_id: str, priority: Priority = Priority.BULK, memory: Reservation | None = None
+    ) -> Future[bytes]:
         """The bytes of an input; see Source.fetch. An unknown kind fails with `input_kind_unknown`."""
-        return self._asked(kind, lambda source: source.fetch(ref, tenant_id, priority))
+        return self._asked(kind, lambda source: source.fetch(ref, tenant_id, priority, memory))
 
     def fetch_changed(
-        self, kind: str, ref: str, tenant_id: str, known: Validators | None, priority: Priority = Priority.BULK
+        self,
+        kind: str,
+        ref: str,
+        tenant_id: str,
+        known: Validators | None,
+        priority: Priority = Priority.BULK,
+        memory: Reservation | None = None,
     ) -> Future[Fetched]:
         """The bytes of an input, unless they are known; see Source.fetch_changed. Fails as `fetch`."""
-        return self._asked(kind, lambda source: source.fetch_changed(ref, tenant_id, known, priority))
+        return self._asked(kind, lambda source: source.fetch_changed(ref, tenant_id, known, priority, memory))
 
     def _asked(self, kind: str, ask: Callable[[Source], Future[T]]) -> Future[T]:
         try:

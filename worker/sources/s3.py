@@ -21,7 +21,7 @@ class S3Source(PooledSource):
     """
 
     def __init__(self, context: SourceContext) -> None:
-        super().__init__("s3", context.settings.fetch_per_host)
+        super().__init__("s3", context.settings.fetch_per_host, context.settings.fetch_max_bytes)
         self._store = S3Store(context.settings)
         self._max_bytes = context.settings.fetch_max_bytes
         self._buckets = context.settings.s3_buckets

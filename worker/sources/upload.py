@@ -13,7 +13,7 @@ class UploadSource(PooledSource):
     """Reads uploads; an id of another tenant is as unknown as one that never was."""
 
     def __init__(self, context: SourceContext) -> None:
-        super().__init__("upload", _THREADS)
+        super().__init__("upload", _THREADS, context.settings.max_upload_bytes)
         self._store = open_upload_store(context.settings)
         self._resolve = context.resolve_upload
 

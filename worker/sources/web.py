@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from core.errors import ItemError
 from core.inputs import Validators
+from core.memory_budget import Reservation
 from core.outbound.http.client import Request, Response
 from core.states import Priority
 from worker.sources.source import Fetched, SourceContext, converted
@@ -30,12 +31,19 @@ class WebSource:
         self._http = context.http
         self._settings = context.settings
 
-    def fetch(self, ref: str, tenant_id: str, priority: Priority = Priority.BULK) -> Future[bytes]:
+    def fetch(
+        self, ref: str, tenant_id: str, priority: Priority = Priority.BULK, memory: Reservation | None = None
+    ) -> Future[bytes]:
         """See Source. Any status but 2xx is `fetch_http_<status>`; an empty body is for the decoder to judge."""
-        return converted(self._ask(ref, priority, {}), _body)
+        return converted(self._ask(ref, priority, {}, memory), _body)
 
     def fetch_changed(
-        self, ref: str, tenant_id: str, known: Validators | None, priority: Priority = Priority.BULK
+        self,
+        ref: str,
+        tenant_id: str,
+        known: Validators | None,
+        priority: Priority = Priority.BULK,
+        memory: Reservation | None = None,
     ) -> Future[Fetched]:
         """See Source. The server is asked on the condition that its bytes are others than those known (RFC 9110,
         section 13.1); its 304 has no body."""
@@ -48,12 +56,14 @@ class WebSource:
                 return Fetched(None, Validators(said.etag or before.etag, said.modified or before.modified))
             return Fetched(_body(response), said)
 
-        return converted(self._ask(ref, priority, conditions), read)
+        return converted(self._ask(ref, priority, conditions, memory), read)
 
     def close(self) -> None:
         """See Source. The client is closed by its owner."""
 
-    def _ask(self, ref: str, priority: Priority, conditions: Mapping[str, str]) -> Future[Response]:
+    def _ask(
+        self, ref: str, priority: Priority, conditions: Mapping[str, str], memory: Reservation | None
+    ) -> Future[Response]:
         settings = self._settings
         return self._http.request(
             Request(
@@ -66,6 +76,7 @@ class WebSource:
                 retries=_RETRIES,
                 priority=priority,
                 host_aware=True,
+                memory=memory,
             )
         )
 

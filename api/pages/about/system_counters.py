@@ -16,12 +16,14 @@ class Measured:
         failures: failed items by code, the most frequent first.
         stages: how often a stage was passed, and its seconds on average, by its name.
         models: the same for the batches of each model.
+        busy: stages and models, and the part of their capacity that was in use lately; of several workers the most.
         silent: processes that did not give their counters.
     """
 
     failures: list[tuple[str, int]]
     stages: dict[str, tuple[int, float]]
     models: dict[str, tuple[int, float]]
+    busy: dict[str, float]
     silent: list[str]
 
 
@@ -30,6 +32,7 @@ def measured(metrics: bytes) -> Measured:
     failures: Counter[str] = Counter()
     sums: dict[tuple[str, str], float] = defaultdict(float)
     counts: Counter[tuple[str, str]] = Counter()
+    busy: dict[str, float] = {}
     silent = []
     for family in text_string_to_metric_families(_each_family_once(metrics.decode())):
         for sample in family.samples:
@@ -37,6 +40,9 @@ def measured(metrics: bytes) -> Measured:
                 failures[sample.labels["code"]] += int(sample.value)
             elif sample.name == "tagline_metrics_peer_up" and not sample.value:
                 silent.append(sample.labels["peer"])
+            elif sample.name == "tagline_busy_share":
+                stage = sample.labels["model"] or sample.labels["stage"]
+                busy[stage] = max(busy.get(stage, 0.0), sample.value)
             for name, label in (("tagline_stage_seconds", "stage"), ("tagline_infer_seconds", "model")):
                 if sample.name == f"{name}_sum":
                     sums[name, sample.labels[label]] += sample.value
@@ -47,7 +53,7 @@ def measured(metrics: bytes) -> Measured:
         if count:
             means[name][label] = (count, sums[name, label] / count)
     shown = [(code, count) for code, count in failures.most_common(10) if count]
-    return Measured(shown, means["tagline_stage_seconds"], means["tagline_infer_seconds"], silent)
+    return Measured(shown, means["tagline_stage_seconds"], means["tagline_infer_seconds"], busy, silent)
 
 
 def _each_family_once(text: str) -> str:

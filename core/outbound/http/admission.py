@@ -28,7 +28,7 @@ class Admission(Generic[T]):
     """
 
     def __init__(self, total: int, per_host: int, kept: int = 0) -> None:
-        self._free = total
+        self._free = self._total = total
         self._free_for = {Priority.INTERACTIVE: total, Priority.BULK: total - kept}
         self._may_be_silent = total * _SILENT_TIMES
         self._per_host = per_host
@@ -40,8 +40,12 @@ class Admission(Generic[T]):
         """Queue `item` for `place`; `first` puts what has begun already before what has not."""
         self._levels[priority].add(place, item, first=first)
 
-    def take(self) -> tuple[Place, T] | None:
-        """The next one to start, its place occupied until `release`; None: nobody can start now."""
+    def take(self, may_start: Callable[[Place, T], bool] = lambda place, item: True) -> tuple[Place, T] | None:
+        """The next one to start, its place occupied until `release`; None: nobody can start now.
+
+        Args:
+            may_start: whether the one whose turn it is at a host may; if not, its host has no turn until `offer`.
+        """
         if self._free <= 0:
             return None
         self._turn += 1
@@ -49,7 +53,9 @@ class Admission(Generic[T]):
         for priority in order if self._turn % _BULK_TURN else reversed(order):
             if self._free_for[priority] <= 0:
                 continue
-            taken = self._levels[priority].take(lambda place: self._active.get(place, 0) < self._per_host)
+            taken = self._levels[priority].take(
+                lambda place, item: self._active.get(place, 0) < self._per_host and may_start(place, item)
+            )
             if taken is not None:
                 self._count(priority, 1)
                 self._active[taken[0]] = self._active.get(taken[0], 0) + 1
@@ -67,8 +73,23 @@ class Admission(Generic[T]):
             self._active[place] = active
         else:
             del self._active[place]
+        self.offer(place)
+
+    def offer(self, place: Place) -> None:
+        """Give a host its turn: somebody may start there again."""
         for level in self._levels.values():
             level.offer(place)
+
+    def waiting(self, place: Place, priority: Priority) -> int:
+        """How many wait for a host."""
+        return self._levels[priority].waiting(place)
+
+    def share(self, paused: int = 0) -> float:
+        """The part of what may be under way, at the hosts that are asked now, that is: 1 if more would have to wait for
+        the network. `paused` ones wait for something else."""
+        hosts = max(len(self._active), *(level.hosts for level in self._levels.values()))
+        most = min(self._total, self._per_host * hosts)
+        return min(1.0, max(0, self._total - self._free - paused) / most) if most else 0.0
 
     def hush(self, priority: Priority) -> bool:
         """Take a silent transfer out of the count; False: there are too many of them."""
@@ -108,18 +129,25 @@ class _Level(Generic[T]):
             queue.append(item)
         self.offer(place)
 
+    @property
+    def hosts(self) -> int:
+        return len(self._waiting)
+
     def offer(self, place: Place) -> None:
         """Give a host with something waiting its turn."""
         if place in self._waiting and place not in self._listed:
             self._listed.add(place)
             self._turns.append(place)
 
-    def take(self, free: Callable[[Place], bool]) -> tuple[Place, T] | None:
+    def waiting(self, place: Place) -> int:
+        return len(self._waiting.get(place, ()))
+
+    def take(self, free: Callable[[Place, T], bool]) -> tuple[Place, T] | None:
         while self._turns:
             place = self._turns.popleft()
             self._listed.discard(place)
             queue = self._waiting.get(place)
-            if queue is None or not free(place):  # a full host comes back when one of its places is released
+            if queue is None or not free(place, queue[0]):  # it is offered again when it is free
                 continue
             item = queue.popleft()
             if queue:

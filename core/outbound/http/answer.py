@@ -27,6 +27,7 @@ class Answer:
         self._lines: list[bytes] = []
         self._header_bytes = 0
         self._body_bytes = 0
+        self._begun_body = False
         self._chunks: list[bytes] = []
         self._decoder: BodyDecoder | None = None
         self._redirects = False
@@ -76,10 +77,19 @@ class Answer:
         self.head_read = not line.strip() and self.status >= 200
         return True
 
+    def needs(self, size: int) -> int:
+        """Bytes of memory that the next `size` bytes of the body may take: one compressed piece may become as much as
+        is allowed in all."""
+        self._begin_body()
+        if self._redirects:
+            return 0
+        if self._decoder is None:
+            return size
+        return 0 if self._body_bytes else self._hop.max_bytes
+
     def write(self, data: bytes) -> bool:
         """Take in a piece of the body; False: enough, break off."""
-        if not self._body_bytes:
-            self._begin_body()
+        self._begin_body()
         self._body_bytes += len(data)
         if self._redirects:
             return self._body_bytes <= _MAX_REDIRECT_BODY
@@ -95,6 +105,9 @@ class Answer:
         return self.error is None
 
     def _begin_body(self) -> None:
+        if self._begun_body:
+            return
+        self._begun_body = True
         self._redirects = self._hop.follow and self.status in REDIRECTS
         field = self.headers.get("content-encoding", "") if self._hop.decode == "ours" else ""
         if field:

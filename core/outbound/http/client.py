@@ -10,7 +10,9 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 from core.errors import ItemError
 from core.outbound.http.exchange import Exchange
@@ -39,9 +41,10 @@ class HttpClient:
     and must be quick: while one runs, nothing is transferred.
 
     Args:
-        settings: reads fetch_concurrency, fetch_per_host, fetch_connect_timeout_s, fetch_proxy, allow_hosts and
-            user_agent.
+        settings: reads fetch_concurrency, fetch_per_host, fetch_per_host_rate, fetch_connect_timeout_s, fetch_proxy,
+            allow_hosts and user_agent.
         hosts: what is known of hosts; as the settings say unless given.
+        busy: told the part of the transfers that may be under way which is, from 0 to 1; must be quick.
 
     Attributes:
         hosts: may be asked from any thread, for instance before something is started that would have to wait.
@@ -50,11 +53,16 @@ class HttpClient:
         ValueError: `allow_hosts` is malformed.
     """
 
-    def __init__(self, settings: Settings, hosts: HostStates | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hosts: HostStates | None = None,
+        busy: Callable[[float], object] = lambda share: None,
+    ) -> None:
         self.hosts = known = hosts or HostStates.of(settings)
         self._allow_hosts = settings.allow_hosts
         check_url("http://localhost/", self._allow_hosts)  # a malformed list shows at the start, not at each fetch
-        self._inbox: deque[Exchange] = deque()
+        self._inbox: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
         self._closed = False
         self._woken = False
@@ -68,10 +76,13 @@ class HttpClient:
             user_agent=settings.user_agent or f"Tagline/{VERSION}",
             proxy=settings.fetch_proxy,
             hosts=known,
+            soon=self._soon,
+            busy=busy,
             waiting=lambda: WaitingRoom(
                 settings.fetch_concurrency,
                 settings.fetch_per_host,
                 known,
+                rate=settings.fetch_per_host_rate,
                 wait_s=_WAIT_S,
                 proxy=self._proxy,
                 again=self._hand_in,
@@ -110,9 +121,13 @@ class HttpClient:
             self._thread.join(_CLOSE_S)
 
     def _hand_in(self, exchange: Exchange) -> bool:
+        return self._soon(partial(self._loop.add, exchange))
+
+    def _soon(self, work: Callable[[], object]) -> bool:
+        """Have some work done in the loop's thread; False: this is closed."""
         with self._lock:
             if not self._closed:
-                self._inbox.append(exchange)
+                self._inbox.append(work)
                 self._wake()
             return not self._closed
 
@@ -151,8 +166,8 @@ class HttpClient:
                 self._wake_in.recv(64)
                 self._woken = False
             arrived, self._inbox = self._inbox, deque()
-        for exchange in arrived:
-            self._loop.add(exchange)
+        for work in arrived:
+            work()
 
 
 def _closing() -> ItemError:

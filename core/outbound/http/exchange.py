@@ -15,6 +15,7 @@ from core.outbound.http.messages import Request, Response, retry_after_s
 from core.outbound.url_policy import ParsedUrl, check_url, trim_url
 from core.shortage import is_shortage, worker_resources
 
+Coding = Literal["", "ours", "curl"]
 Plea = Literal["wait", "too long"]  # what a host's plea for time comes to: ask again afterwards, or not
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -47,7 +48,7 @@ class Exchange:
     _body: bytes | None = field(init=False)
     _redirects: int = 0
     _attempt: int = 0
-    _undecoded: Response | None = None  # as it came, while libcurl fetches it once more to decode it
+    _coding: Coding = "ours"  # libcurl fetches once more what we cannot decode; what it cannot either, as it comes
 
     def __post_init__(self) -> None:
         """Raises ItemError: the URL is refused."""
@@ -60,7 +61,7 @@ class Exchange:
         self._headers = dict(self.request.headers)
         self._body = self.request.body
         self._redirects = 0
-        self._undecoded = None
+        self._coding = "ours"
 
     @property
     def place(self) -> tuple[str, int]:
@@ -77,10 +78,11 @@ class Exchange:
             timeout_s=self.left_s,
             connect_timeout_s=connect_timeout_s,
             max_bytes=self.request.max_bytes,
-            decode="" if not self.request.accept_encoding else "curl" if self._undecoded else "ours",
+            decode=self._coding if self.request.accept_encoding else "",
             follow=self.request.max_redirects > 0,
             status_only=self.request.status_only,
             proxy="" if self.url.allowed_private else proxy,
+            memory=self.request.memory,
         )
 
     def fail(self, error: BaseException) -> None:
@@ -114,9 +116,9 @@ class Exchange:
                     error = refused
             else:
                 return self._settle(response, plea)
-        elif self._undecoded is not None and error.permanent:
-            self.future.set_result(self._undecoded)
-            return None
+        elif self._coding == "curl" and error.permanent and self.left_s > 0:
+            self._coding = ""
+            return 0.0
         wait_s = None if error.permanent else self._pause(None)
         if wait_s is None:
             self.future.set_exception(error)
@@ -132,7 +134,7 @@ class Exchange:
         elif plea is None and response.status in _TRANSIENT_STATUS:
             wait_s = self._pause(response)
         elif self._needs_curl(response):
-            self._undecoded = response
+            self._coding = "curl"
             return 0.0
         if wait_s is None:
             self.future.set_result(response)
@@ -142,7 +144,7 @@ class Exchange:
 
     def _needs_curl(self, response: Response) -> bool:
         """Whether the body is, or is said to be, in a coding that only libcurl knows; nobody asked for it."""
-        if self._undecoded is not None or not self.request.accept_encoding or self._method != "GET" or self.left_s <= 0:
+        if self._coding != "ours" or not self.request.accept_encoding or self._method != "GET" or self.left_s <= 0:
             return False
         return bool(response.body) and "br" in codings(response.headers.get("content-encoding", ""))
 
@@ -169,7 +171,7 @@ class Exchange:
             message = f"{self.url.host} redirects more than {self.request.max_redirects} times"
             raise ItemError("fetch_too_many_redirects", message)
         self._redirects += 1
-        self._undecoded = None
+        self._coding = "ours"
         before = self.url
         try:
             self.url = check_url(urljoin(before.url, trim_url(location)), self.allow_hosts)

@@ -33,12 +33,22 @@ class Handle:
     Args:
         user_agent: what it calls itself.
         noticed: called when the first byte of an answer has come, and when its head is complete.
+        paused: called when there is no room for more of the body; libcurl keeps what it has read, some 128 KB.
+        resume: called, from any thread, once there is: then `go_on` is to be called.
     """
 
-    def __init__(self, user_agent: str, noticed: Callable[[Handle], None] = lambda handle: None) -> None:
+    def __init__(
+        self,
+        user_agent: str,
+        noticed: Callable[[Handle], None] = lambda handle: None,
+        paused: Callable[[Handle], None] = lambda handle: None,
+        resume: Callable[[Handle], None] = lambda handle: None,
+    ) -> None:
         self.curl: Any = pycurl.Curl()
         self.reusable = True
         self._noticed = noticed
+        self._paused = paused
+        self._resume = resume
         self._sockets: list[socket.socket] = []
         self._hop: Hop | None = None
         self._answer: Answer | None = None
@@ -123,6 +133,18 @@ class Handle:
         silent = code == pycurl.E_OPERATION_TIMEDOUT and not answer.begun
         return Outcome(error, silent=silent, connected=connected)
 
+    def lift_time_limit(self) -> None:
+        """Let the hop take as long as it does, from now on."""
+        self.curl.setopt(pycurl.TIMEOUT_MS, 0)
+
+    def go_on(self) -> None:
+        """Read on after a pause.
+
+        Raises:
+            pycurl.error: what came then ends the hop.
+        """
+        self.curl.pause(pycurl.PAUSE_CONT)
+
     def close(self) -> None:
         """Free the handle; it must not be in a multi."""
         self._clear()
@@ -179,6 +201,10 @@ class Handle:
         return None if go_on else 0
 
     def _write(self, data: bytes) -> int | None:
+        memory = self._hop.memory if self._hop is not None else None
+        if memory is not None and not memory.grow(self.answer.needs(len(data)), lambda: self._resume(self)):
+            self._paused(self)
+            return int(pycurl.WRITEFUNC_PAUSE)
         return None if self.answer.write(data) else 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.errors import ItemError
+from core.memory_budget import Reservation
 from core.outbound.url_policy import ParsedUrl
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -20,6 +21,7 @@ class Hop:
         follow: a redirect's body is of no interest.
         status_only: the status line is the answer, whatever becomes of the rest.
         proxy: the URL of the proxy that is dialled instead; "" for none.
+        memory: asked for room before any of the body is taken in; None: there is no bound but `max_bytes`.
     """
 
     url: ParsedUrl
@@ -33,6 +35,7 @@ class Hop:
     follow: bool
     status_only: bool
     proxy: str = ""
+    memory: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True)

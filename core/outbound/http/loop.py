@@ -8,7 +8,6 @@ import logging
 import selectors
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pycurl
@@ -18,6 +17,7 @@ from core.outbound.http.exchange import Exchange, Plea, plea_s
 from core.outbound.http.handle import Handle
 from core.outbound.http.hop import Outcome
 from core.outbound.http.hosts import HostStates, Place
+from core.outbound.http.transfer import Pauses, Transfer
 from core.outbound.http.waiting import WaitingRoom
 
 log = logging.getLogger(__name__)
@@ -33,18 +33,6 @@ _SILENT_AFTER_S = 1.0  # a host that has not begun to answer by then takes no pl
 _TOO_MANY_S = 1.0  # pause of a host that says 429 and not for how long
 
 
-@dataclass(slots=True, eq=False)
-class Transfer:
-    """A hop under way."""
-
-    handle: Handle
-    exchange: Exchange
-    place: Place
-    started_at: float
-    serial: int
-    silent: bool = False  # and so taken out of the count
-
-
 class Loop:
     """Transfers of one thread; nothing here may be called from another.
 
@@ -54,6 +42,8 @@ class Loop:
         connect_timeout_s: per hop.
         user_agent, proxy: of all requests; the proxy's URL, or "" for none.
         hosts: what is known of hosts.
+        soon: has something called in the thread that calls `turn`; may be called from any thread.
+        busy: told the share of its transfers, which see `Admission.share`, whenever that changes.
         waiting: makes the queue; once now, and once whenever the loop begins anew.
     """
 
@@ -66,6 +56,8 @@ class Loop:
         user_agent: str,
         proxy: str,
         hosts: HostStates,
+        soon: Callable[[Callable[[], object]], object],
+        busy: Callable[[float], object],
         waiting: Callable[[], WaitingRoom],
     ) -> None:
         self._wake_fd = wake_fd
@@ -74,10 +66,13 @@ class Loop:
         self._user_agent = user_agent
         self._proxy = proxy
         self._hosts = hosts
+        self._busy = busy
+        self._share = 0.0
         self._make_waiting = waiting
         self._order = itertools.count()
         self._active: dict[Any, Transfer] = {}
         self._idle: list[Handle] = []
+        self._pauses = Pauses(self._active, soon, self._set_alarm, self._finish)
         self._open()
 
     def _open(self) -> None:
@@ -104,6 +99,7 @@ class Loop:
             Whether the wake-up descriptor is readable.
         """
         self._start()
+        self._tell_share()
         woken = False
         for key, mask in self._selector.select(self._sleep_s()):
             if key.fd == self._wake_fd:
@@ -113,9 +109,16 @@ class Loop:
         if self._timer is not None and self._timer <= time.monotonic():
             self._timer = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._pauses.stop_clocks()
         self._collect()
         self._ring_alarms()
         return woken
+
+    def _tell_share(self) -> None:
+        share = self._waiting.admission.share(self._pauses.count)
+        if share != self._share:
+            self._share = share
+            self._busy(share)
 
     def start_over(self, error: ItemError) -> None:
         """Resolve everything with `error` and begin again with nothing.
@@ -162,7 +165,7 @@ class Loop:
             if not exchange.future.set_running_or_notify_cancel():
                 return False
             exchange.begun = True
-        handle = self._idle.pop() if self._idle else Handle(self._user_agent, self._noticed)
+        handle = self._idle.pop() if self._idle else self._new_handle()
         try:
             handle.prepare(exchange.hop(self._connect_timeout_s, self._proxy))
             self._multi.add_handle(handle.curl)
@@ -173,6 +176,9 @@ class Loop:
         if exchange.request.host_aware:
             self._set_alarm(now + _SILENT_AFTER_S, transfer, self._hush)
         return True
+
+    def _new_handle(self) -> Handle:
+        return Handle(self._user_agent, self._noticed, self._pauses.begin, self._pauses.end_soon)
 
     def _collect(self) -> None:
         left = 1
@@ -186,6 +192,7 @@ class Loop:
     def _finish(self, transfer: Transfer, code: int, reason: str) -> None:
         handle, exchange = transfer.handle, transfer.exchange
         del self._active[handle.curl]
+        self._pauses.forget(transfer)
         self._waiting.admission.release(transfer.place, exchange.request.priority, silent=transfer.silent)
         try:
             self._multi.remove_handle(handle.curl)
@@ -198,14 +205,18 @@ class Loop:
             self._idle.append(handle)
         else:
             handle.close()
-        now = time.monotonic()
+        now, memory = time.monotonic(), exchange.request.memory
+        if memory is not None:  # before the response is handed over: then the memory is its taker's to give back
+            memory.settle(len(outcome.body))
         try:
             plea = self._remember(transfer, outcome, now) if exchange.request.host_aware else None
-            wait_s = exchange.advance(outcome, now - transfer.started_at, plea)
+            wait_s = exchange.advance(outcome, transfer.took_s(now), plea)
         except Exception as error:
             log.exception("a request could not be continued")
             exchange.fail(error)
             return
+        if memory is not None and wait_s is not None:
+            memory.settle(0)
         if wait_s == 0:
             self._waiting.enter(exchange, now)
         elif wait_s is not None:

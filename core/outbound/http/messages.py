@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from core.memory_budget import Reservation
 from core.states import Priority
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)  # no fractions in the standard; some servers send them
@@ -33,6 +34,8 @@ class Request:
         host_aware: one of many like it, so what is known of its host counts. It waits without a place, its time
             and its retries untouched, where the host asks for time (429 or 503 with Retry-After), fails as
             `host_paused` (see Postponed) where that takes long, and as `host_unresponsive` where nobody answers.
+        memory: counts the body's bytes. While there is no room for more of them, no more are read, and the time does
+            not run. What the response has is counted until the caller releases it, as it must in any case.
     """
 
     url: str
@@ -48,6 +51,7 @@ class Request:
     body_time_s: float = 2.0
     priority: Priority = Priority.BULK
     host_aware: bool = False
+    memory: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True)
