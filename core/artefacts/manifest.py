@@ -45,6 +45,16 @@ class Metric(_Part):
     high: float | None = None
 
 
+class Variant(_Part):
+    """The same network in fewer bits: a graph of its own, or the artefact's computed more coarsely."""
+
+    name: Literal["bf16", "int8"]
+    graph: FileName | None = Field(None, description="Its graph; None: the artefact's own.")
+    compute: Literal["f32", "bf16"] = Field("f32", description="What floating-point numbers are computed in.")
+    default_on: tuple[str, ...] = Field((), description="It is the default on processors with one of these features.")
+    metrics: tuple[Metric, ...] = Field((), description="Its own, measured as those of the artefact.")
+
+
 class Manifest(_Part):
     """What an artefact is; every field is described in models/README.md."""
 
@@ -64,6 +74,7 @@ class Manifest(_Part):
     )
     settings: dict[str, Any] = Field({}, description="What only its kind understands.")
     metrics: tuple[Metric, ...]
+    variants: tuple[Variant, ...] = Field((), description="Its graph in fewer bits, the one to be preferred first.")
     threshold: float | None = Field(None, ge=0, le=1, description="The second of two labels is given from here on.")
     licence: str
     source: str
@@ -87,9 +98,11 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Manifest:
-        for name in (self.graph, self.labels):
+        for name in (self.graph, self.labels, *(variant.graph for variant in self.variants)):
             if name is not None and name not in self.files:
                 raise ValueError(f"{name} is not among the files")
+        if len({variant.name for variant in self.variants}) != len(self.variants):
+            raise ValueError("two variants have one name")
         return self
 
 
