@@ -49,10 +49,12 @@ class Variant(_Part):
     """The same network in fewer bits: a graph of its own, or the artefact's computed more coarsely."""
 
     name: Literal["bf16", "int8"]
-    graph: FileName | None = Field(None, description="Its graph; None: the artefact's own.")
-    compute: Literal["f32", "bf16"] = Field("f32", description="What floating-point numbers are computed in.")
-    default_on: tuple[str, ...] = Field((), description="It is the default on processors with one of these features.")
-    metrics: tuple[Metric, ...] = Field((), description="Its own, measured as those of the artefact.")
+    graph: FileName | None = Field(default=None, description="Its graph; None: the artefact's own.")
+    compute: Literal["f32", "bf16"] = Field(default="f32", description="What floating-point numbers are computed in.")
+    default_on: tuple[str, ...] = Field(
+        default=(), description="It is the default on processors with one of these features."
+    )
+    metrics: tuple[Metric, ...] = Field(default=(), description="Its own, measured as those of the artefact.")
 
 
 class Manifest(_Part):
