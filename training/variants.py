@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from core.artefacts.catalogue import Catalogue
-from core.artefacts.manifest import MANIFEST, Manifest, Metric, Variant, load_manifest
+from core.artefacts.manifest import MANIFEST, Manifest, Metric, Variant, describe_files, load_manifest
 from core.images.decode import ImageSpec, decode_image
 from training.captioner.caption_measure import measure_captions
 from training.common.datasets.photo_sets import photo_sets
@@ -28,7 +29,7 @@ from training.common.offline_variants import Variants
 from training.common.package import write_manifest
 from training.common.photos.offline_encoder import MAX_PIXELS
 from training.common.quantize import quantize
-from training.encoder.first_labels import measure_first_labels
+from training.encoder.first_labels import IMAGENET, measure_first_labels
 from training.tagger.tag_measure import measure_tagger
 
 GRAPH = "graph-int8.xml"
@@ -36,15 +37,20 @@ CALIBRATION = 300  # photos
 MOST_LOST = 0.005
 MEASURED_BY = {"caption": measure_captions, "tag": measure_tagger}
 # In the order in which a processor that is named by several gets them.
-VARIANTS = (
-    Variant(name="bf16", compute="bf16", default_on=("amx_bf16",)),
-    Variant(name="int8", graph=GRAPH, default_on=("avx512_vnni", "avx_vnni")),
-)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "bf16": {"compute": "bf16", "default_on": ["amx_bf16"]},
+    "int8": {"graph": GRAPH, "default_on": ["avx512_vnni", "avx_vnni"]},
+}
 
 
 def write_int8(folder: Path, manifest: Manifest, data: Path) -> None:
-    """Write the encoder's graph in eight bits, calibrated on training photos drawn by chance."""
-    paths = [each.images / p.name for each in photo_sets(data) for p in each.photos if p.split == "train"]
+    """Write the encoder's graph in eight bits, calibrated on training photos drawn by chance, on none of ImageNet."""
+    paths = [
+        each.images / photo.name
+        for each in photo_sets(data)
+        for photo in each.photos
+        if photo.split == "train" and not photo.source.startswith(IMAGENET)
+    ]
     chosen = np.random.default_rng(0).permutation(len(paths))[:CALIBRATION]
     spec = manifest.preprocessing
     assert isinstance(spec, ImageSpec)
@@ -52,18 +58,20 @@ def write_int8(folder: Path, manifest: Manifest, data: Path) -> None:
     quantize(folder / manifest.graph, folder / GRAPH, photos)
 
 
-def declare(folder: Path, variants: Sequence[Variant]) -> Manifest:
-    """Write manifest and card with these variants, and the files that belong to them."""
-    manifest = load_manifest(folder, verify=False)
+def declare(folder: Path, measured: Mapping[str, Sequence[Metric]]) -> Manifest:
+    """Write manifest and card with these variants, by name, and their numbers."""
+    manifest, variants = load_manifest(folder, verify=False), []
+    for name, metrics in measured.items():
+        fields = {"name": name, **VARIANTS[name], "metrics": [metric.model_dump() for metric in metrics]}
+        if graph := fields.get("graph"):
+            fields |= describe_files(folder, [graph, Path(graph).with_suffix(".bin").name])
+        variants.append(Variant.model_validate(fields))
     write_card(folder, manifest.name, manifest.metrics, variants)
     fields = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    fields["variants"] = [variant.model_dump(exclude_none=True) for variant in variants]
-    ours = {GRAPH, Path(GRAPH).with_suffix(".bin").name}
-    files = {name for name in fields.pop("files") if name not in ours} | {CARD}
-    if any(variant.graph for variant in variants):
-        files |= ours
+    fields["variants"] = [variant.model_dump(exclude_none=True, exclude_defaults=True) for variant in variants]
+    files = sorted({*fields.pop("files"), CARD})
     del fields["bytes"]
-    return write_manifest(folder, fields, sorted(files))
+    return write_manifest(folder, fields, files)
 
 
 def measure(folder: Path, manifest: Manifest, data: Path, name: str) -> Iterator[tuple[Metric, Metric | None]]:
@@ -96,19 +104,19 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="the data folder, see training/README.md")
     parser.add_argument("--quantize", action="store_true", help="write the graph in eight bits anew")
     arguments = parser.parse_args()
-    folder, kept = arguments.folder, []
+    folder, kept = arguments.folder, dict[str, list[Metric]]()
     if arguments.quantize:
         write_int8(folder, load_manifest(folder, verify=False), arguments.data)
-    manifest = declare(folder, VARIANTS)
-    for variant in VARIANTS:
-        pairs = list(measure(folder, manifest, arguments.data, variant.name))
+    manifest = declare(folder, dict.fromkeys(VARIANTS, ()))
+    for name in VARIANTS:
+        pairs = list(measure(folder, manifest, arguments.data, name))
         for now, before in pairs:
-            print(f"{variant.name} {now.name} {now.value}" + (f" (f32: {before.value})" if before else ""), flush=True)
+            print(f"{name} {now.name} {now.value}" + (f" (f32: {before.value})" if before else ""), flush=True)
         lost = costs(pairs)
         if lost:
-            print(f"{variant.name} is left out, it costs too much: {'; '.join(lost)}", file=sys.stderr)
+            print(f"{name} is left out, it costs too much: {'; '.join(lost)}", file=sys.stderr)
         else:
-            kept.append(variant.model_copy(update={"metrics": tuple(now for now, _ in pairs)}))
+            kept[name] = [now for now, _ in pairs]
     declare(folder, kept)
     return 0
 

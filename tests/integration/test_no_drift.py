@@ -126,9 +126,7 @@ def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def served(
-    database: Database, photos: list[Path], runtime: str, tmp_path: Path, precision: str = "f32"
-) -> list[Row]:
+def served(database: Database, photos: list[Path], runtime: str, tmp_path: Path, precision: str = "f32") -> list[Row]:
     """The outputs of one job that asks for all image tasks at once."""
     with photo_server(photos[0].parent) as url:
         settings = Settings(

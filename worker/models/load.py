@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from core.artefacts.catalogue import Catalogue
-from core.artefacts.manifest import Manifest, load_manifest
+from core.artefacts.manifest import Manifest, check_files, load_manifest
 from core.artefacts.variants import ChosenVariant, choose_variant, plain_variant
 from core.errors import ArtefactError
 from core.processor import this_processor
@@ -69,6 +69,9 @@ def load_artefact(
             warm_up(loaded, encoders)
         else:
             chosen = variant or variant_for(manifest, settings)
+            for one in manifest.variants:
+                if one.name == chosen.name:
+                    check_files(folder, one)
             loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute)
             runtime = CheckedRuntime(loaded_graph, manifest)
             loaded = kind(folder, manifest, runtime, encoders)
