@@ -56,9 +56,12 @@ TOLERANCE = 1e-4
 SURE = 0.5
 Row = dict[str, Any]
 VARIANTS = [variant.name for variant in load_manifest(MODELS / "efficientnet-lite2", verify=False).variants]
-# Of the photos: least share with the same first label where single precision is sure of it, least with the same first
-# label at all; of the first labels: least share that is among the first ones of single precision.
-LEAST = {"bf16": (0.97, 0.85, 0.85), "int8": (0.95, 0.7, 0.75)}
+# Least shares of photos whose first label is the same where single precision is sure of it, of first labels that are
+# among the first ones of single precision, and of photos with the same sentence.
+LEAST = {
+    "bf16": {"sure": 0.97, "shared": 0.8, "sentences": 0.4},
+    "int8": {"sure": 0.97, "shared": 0.7, "sentences": 0.3},
+}
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
@@ -189,17 +192,18 @@ def test_a_variant_says_the_same(
         pytest.skip(f"this processor cannot compute {variant}")
     rows = served(database, photos, "openvino", tmp_path, precision=variant)
     assert {row[task]["variant"] for row in rows for task in TASKS} == {variant}
-    sure, any_, high = LEAST[variant]
+    least = LEAST[variant]
     for task in set(TASKS) & {"classify", "tag"}:
         most = ClassifyOptions().top_k
         best = np.argsort(-offline.scores[task], axis=1, kind="stable")[:, :most]
         names = [[offline.labels[task][at] for at in row] for row in best]
         found = [[label["label"] for label in row[task]["labels"][:most]] for row in rows]
-        same = np.array([then[0] == now[0] for then, now in zip(names, found, strict=True)])
-        certain = offline.scores[task].max(axis=1) >= SURE
-        assert same[certain].mean() >= sure, task
-        assert same.mean() >= any_, task
-        assert np.mean([len({*then} & {*now}) / most for then, now in zip(names, found, strict=True)]) >= high, task
+        shared = [len({*then} & {*now}) / most for then, now in zip(names, found, strict=True)]
+        assert np.mean(shared) >= least["shared"], task
+        if task == "classify":
+            same = np.array([then[0] == now[0] for then, now in zip(names, found, strict=True)])
+            assert same[offline.scores[task].max(axis=1) >= SURE].mean() >= least["sure"]
     if "caption" in TASKS:
         texts = [row["caption"]["text"] for row in rows]
-        assert np.mean([then.text == now for then, now in zip(offline.captions, texts, strict=True)]) >= any_ - 0.25
+        same = np.array([then.text == now for then, now in zip(offline.captions, texts, strict=True)])
+        assert same.mean() >= least["sentences"]
