@@ -20,7 +20,7 @@ from core.storage.blobs import Blobs
 from core.storage.thumbnail_store import open_thumbnail_store
 from core.storage.uploads import UploadStore, open_upload_store
 from db.engine import Database
-from db.workers import warm_models
+from db.workers import running_variants, warm_models
 from libraries.search import LibrarySearch
 
 KEY = "tagline"
@@ -47,6 +47,11 @@ class Services:
         """NAME@VERSION of the models that live workers have warm, their defaults first."""
         with self.database.read() as session:
             return warm_models(session)
+
+    def running_variants(self) -> dict[str, frozenset[str]]:
+        """By NAME@VERSION of models that have variants, those in which live workers run them."""
+        with self.database.read() as session:
+            return running_variants(session)
 
 
 def make_services(settings: Settings) -> Services:

@@ -13,6 +13,7 @@ INTERRUPTED = 130  # exit code
 COMMANDS = {
     "up": ("cli.stack.up", "up"),
     "reload": ("cli.reload", "reload"),
+    "doctor": ("cli.doctor", "doctor"),
     "submit": ("cli.client.submit", "submit"),
     "status": ("cli.client.job_commands", "status"),
     "results": ("cli.client.results", "results"),

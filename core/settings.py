@@ -123,6 +123,9 @@ class Settings(_FromEnvironment):
     decode_threads: int = Field(0, ge=0, description="Threads that decode images; 0: one per core.")
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in one model batch.")
     runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="Who executes the models.")
+    precision: Literal["auto", "f32", "bf16", "int8"] = Field(
+        "auto", description="What models compute in; auto: what suits the processor. Those without it take f32."
+    )
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's own /metrics; 0: none.")
     metrics_host: str = Field("0.0.0.0", description="Address that it listens on.")
 
@@ -183,7 +186,7 @@ class Settings(_FromEnvironment):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("runtime", "thumbnails", "log_level", "log_format", mode="before")
+    @field_validator("runtime", "precision", "thumbnails", "log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -14,7 +14,11 @@ ALIVE_MS = 30_000
 
 
 def beat(session: Session, name: str, models: list[str]) -> None:
-    """Say that a worker is alive and which models it has warm, its defaults first."""
+    """Say that a worker is alive and what it has warm.
+
+    Args:
+        models: NAME@VERSION, its defaults first; and NAME@VERSION/VARIANT of those that have variants.
+    """
     seen = session.execute(update(Worker).where(Worker.name == name).values(seen_at=now_ms(), models=models))
     if seen.rowcount == 0:  # type: ignore[attr-defined]
         now = session.execute(select(now_ms())).scalar_one()
@@ -28,8 +32,23 @@ def sign_off(session: Session, name: str) -> None:
 
 def warm_models(session: Session) -> tuple[str, ...]:
     """NAME@VERSION of every model that a worker seen within the last 30 seconds has warm, in the workers' own order."""
+    return tuple(entry for entry in _announced(session) if "/" not in entry)
+
+
+def running_variants(session: Session) -> dict[str, frozenset[str]]:
+    """By NAME@VERSION, the variants in which live workers run it; only of models that have variants."""
+    found: dict[str, frozenset[str]] = {}
+    for entry in _announced(session):
+        model, slash, variant = entry.partition("/")
+        if slash:
+            found[model] = found.get(model, frozenset()) | {variant}
+    return found
+
+
+def _announced(session: Session) -> list[str]:
+    """What live workers say that they have warm, each once."""
     alive = select(Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS).order_by(Worker.started_at, Worker.name)
-    return tuple(dict.fromkeys(model for models in session.scalars(alive) for model in models))
+    return list(dict.fromkeys(entry for entries in session.scalars(alive) for entry in entries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +67,13 @@ def list_workers(session: Session) -> list[SeenWorker]:
     age = now_ms() - Worker.seen_at
     rows = session.execute(select(Worker, age).order_by(Worker.name))
     return [
-        SeenWorker(worker.name, worker.started_at, max(0, ms) / 1000, ms < ALIVE_MS, tuple(worker.models))
+        SeenWorker(worker.name, worker.started_at, max(0, ms) / 1000, ms < ALIVE_MS, _models(worker))
         for worker, ms in rows
     ]
+
+
+def _models(worker: Worker) -> tuple[str, ...]:
+    return tuple(entry for entry in worker.models if "/" not in entry)
 
 
 def count_alive(session: Session) -> int:

@@ -17,7 +17,7 @@ from training.common.package import write_manifest
 def rewrite(folder: Path) -> None:
     """Write the card of an artefact again, from its text and the numbers in the manifest, which gets the new hash."""
     manifest = load_manifest(folder)
-    write_card(folder, manifest.name, manifest.metrics)
+    write_card(folder, manifest.name, manifest.metrics, manifest.variants)
     fields = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     files = sorted({*fields.pop("files"), CARD})
     write_manifest(folder, {name: value for name, value in fields.items() if name != "bytes"}, files)

@@ -36,7 +36,11 @@ class Metrics:
             registry=registry,
         )
         self.infer = Histogram(
-            "tagline_infer_seconds", "Seconds of a model batch.", ["model"], buckets=SECONDS, registry=registry
+            "tagline_infer_seconds",
+            "Seconds of a model batch.",
+            ["model", "variant"],
+            buckets=SECONDS,
+            registry=registry,
         )
         self.batch_items = Histogram(
             "tagline_batch_items", "Items in a model batch.", ["model"], buckets=FILLS, registry=registry

@@ -123,6 +123,15 @@ class MetricView(_Answer):
     high: float | None
 
 
+class VariantView(_Answer):
+    """A model in another precision."""
+
+    name: Literal["f32", "bf16", "int8"]
+    running: bool = Field(description="A live worker runs it.")
+    default_on: list[str] = Field(description="Features of processors, one of which makes it the default.")
+    metrics: list[MetricView] = Field(description="What was measured of it; of f32 it is the model's `metrics`.")
+
+
 class ModelView(_Answer):
     id: str = Field(description="NAME@VERSION.")
     name: str
@@ -136,6 +145,7 @@ class ModelView(_Answer):
     settings: dict[str, Any] = Field(description="What its kind has set, such as a captioner's `most_words`.")
     label_count: int
     metrics: list[MetricView]
+    variants: list[VariantView] = Field(description="f32 first; a result's `variant` says which it is from.")
     licence: str
     source: str
     bytes: int

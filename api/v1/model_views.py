@@ -8,6 +8,7 @@ from typing import Any
 from api.services import Services
 from core.artefacts.catalogue import Installed
 from core.artefacts.manifest import Label, Manifest, read_labels
+from core.artefacts.variants import F32
 from core.errors import ArtefactError
 
 
@@ -58,4 +59,15 @@ def model_view(
         "encoders": dict(manifest.encoders),
         "label_count": len(labels),
         "metrics": [metric.model_dump() for metric in manifest.metrics],
+        "variants": _variants(services, manifest, manifest.id in warm),
     }
+
+
+def _variants(services: Services, manifest: Manifest, warm: bool) -> list[dict[str, Any]]:
+    running = services.running_variants().get(manifest.id, frozenset()) if manifest.variants else {F32} if warm else ()
+    plain: dict[str, Any] = {"name": F32, "running": F32 in running, "default_on": [], "metrics": []}
+    others = [
+        {**one.model_dump(include={"name", "default_on", "metrics"}), "running": one.name in running}
+        for one in manifest.variants
+    ]
+    return [plain, *others]

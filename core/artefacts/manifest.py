@@ -45,6 +45,29 @@ class Metric(_Part):
     high: float | None = None
 
 
+class Variant(_Part):
+    """The same network in fewer bits: a graph of its own, or the artefact's computed more coarsely.
+
+    Its files are counted apart from the artefact's, which is whole without them; so is their check, see `check_files`.
+    """
+
+    name: Literal["bf16", "int8"]
+    graph: FileName | None = Field(default=None, description="Its graph; None: the artefact's own.")
+    compute: Literal["f32", "bf16"] = Field(default="f32", description="What floating-point numbers are computed in.")
+    default_on: tuple[str, ...] = Field(
+        default=(), description="It is the default on processors with one of these features."
+    )
+    metrics: tuple[Metric, ...] = Field(default=(), description="Its own, measured as those of the artefact.")
+    files: dict[FileName, Sha256] = Field(default={}, description="Its files.")
+    bytes: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Variant:
+        if self.graph is not None and self.graph not in self.files:
+            raise ValueError(f"{self.graph} is not among the files of {self.name}")
+        return self
+
+
 class Manifest(_Part):
     """What an artefact is; every field is described in models/README.md."""
 
@@ -64,6 +87,7 @@ class Manifest(_Part):
     )
     settings: dict[str, Any] = Field({}, description="What only its kind understands.")
     metrics: tuple[Metric, ...]
+    variants: tuple[Variant, ...] = Field((), description="Its graph in fewer bits, the one to be preferred first.")
     threshold: float | None = Field(None, ge=0, le=1, description="The second of two labels is given from here on.")
     licence: str
     source: str
@@ -90,6 +114,8 @@ class Manifest(_Part):
         for name in (self.graph, self.labels):
             if name is not None and name not in self.files:
                 raise ValueError(f"{name} is not among the files")
+        if len({variant.name for variant in self.variants}) != len(self.variants):
+            raise ValueError("two variants have one name")
         return self
 
 
@@ -113,17 +139,26 @@ def load_manifest(folder: Path, *, verify: bool = True) -> Manifest:
             Tagline), `file_missing`, `file_size` or `file_hash`.
     """
     manifest = _parse(folder)
+    check_files(folder, manifest, verify=verify)
+    return manifest
+
+
+def check_files(folder: Path, part: Manifest | Variant, *, verify: bool = True) -> None:
+    """Whether the files of an artefact, or of a variant of it, are what they should be.
+
+    Raises:
+        ArtefactError: `file_missing`, `file_size` or `file_hash`.
+    """
     total = 0
-    for name, expected in manifest.files.items():
+    for name, expected in part.files.items():
         path = folder / name
         if not path.is_file():
             raise ArtefactError("file_missing", f"{folder.name}: {name} is missing; install the artefact again")
         total += path.stat().st_size
         if verify and _sha256(path) != expected:
             raise ArtefactError("file_hash", f"{folder.name}: {name} is damaged (hash); install the artefact again")
-    if total != manifest.bytes:
-        raise ArtefactError("file_size", f"{folder.name}: {total} bytes instead of {manifest.bytes}; install it again")
-    return manifest
+    if total != part.bytes:
+        raise ArtefactError("file_size", f"{folder.name}: {total} bytes instead of {part.bytes}; install it again")
 
 
 def read_labels(folder: Path, manifest: Manifest) -> tuple[Label, ...]:

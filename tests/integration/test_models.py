@@ -58,7 +58,7 @@ def runtime(name: str) -> Runtime:
 
 @cache
 def model() -> ImageClassifier:
-    classifier = load_model(FOLDER, load_settings(runtime="openvino"))
+    classifier = load_model(FOLDER, load_settings(runtime="openvino", precision="f32"))
     assert isinstance(classifier, ImageClassifier)
     return classifier
 

@@ -4,6 +4,9 @@ Offline TensorFlow computes one list of photos; in the worker photos are fetched
 come, encoded once for all tasks, and computed by OpenVINO (or TensorFlow). Both run the same graph files in float32,
 but sum in another order: probabilities differ by some 1e-6. So scores may differ by TOLERANCE, and where two labels, or
 two sentences, are closer to each other than that, either may come first.
+
+Variants in fewer bits are held by what they say, see `test_a_variant_says_the_same`: sure labels are those of single
+precision, and what is ranked high stays high.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ pytest.importorskip("tensorflow")
 from cli.demo.servers import photo_server
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import load_manifest, read_labels
+from core.artefacts.variants import choose_variant
 from core.heads.captions import CaptionSettings, read_wording
+from core.processor import this_processor
 from core.settings import Settings
 from core.tasks import CaptionOptions, ClassifyOptions, TagOptions
 from db import keys
@@ -48,7 +53,15 @@ TASKS = tuple(task for task in ("classify", "caption", "tag") if task in DEFAULT
 PHOTOS, FEW = 200, 48
 SIDE = 320
 TOLERANCE = 1e-4
+SURE = 0.5
 Row = dict[str, Any]
+VARIANTS = [variant.name for variant in load_manifest(MODELS / "efficientnet-lite2", verify=False).variants]
+# Least shares of photos whose first label is the same where single precision is sure of it, of first labels that are
+# among the first ones of single precision, and of photos with the same sentence.
+LEAST = {
+    "bf16": {"sure": 0.97, "shared": 0.8, "sentences": 0.4},
+    "int8": {"sure": 0.97, "shared": 0.7, "sentences": 0.3},
+}
 
 # Keras 3.15 asks TensorFlow for arrays in a way that numpy 2 warns about.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
@@ -116,12 +129,12 @@ def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def served(database: Database, photos: list[Path], runtime: str, tmp_path: Path) -> list[Row]:
+def served(database: Database, photos: list[Path], runtime: str, tmp_path: Path, precision: str = "f32") -> list[Row]:
     """The outputs of one job that asks for all image tasks at once."""
     with photo_server(photos[0].parent) as url:
         settings = Settings(
             database_url=f"sqlite:///{tmp_path / 'tagline.db'}", data_dir=tmp_path / "data", models_dir=MODELS,
-            allow_hosts=(url.split("/")[2],), runtime=runtime,
+            allow_hosts=(url.split("/")[2],), runtime=runtime, precision=precision,
         )  # fmt: skip
         with database.write() as session:
             tenant = keys.create_tenant(session, "acme", "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
@@ -158,6 +171,7 @@ def test_the_worker_serves_what_was_measured(
 ) -> None:
     rows = served(database, photos[:count], runtime, tmp_path)
     assert len(rows) == count
+    assert {row[task]["variant"] for row in rows for task in TASKS} == {"f32"}
     check_ranked(offline, "classify", rows, ClassifyOptions().top_k)
     if "tag" in TASKS:
         check_ranked(offline, "tag", rows, TagOptions().top_k)
@@ -166,3 +180,30 @@ def test_the_worker_serves_what_was_measured(
         assert len({caption.text for caption, _ in pairs}) > count // 20, "the photos are told apart"
         assert [row["text"] for _, row in pairs] == [caption.text for caption, _ in pairs]
         assert [row["score"] for _, row in pairs] == pytest.approx([c.score for c, _ in pairs], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_says_the_same(
+    offline: Offline, photos: list[Path], database: Database, tmp_path: Path, variant: str
+) -> None:
+    """Fails where a variant's graph is not that of its artefact, or a head reads it as something else."""
+    manifest = load_manifest(folder_of("classify"))
+    if choose_variant(manifest, variant, this_processor().features).name != variant:
+        pytest.skip(f"this processor cannot compute {variant}")
+    rows = served(database, photos, "openvino", tmp_path, precision=variant)
+    assert {row[task]["variant"] for row in rows for task in TASKS} == {variant}
+    least = LEAST[variant]
+    for task in set(TASKS) & {"classify", "tag"}:
+        most = ClassifyOptions().top_k
+        best = np.argsort(-offline.scores[task], axis=1, kind="stable")[:, :most]
+        names = [[offline.labels[task][at] for at in row] for row in best]
+        found = [[label["label"] for label in row[task]["labels"][:most]] for row in rows]
+        shared = [len({*then} & {*now}) / most for then, now in zip(names, found, strict=True)]
+        assert np.mean(shared) >= least["shared"], task
+        if task == "classify":
+            same = np.array([then[0] == now[0] for then, now in zip(names, found, strict=True)])
+            assert same[offline.scores[task].max(axis=1) >= SURE].mean() >= least["sure"]
+    if "caption" in TASKS:
+        texts = [row["caption"]["text"] for row in rows]
+        same = np.array([then.text == now for then, now in zip(offline.captions, texts, strict=True)])
+        assert same.mean() >= least["sentences"]

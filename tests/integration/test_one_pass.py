@@ -131,7 +131,8 @@ def test_what_is_served_is_what_the_models_give(
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
         request = InferenceRequest(expected["grid"], CaptionOptions())
-        assert row["outputs"]["caption"] == teller.render(teller.predict([request])[0], request.options)
+        expected = teller.render(teller.predict([request])[0], request.options)
+        assert row["outputs"]["caption"] == {**expected, "variant": "f32"}
         best = row["outputs"]["classify"]["labels"][0]["score"]
         assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
 
@@ -231,7 +232,7 @@ def test_the_embedding_of_a_photo_leaves_the_pipeline_beside_its_labels(
     for result, row in zip(sorted(kept, key=lambda one: one.item.seq), rows, strict=True):
         assert set(result.embeddings) == {"tag"}
         assert result.embeddings["tag"].dtype == np.float16
-        assert row["outputs"]["tag"].keys() == {"labels", "model"}
+        assert row["outputs"]["tag"].keys() == {"labels", "model", "variant"}
         again = tagger.tag(result.embeddings["tag"], TagOptions())
         scores = dict(zip(again.labels, again.scores.tolist(), strict=True))
         for label in row["outputs"]["tag"]["labels"]:

@@ -57,7 +57,7 @@ def offline(photos: list[Path]) -> tuple[OfflineTagger, Floats]:
 @pytest.fixture(scope="module", params=["tensorflow", "openvino"])
 def served(photos: list[Path], request: pytest.FixtureRequest) -> tuple[str, Tagger, list[Floats]]:
     """A runtime, the tagger in the worker, and what its encoder gives it for the photos."""
-    settings = load_settings(runtime=request.param)
+    settings = load_settings(runtime=request.param, precision="f32")
     tagger = load_model(MODELS / "tag-open", settings)
     encoder = encoder_in(load_model(Catalogue(MODELS).find(tagger.manifest.encoders["image"]).folder, settings))
     assert isinstance(tagger, Tagger)

@@ -30,7 +30,7 @@ CLIENTS = {
     **{name: f"{name} 0190a1b2-0000-7000-8000-000000000000" for name in ("status", "results", "cancel")},
 }
 SERVERS = {
-    **{name: name for name in ("reload", "demo", "migrate", "worker", "scheduler")},
+    **{name: name for name in ("reload", "doctor", "demo", "migrate", "worker", "scheduler")},
     "up": "up --port 0",
     "keys": "keys list",
     "api": "api --port 1",

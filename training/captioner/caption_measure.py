@@ -14,7 +14,7 @@ from training.common.captions.caption_scores import Counts, count
 from training.common.captions.caption_search import best_captions
 from training.common.datasets.photo_sets import FLICKR8K, photo_sets
 from training.common.find_artefact import encoder_folder
-from training.common.graph_runner import graph_parts
+from training.common.offline_variants import PLAIN, Variants, artefact_parts
 from training.common.photos.offline_encoder import encode_photos
 
 RESAMPLES = 1000
@@ -23,7 +23,7 @@ NAMES = ("bleu_1", "bleu_4", "cider")
 PROTOCOLS = {FLICKR8K: "the Flickr8k test split"}
 
 
-def measure_captions(folder: Path, data: Path) -> list[Metric]:
+def measure_captions(folder: Path, data: Path, variants: Variants = PLAIN) -> list[Metric]:
     """BLEU and CIDEr on the test photos of each collection, with intervals by the bootstrap over photos.
 
     Photos with five captions or more are measured on; all with captions in a collection that has none of these.
@@ -35,7 +35,7 @@ def measure_captions(folder: Path, data: Path) -> list[Metric]:
         if not len(chosen):
             continue
         kept = [test.photos[at] for at in chosen]
-        captions = caption_photos(folder, [test.images / photo.name for photo in kept])
+        captions = caption_photos(folder, [test.images / photo.name for photo in kept], variants)
         counts = count(captions, [photo.captions for photo in kept])
         scores, spread = counts.scores(), bootstrap(counts)
         where = PROTOCOLS.get(photos.name, f"the test split of {photos.name}")
@@ -53,14 +53,14 @@ def measure_captions(folder: Path, data: Path) -> list[Metric]:
     return found
 
 
-def caption_photos(folder: Path, paths: Sequence[Path]) -> list[str]:
-    """The captions of photos by a shipped captioner and the encoder that it stands on."""
+def caption_photos(folder: Path, paths: Sequence[Path], variants: Variants = PLAIN) -> list[str]:
+    """The captions of photos by a shipped captioner and the encoder that it stands on, in the variants named."""
     manifest = load_manifest(folder)
     settings = CaptionSettings.model_validate(manifest.settings)
     encoder = encoder_folder(folder, manifest)
-    run, wording, found = graph_parts(folder / manifest.graph), read_wording(folder, settings), []
+    run, wording, found = artefact_parts(folder, manifest, variants), read_wording(folder, settings), []
     for at in range(0, len(paths), AT_ONCE):
-        grids = encode_photos(encoder, load_manifest(encoder), paths[at : at + AT_ONCE], "grid")
+        grids = encode_photos(encoder, load_manifest(encoder), paths[at : at + AT_ONCE], "grid", variants)
         found += [caption.text for caption in best_captions(run, {"grid": grids}, wording, settings)]
     return found
 

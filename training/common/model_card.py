@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.artefacts.manifest import Metric
+from core.artefacts.manifest import Metric, Variant
 
 CARDS = Path(__file__).parents[1]  # each task's folder has a folder cards/
-PLACE = "{metrics}"
+PLACE, VARIANTS_PLACE = "{metrics}", "{variants}"
 CARD = "README.md"
 
 
@@ -21,11 +21,18 @@ def metrics_table(metrics: Sequence[Metric]) -> str:
     return "\n".join(rows)
 
 
-def write_card(folder: Path, name: str, metrics: Sequence[Metric]) -> None:
-    """Write README.md from training/*/cards/NAME.md, its place for metrics filled.
+def variants_tables(variants: Sequence[Variant]) -> str:
+    """A table of numbers for each variant, below its name; a word where there is none."""
+    tables = [f"`{variant.name}`:\n\n{metrics_table(variant.metrics)}" for variant in variants]
+    return "\n\n".join(tables) or "There is none."
+
+
+def write_card(folder: Path, name: str, metrics: Sequence[Metric], variants: Sequence[Variant] = ()) -> None:
+    """Write README.md from training/*/cards/NAME.md, its places for metrics and for those of variants filled.
 
     An artefact without such a text gets the bare table: enough for a try, not for shipping.
     """
     template = next(CARDS.glob(f"*/cards/{name}.md"), None)
     text = template.read_text(encoding="utf-8") if template else f"# {name}\n\n{PLACE}\n"
-    (folder / CARD).write_text(text.replace(PLACE, metrics_table(metrics)), encoding="utf-8")
+    text = text.replace(PLACE, metrics_table(metrics)).replace(VARIANTS_PLACE, variants_tables(variants))
+    (folder / CARD).write_text(text, encoding="utf-8")

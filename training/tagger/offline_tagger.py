@@ -13,6 +13,7 @@ from core.artefacts.vocabularies import Vocabulary, read_vocabulary
 from core.heads.tags import TagSettings
 from training.common.find_artefact import encoder_folder
 from training.common.graph_runner import graph_parts
+from training.common.offline_variants import PLAIN, Variants
 from training.common.photos.offline_encoder import encode_photos
 from training.common.texts.offline_text_encoder import OfflineTextEncoder
 
@@ -22,17 +23,19 @@ Embeddings = NDArray[np.float32]
 class OfflineTagger:
     """A tagger's artefact and the two that it stands on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variants: Variants = PLAIN) -> None:
+        """`variants` says in what precision the encoder of photos runs."""
         self.manifest = load_manifest(folder)
         self.settings = TagSettings.model_validate(self.manifest.settings)
         self._folder = folder
+        self._variants = variants
         self._run = graph_parts(folder / self.manifest.graph)
         self._encoder = encoder_folder(folder, self.manifest)
         self._vectors = OfflineTextEncoder(encoder_folder(folder, self.manifest, "text"))
 
     def embed(self, paths: Sequence[Path]) -> Embeddings:
         """Embeddings of photos, float32 [N, size]."""
-        return self.place(encode_photos(self._encoder, load_manifest(self._encoder), paths, "pooled"))
+        return self.place(encode_photos(self._encoder, load_manifest(self._encoder), paths, "pooled", self._variants))
 
     def place(self, pooled: NDArray[np.float32]) -> Embeddings:
         """Embeddings of what the encoder gives for photos, float32 [N, width] to [N, size]."""

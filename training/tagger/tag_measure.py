@@ -15,6 +15,7 @@ from training.common.datasets.labelled_photos import LabelledPhoto
 from training.common.datasets.photo_sets import EVERYDAY, FLICKR8K, PhotoSet, photo_sets
 from training.common.datasets.splits import REFERENCES
 from training.common.intervals import with_interval
+from training.common.offline_variants import PLAIN, Variants
 from training.tagger.held_out_words import held_out_labels
 from training.tagger.offline_tagger import Embeddings, OfflineTagger
 from training.tagger.tag_data import count_labels, has_labels, is_right
@@ -24,9 +25,9 @@ FIRST = 5
 COCO = "COCO"  # what the names of its collections begin with
 
 
-def measure_tagger(folder: Path, data: Path) -> list[Metric]:
+def measure_tagger(folder: Path, data: Path, variants: Variants = PLAIN) -> list[Metric]:
     """Ranking of words and given labels, and calibration, on the test splits of the collections that are there."""
-    tagger, found = OfflineTagger(folder), []
+    tagger, found = OfflineTagger(folder, variants), []
     for photos in photo_sets(data):
         test = photos.of_split("test")
         if not test.photos:

@@ -25,7 +25,7 @@ class Leases:
 
     Args:
         worker: its name.
-        warm_models: asked at every beat for the models this worker has warm.
+        warm_models: asked at every beat for the models this worker has warm, and their variants; see db.workers.beat.
         finished: asked at every beat for the items that succeeded and that failed since the process began.
     """
 

@@ -109,9 +109,11 @@ class Dispatcher:
         return [one if isinstance(one, Output | Exception) else Output(one) for one in rendered]
 
     def render(self, task: str, raw: Any) -> Output:
-        """A task's result for an item, rendered by its model with the task's options."""
-        rendered = self._served[task].model.render(raw, self._options[task])
-        return rendered if isinstance(rendered, Output) else Output(rendered)
+        """A task's result for an item, rendered by its model with the task's options, and the variant it is from."""
+        served = self._served[task]
+        rendered = served.model.render(raw, self._options[task])
+        output = rendered if isinstance(rendered, Output) else Output(rendered)
+        return Output({**output.json, "variant": served.variant}, output.embedding)
 
     def check(self) -> None:
         """Raises CancelledError once the chunk is given up, so that nothing more is prepared for it."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest
+from core.artefacts.variants import F32, joint_name
 from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
@@ -45,6 +46,7 @@ class ServedEncoder:
 
     manifest: Manifest
     lane: Lane
+    variant: str = F32
 
     @property
     def id(self) -> str:
@@ -75,11 +77,13 @@ class ServedModel:
         lane: takes `InferenceRequest`s, or batches of texts where the model takes many, and gives raw results; None
             where `predict` runs nothing and needs no batch.
         reads: the output whose rows are the inputs of its requests; None if it takes pixels or texts.
+        variant: what its results come from, its encoder's included; see `joint_name`.
     """
 
     model: Model
     lane: Lane | None
     reads: EncoderOutput | None = None
+    variant: str = F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,22 @@ class ServedArtefact:
         loaded: what was loaded from it.
         model: what does its task; None if other models alone use it.
         encoder: its image encoder, if it holds one.
+        variant: the artefact's own.
     """
 
     loaded: Loaded
     model: ServedModel | None
     encoder: ServedEncoder | None
+    variant: str = F32
 
 
 def open_lanes(
-    loaded: Loaded, settings: Settings, metrics: Metrics, in_flight: InFlight, image_encoder: ServedEncoder | None
+    loaded: Loaded,
+    settings: Settings,
+    metrics: Metrics,
+    in_flight: InFlight,
+    image_encoder: ServedEncoder | None,
+    variant: str = F32,
 ) -> ServedArtefact:
     """What has been warmed up, with its lanes running.
 
@@ -108,11 +119,12 @@ def open_lanes(
         metrics: told of every batch.
         in_flight: told what runs.
         image_encoder: the one that the artefact's manifest names, if it does.
+        variant: in which the artefact's graph was loaded.
     """
 
     def lane(predict: Predict, join: Callable[[Sequence[Any]], Any] | None = None) -> Lane:
         name = loaded.manifest.id
-        fills, seconds = metrics.batch_items.labels(name), metrics.infer.labels(name)
+        fills, seconds = metrics.batch_items.labels(name), metrics.infer.labels(name, variant)
 
         def observe(items: int, took: float) -> None:
             fills.observe(items)
@@ -125,25 +137,29 @@ def open_lanes(
         )  # fmt: skip
 
     encoder = encoder_in(loaded)
-    own_encoder = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder))) if encoder else None
+    own_encoder = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder)), variant) if encoder else None
     does_task = isinstance(loaded, Model) and loaded.manifest.task in TASKS
-    return ServedArtefact(
-        loaded, _open_model(cast(Model, loaded), lane, own_encoder, image_encoder) if does_task else None, own_encoder
-    )
+    model = _open_model(cast(Model, loaded), lane, own_encoder, image_encoder, variant) if does_task else None
+    return ServedArtefact(loaded, model, own_encoder, variant)
 
 
 def _open_model(
-    model: Model, lane: OpenLane, own_encoder: ServedEncoder | None, image_encoder: ServedEncoder | None
+    model: Model,
+    lane: OpenLane,
+    own_encoder: ServedEncoder | None,
+    image_encoder: ServedEncoder | None,
+    variant: str,
 ) -> ServedModel:
     if isinstance(model, OutputReader):
         assert own_encoder is not None
-        return ServedModel(model, None, EncoderOutput(own_encoder, model.output))
+        return ServedModel(model, None, EncoderOutput(own_encoder, model.output), variant)
     if isinstance(model, ManyTexts):
-        return ServedModel(model, lane(model.predict_texts, model.join_texts))
+        return ServedModel(model, lane(model.predict_texts, model.join_texts), variant=variant)
     if image_encoder is None:
-        return ServedModel(model, lane(model.predict))
+        return ServedModel(model, lane(model.predict), variant=variant)
     feature = image_feature(model.manifest, image_encoder.manifest)
-    return ServedModel(model, lane(model.predict), EncoderOutput(image_encoder, feature))
+    read, joint = EncoderOutput(image_encoder, feature), joint_name((image_encoder.variant, variant))
+    return ServedModel(model, lane(model.predict), read, joint)
 
 
 def _encode(encoder: Encoder, requests: Sequence[EncoderRequest]) -> list[dict[str, NDArray[Any]]]:

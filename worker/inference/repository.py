@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 from time import monotonic
 
 from core.artefacts.catalogue import Catalogue, Installed
 from core.artefacts.manifest import Manifest
+from core.artefacts.variants import plain_variant
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.in_flight import InFlight
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
 from worker.metrics import Metrics
-from worker.models.load import load_artefact
+from worker.models.load import load_artefact, variant_for
+from worker.models.model import Loaded
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,11 @@ class ModelRepository:
     def names(self) -> list[str]:
         """NAME@VERSION of the models that are warm, the defaults first: the API learns from this what serves."""
         return [name for name in dict.fromkeys([*self._defaults.values(), *sorted(self._warm)]) if name in self._warm]
+
+    def announced(self) -> list[str]:
+        """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants."""
+        warm = self._warm
+        return [*self.names(), *(f"{name}/{one.variant}" for name, one in warm.items() if one.loaded.manifest.variants)]
 
     def close(self) -> None:
         """Stop every lane, the encoders' first: those feed the others."""
@@ -153,12 +161,30 @@ class ModelRepository:
         started = monotonic()
         manifest = installed.manifest
         assert manifest is not None
-        loaded = load_artefact(installed.folder, self._settings, lambda model_id: self._encoder(model_id).loaded)
+        loaded, variant = self._load_variant(installed.folder, manifest)
         encoder = manifest.encoders.get("image")
         read = self._encoder(encoder).encoder if encoder else None
-        served = open_lanes(loaded, self._settings, self._metrics, self._in_flight, read)
-        log.info("model is warm", extra={"model": manifest.id, "seconds": round(monotonic() - started, 2)})
+        served = open_lanes(loaded, self._settings, self._metrics, self._in_flight, read, variant)
+        seconds = round(monotonic() - started, 2)
+        log.info("model is warm", extra={"model": manifest.id, "variant": variant, "seconds": seconds})
         return served
+
+    def _load_variant(self, folder: Path, manifest: Manifest) -> tuple[Loaded, str]:
+        """What an artefact holds, and the name of its variant: the one that suits, or "f32" where that does not run."""
+        chosen, plain = variant_for(manifest, self._settings), plain_variant(manifest)
+
+        def encoder(model_id: str) -> Loaded:
+            return self._encoder(model_id).loaded
+
+        try:
+            return load_artefact(folder, self._settings, encoder, chosen), chosen.name
+        except ArtefactError as error:
+            if chosen == plain:
+                raise
+            loaded = load_artefact(folder, self._settings, encoder, plain)  # what is wrong with both is raised here
+            extra = {"model": manifest.id, "variant": chosen.name, "code": error.code}
+            log.error("a variant is refused, f32 serves instead: %s", error, extra=extra)
+            return loaded, plain.name
 
     def _encoder(self, model_id: str) -> ServedArtefact:
         """What another artefact names as an encoder.

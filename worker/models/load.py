@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import cast
 
 from core.artefacts.catalogue import Catalogue
-from core.artefacts.manifest import Manifest, load_manifest
+from core.artefacts.manifest import Manifest, check_files, load_manifest
+from core.artefacts.variants import ChosenVariant, choose_variant, plain_variant
 from core.errors import ArtefactError
+from core.processor import this_processor
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.models.encoders import encoder_missing
 from worker.models.model import Encoder, Loaded, Model, encoder_in
 from worker.models.warm_up import warm_up
 from worker.runtimes.checked import CheckedRuntime
-from worker.runtimes.choose import load_runtime
+from worker.runtimes.choose import load_runtime, runtime_of
 
 # Kind in the manifest -> class, imported when the first artefact of that kind is loaded.
 KINDS = {
@@ -32,7 +34,9 @@ PLUG_INS = "tagline.models"  # the group of entry points in which other packages
 GetEncoder = Callable[[str], Loaded]
 
 
-def load_artefact(folder: Path, settings: Settings, get_encoder: GetEncoder | None = None) -> Loaded:
+def load_artefact(
+    folder: Path, settings: Settings, get_encoder: GetEncoder | None = None, variant: ChosenVariant | None = None
+) -> Loaded:
     """What is in `folder`, verified, loaded and warmed up.
 
     Args:
@@ -40,6 +44,7 @@ def load_artefact(folder: Path, settings: Settings, get_encoder: GetEncoder | No
         settings: which runtime to use.
         get_encoder: gives what is loaded of a NAME@VERSION that this artefact reads; unless given, that is loaded from
             the folders beside this one.
+        variant: of its graph; what `variant_for` says unless given.
 
     Raises:
         ArtefactError: it is incomplete or damaged (see `load_manifest`), of an unknown kind (`kind_unknown`) or of one
@@ -63,7 +68,12 @@ def load_artefact(folder: Path, settings: Settings, get_encoder: GetEncoder | No
             loaded = kind(folder, manifest, None, encoders)
             warm_up(loaded, encoders)
         else:
-            runtime = CheckedRuntime(load_runtime(folder / manifest.graph, settings.runtime), manifest)
+            chosen = variant or variant_for(manifest, settings)
+            for one in manifest.variants:
+                if one.name == chosen.name:
+                    check_files(folder, one)
+            loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute)
+            runtime = CheckedRuntime(loaded_graph, manifest)
             loaded = kind(folder, manifest, runtime, encoders)
             warm_up(loaded, encoders)
             runtime.stop_checking()
@@ -74,6 +84,13 @@ def load_artefact(folder: Path, settings: Settings, get_encoder: GetEncoder | No
     if manifest.task in TASKS and not isinstance(loaded, Model):
         raise ArtefactError("manifest_invalid", f"{manifest.id}: kind {manifest.kind} does no {manifest.task!r}")
     return loaded
+
+
+def variant_for(manifest: Manifest, settings: Settings) -> ChosenVariant:
+    """The variant of an artefact that suits this machine and the settings; only OpenVINO runs others than "f32"."""
+    if runtime_of(Path(manifest.graph), settings.runtime) != "openvino":
+        return plain_variant(manifest)
+    return choose_variant(manifest, settings.precision, this_processor().features)
 
 
 def load_model(folder: Path, settings: Settings) -> Model:

@@ -57,7 +57,7 @@ def open_worker(settings: Settings, metrics: Metrics | None = None) -> WorkerCon
             return find_upload(session, tenant_id, upload_id)
 
     name = settings.worker_name or f"{socket.gethostname()}-{os.getpid()}"
-    leases = Leases(database, settings, name, models.names, metrics.finished)
+    leases = Leases(database, settings, name, models.announced, metrics.finished)
     leases.start(take_back=bool(settings.worker_name))
     return WorkerContext(
         settings=settings,

@@ -16,23 +16,30 @@ RUNTIMES = {
 }
 
 
-def load_runtime(graph: Path, wanted: str = "auto") -> Runtime:
+def runtime_of(graph: Path, wanted: str = "auto") -> str:
+    """The name of the runtime that runs a graph file; arguments as of `load_runtime`."""
+    if graph.suffix in (".onnx", ".xml"):
+        return "openvino"
+    return choose() if wanted == "auto" else wanted
+
+
+def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32") -> Runtime:
     """The graph, loaded into a runtime.
 
     Args:
         graph: the artefact's graph file.
         wanted: "openvino", "tensorflow", or "auto": TensorFlow where it sees a GPU, else OpenVINO, else
-            TensorFlow. An .onnx file is always OpenVINO's, which alone reads it.
+            TensorFlow. An .onnx or .xml file is always OpenVINO's, which alone reads it.
+        compute: what floating-point numbers are computed in; TensorFlow always computes in "f32".
 
     Raises:
         ArtefactError: `runtime_missing`, the runtime is not installed; `graph_unreadable`.
     """
-    if graph.suffix == ".onnx":
-        wanted = "openvino"
-    name = choose() if wanted == "auto" else wanted
+    name = runtime_of(graph, wanted)
     module, _, attribute = RUNTIMES[name].rpartition(".")
+    more = {"compute": compute} if name == "openvino" else {}
     try:
-        made = getattr(import_module(module), attribute)(graph)
+        made = getattr(import_module(module), attribute)(graph, **more)
     except ImportError as error:
         raise ArtefactError("runtime_missing", f"the runtime {name} is not installed: {error}") from error
     return cast(Runtime, made)

@@ -38,13 +38,18 @@ class OpenVinoRuntime:
 
     name = "openvino"
 
-    def __init__(self, graph: Path) -> None:
+    def __init__(self, graph: Path, compute: str = "f32") -> None:
         """Read the graph; it is compiled when a set of outputs is first asked for.
+
+        Args:
+            graph: TensorFlow's (.pb), ONNX's (.onnx) or OpenVINO's own (.xml, its weights beside it in .bin).
+            compute: "f32", or "bf16" where the processor has that; inputs and outputs stay what they are.
 
         Raises:
             ArtefactError: `graph_unreadable`.
         """
         self._graph = graph
+        self._compute = compute
         self._lock = threading.Lock()
         self._pools: dict[frozenset[str], _RequestPool] = {}
         self._model = self._read()
@@ -94,7 +99,8 @@ class OpenVinoRuntime:
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": self.streams,
             "INFERENCE_NUM_THREADS": self._threads,
-            "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would choose bfloat16 and give other results
+            # Always said: some CPUs would choose bfloat16 by themselves, and results would not say so.
+            "INFERENCE_PRECISION_HINT": self._compute,
             "ENABLE_CPU_PINNING": False,  # decoding threads share these cores
         }
         return _RequestPool(_core().compile_model(part, "CPU", settings), inputs, outputs, self.streams)

@@ -1,0 +1,34 @@
+"""Which variant of each artefact is measured offline; unless one is named it is "f32", by TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from core.artefacts.manifest import Manifest
+from core.artefacts.variants import F32, usable_variants
+from core.errors import ArtefactError
+from core.heads.captions import Part
+from core.processor import this_processor
+from training.common.graph_runner import graph_parts
+from training.common.openvino_graph import openvino_parts
+
+Variants = Mapping[str, str]  # NAME@VERSION: the name of a variant
+PLAIN: Variants = MappingProxyType({})
+
+
+def artefact_parts(folder: Path, manifest: Manifest, variants: Variants = PLAIN) -> Part:
+    """An artefact's graph as a function from named inputs and wanted outputs to named outputs.
+
+    Raises:
+        ArtefactError: `variant_missing`, the artefact has no such variant, or this processor cannot compute it: other
+            numbers would pass for its own.
+    """
+    wanted = variants.get(manifest.id, F32)
+    if wanted == F32:
+        return graph_parts(folder / manifest.graph)
+    for variant in usable_variants(manifest, this_processor().features):
+        if variant.name == wanted:
+            return openvino_parts(folder / (variant.graph or manifest.graph), variant.compute)
+    raise ArtefactError("variant_missing", f"{manifest.id} cannot be measured here as {wanted}")
