@@ -3,7 +3,7 @@
     python -m bench.texts --texts 100000 --tasks spam language sentiment
 
 In turn, round by round: HashingVectorizer and a linear model over the same texts in one process, and a `tagline up` of
-its own on SQLite for each task, to which they are sent as NDJSON. scikit-learn comes with requirements/bench.in;
+its own on SQLite for each task, to which they are sent as NDJSON. scikit-learn comes with bench/peers/requirements.txt;
 without it only our own figures are taken. Medians, also of the rounds' ratios, go to bench/results/texts.json.
 """
 
