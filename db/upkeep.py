@@ -57,10 +57,14 @@ def expire_one(session: Session) -> str | None:
     return None
 
 
-def retire_one(session: Session, *, retention_days: float) -> str | None:
-    """Mark a job that is older than the retention as deleted; returns its id. From then on nobody can retry it."""
+def retire_one(session: Session, *, retention_days: float, tenant_id: str | None = None) -> str | None:
+    """Mark a job (of one tenant) that is older than the retention as deleted; returns its id. From then on nobody can
+    retry it."""
     old = (Job.finished_at < now_ms() - round(retention_days * DAY_MS), Job.deleted_at.is_(None))
-    job = session.scalars(select(Job).where(*old).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    query = select(Job).where(*old).limit(1)
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    job = session.scalars(query.with_for_update(skip_locked=True)).one_or_none()
     if job is None:
         return None
     job.deleted_at = session.execute(select(now_ms())).scalar_one()

@@ -1,4 +1,4 @@
-"""The public demo's rows: a tenant of its own, which visitor made which job, and what is removed a day later."""
+"""The public demo's rows: a tenant of its own, which visitor made which job, and how long that is kept."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from core.ids import new_id
 from db.access_tables import VisitorJob
-from db.changes import note_change
-from db.clock import current_ms, now_ms
-from db.tables import Job, Result, Tenant
+from db.clock import now_ms
+from db.tables import Result, Tenant
 from db.upsert import insert_into
 
 PUBLIC_TENANT = "public"
@@ -57,19 +56,6 @@ def had_photo(session: Session, sha256: str, visitor: str) -> bool:
         .limit(_MOST_RESULTS)
     )
     return any(one is not None and one.get("sha256") == sha256 for one in session.scalars(media))
-
-
-def retire_visit(session: Session, tenant_id: str) -> str | None:
-    """Mark one job of the visitors' tenant that ended longer ago than it is kept as deleted; its id. Purging takes its
-    rows. Of some jobs nobody knows which visitor made them: he was gone before they were."""
-    old = (Job.finished_at < now_ms() - round(KEPT_DAYS * 86_400_000), Job.deleted_at.is_(None))
-    query = select(Job).where(*old, Job.tenant_id == tenant_id).limit(1).with_for_update(skip_locked=True)
-    job = session.scalars(query).one_or_none()
-    if job is None:
-        return None
-    job.deleted_at = current_ms(session)
-    note_change(session, job.id)
-    return job.id
 
 
 def _hash(visitor: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic, sleep
 
-from db import thumbnail_upkeep, upload_removal, visitors
+from db import thumbnail_upkeep, upkeep, upload_removal, visitors
 from db.engine import Database
 from scheduler.byte_removal import TURN_S
 
@@ -18,7 +18,8 @@ class VisitorChores:
         self._database = database
 
     def clear(self) -> None:
-        """Remove jobs, photos and thumbnails of visitors that are older than a day."""
+        """Remove what the tenant of visitors has had for a day: jobs, photos, thumbnails. All its jobs, for of
+        some nobody knows which visitor made them, who was gone before they were."""
         with self._database.read() as session:
             tenant = visitors.find_public_tenant(session)
         if tenant is None:
@@ -26,7 +27,8 @@ class VisitorChores:
         over, more = monotonic() + TURN_S, True
         while more and monotonic() < over:
             with self._database.write() as session:
-                more = visitors.retire_visit(session, tenant) is not None
+                kept = visitors.KEPT_DAYS
+                more = upkeep.retire_one(session, retention_days=kept, tenant_id=tenant) is not None
                 for expire in (upload_removal.expire_uploads, thumbnail_upkeep.expire_thumbnails):
-                    more |= expire(session, retention_days=visitors.KEPT_DAYS, tenant_id=tenant) > 0
+                    more |= expire(session, retention_days=kept, tenant_id=tenant) > 0
             sleep(PAUSE_S)

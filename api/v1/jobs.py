@@ -28,7 +28,7 @@ from core.states import JobState
 from db import jobs
 from db.engine import Unavailable
 from db.tables import Job
-from db.upkeep import write_cancelled
+from jobs.cancelling import cancel_job
 from jobs.orders import take_orders
 
 blueprint = Blueprint("jobs", __name__)
@@ -176,14 +176,7 @@ def read(job_id: str) -> Response:
     )
 )
 def cancel(job_id: str) -> Response:
-    database = services().database
-    with database.write() as session:
-        view = job_view(jobs.cancel_job(session, caller().tenant_id, job_id), base_url())
-    # A small job shows its cancelled rows at once. The scheduler does the rest, or all if this fails: the job is
-    # cancelled already, and the answer must say so.
-    with suppress(Unavailable), database.write() as session:
-        write_cancelled(session, job_id)
-    return answer(view)
+    return answer(job_view(cancel_job(services().database, caller().tenant_id, job_id), base_url()))
 
 
 @blueprint.post("/v1/jobs/<id:job_id>/retry")

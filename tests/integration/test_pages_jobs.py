@@ -97,10 +97,10 @@ def test_a_part_has_what_is_new_and_nothing_else(browser: Browser, acme: Caller,
     part = browser.get(asked + "open=0,1,2,3,4,5,6,7&failed=0&shown=queued").text
     assert part.count('data-testid="item"') == 4
     assert 'name="open" value="4,5,6,7"' in part
-    for changed in ('id="main-action"', 'id="failures"', 'id="said"'):
+    for changed in ('id="main-action"', 'id="failures"', 'id="outcome"'):
         assert changed in part
     part = browser.get(asked + "open=4,5,6,7&failed=2&shown=running").text
-    for same in ('data-testid="item"', 'id="main-action"', 'id="failures"', 'id="said"', "beforeend"):
+    for same in ('data-testid="item"', 'id="main-action"', 'id="failures"', 'id="outcome"', "beforeend"):
         assert same not in part
     run(database)
     part = browser.get(asked + "open=4,5,6,7&failed=2&shown=running").text

@@ -12,9 +12,8 @@ from api.pages.jobs.job_shown import shown_job
 from api.services import services
 from core.errors import Conflict, NotFound
 from db import jobs
-from db.engine import Unavailable
 from db.outbox import list_deliveries, redeliver
-from db.upkeep import write_cancelled
+from jobs.cancelling import cancel_job
 from jobs.orders import take_orders
 
 blueprint = PageBlueprint("job_actions")
@@ -22,11 +21,8 @@ blueprint = PageBlueprint("job_actions")
 
 @blueprint.post("/jobs/<id:job_id>/cancel")
 def cancel(job_id: str) -> Response:
-    database = services().database
-    with suppress(Conflict), database.write() as session:  # it has finished meanwhile, as the page will show
-        jobs.cancel_job(session, caller().tenant_id, job_id)
-    with suppress(Unavailable), database.write() as session:  # the scheduler does what is left
-        write_cancelled(session, job_id)
+    with suppress(Conflict):  # it has finished meanwhile, as the page will show
+        cancel_job(services().database, caller().tenant_id, job_id)
     return see_other(f"/jobs/{job_id}")
 
 
