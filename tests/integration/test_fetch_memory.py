@@ -147,7 +147,7 @@ def work(context: WorkerContext, database: Database, job: str, threads: int = 4)
         thread.start()
     for thread in running:
         thread.join(LIMIT_S)
-    assert not context.runs
+    until(lambda: not context.runs, what="the end of the chunks")
 
 
 def states(database: Database, job: str) -> dict[str, int]:
