@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from core.errors import ItemError
@@ -69,12 +70,35 @@ class PrefixState:
         return f"{self.prefix}\n{self.found}\n{self.after}"
 
 
-def pack_items(items: Sequence[InputItem]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class InputRows:
+    """Inputs one after the other, each as the JSON row that `pack_items` makes of it: none of them names an upload or
+    a prefix.
+
+    Attributes:
+        first_seq: the place of the first in the submission; the others follow without a gap.
+        rows: not empty.
+    """
+
+    first_seq: int
+    rows: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def pack_items(items: Iterable[InputItem]) -> bytes:
     """A chunk's inputs as one compressed value: a million inputs are then some thousands of rows."""
-    rows = [[item.seq, item.id, item.kind, item.ref] for item in items]
-    return zlib.compress(
-        json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"), 1
-    )
+    return _pack_rows(map(_row, items))
+
+
+def _row(item: InputItem) -> bytes:
+    row = f'[{item.seq},{quoted(item.id)},"{item.kind}",{quoted(item.ref)}]'
+    return row.encode("utf-8", "surrogatepass")
+
+
+def _pack_rows(rows: Iterable[bytes]) -> bytes:
+    return zlib.compress(b"[" + b",".join(rows) + b"]", 1)
 
 
 def unpack_items(blob: bytes) -> list[InputItem]:
@@ -100,25 +124,57 @@ def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
         yield group
 
 
-def cut_chunks(items: Iterable[InputItem], size: int) -> Iterator[PackedChunk]:
+def cut_chunks(items: Iterable[InputItem | InputRows], size: int) -> Iterator[PackedChunk]:
     """Cut items into chunks of at most `size`, reading no further ahead than one chunk. A prefix is a chunk of its own,
     and counts for nothing: what is found below it does."""
-    waiting: list[InputItem] = []
+    waiting = _Waiting()
     for item in items:
-        if item.kind == "s3_prefix":
+        if isinstance(item, InputRows):
+            start = 0
+            while start < len(item):
+                start += waiting.add_rows(item, start, size)
+                if len(waiting.rows) == size:
+                    yield waiting.take()
+        elif item.kind == "s3_prefix":
             yield PackedChunk(item.seq, item.seq, 0, pack_items([item]))
-            continue
-        waiting.append(item)
-        if len(waiting) == size:
-            yield _packed(waiting)
-            waiting = []
-    if waiting:
-        yield _packed(waiting)
+        else:
+            waiting.add(item)
+            if len(waiting.rows) == size:
+                yield waiting.take()
+    if waiting.rows:
+        yield waiting.take()
 
 
-def _packed(group: list[InputItem]) -> PackedChunk:
-    uploads = tuple({item.ref: None for item in group if item.kind == "upload"})
-    return PackedChunk(group[0].seq, group[-1].seq, len(group), pack_items(group), uploads)
+@dataclass(slots=True)
+class _Waiting:
+    """What will be the next chunk."""
+
+    rows: list[bytes] = field(default_factory=list)
+    uploads: dict[str, None] = field(default_factory=dict)
+    first_seq: int = 0
+    last_seq: int = 0
+
+    def add(self, item: InputItem) -> None:
+        if not self.rows:
+            self.first_seq = item.seq
+        self.rows.append(_row(item))
+        self.last_seq = item.seq
+        if item.kind == "upload":
+            self.uploads[item.ref] = None
+
+    def add_rows(self, given: InputRows, start: int, size: int) -> int:
+        """Add rows from `start` on, until there are `size`; how many that were."""
+        some = given.rows[start : start + size - len(self.rows)]
+        if not self.rows:
+            self.first_seq = given.first_seq + start
+        self.rows += some
+        self.last_seq = given.first_seq + start + len(some) - 1
+        return len(some)
+
+    def take(self) -> PackedChunk:
+        chunk = PackedChunk(self.first_seq, self.last_seq, len(self.rows), _pack_rows(self.rows), tuple(self.uploads))
+        self.rows, self.uploads = [], {}
+        return chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ DELIMITERS = ",;\t"  # spreadsheets write semicolons where the decimal sign is a
 MAX_LINE = 1_000_000  # bytes; a text of 100,000 characters, fully escaped, is 600,000
 
 
-def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without their ends (LF, CRLF or CR alone), the byte order mark taken off.
+def line_groups(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines that each block completes, without their ends (LF, CRLF or CR alone), the byte order mark taken off.
 
     Raises:
-        RequestError: `line_invalid`, a line is longer than 1,000,000 bytes, or the list is in UTF-16.
+        RequestError: `line_invalid`, a line is longer than 1,000,000 bytes, or the list is in UTF-16. Lines before it
+            have been given.
     """
     rest = b""
     number = 1
@@ -30,22 +31,31 @@ def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         if number == 1 and first and (rest + block).startswith(UTF_16):
             raise invalid_line(1, "the list is in UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")
         # A CR at the very end may be half of a CRLF: it waits for the next block.
-        lines = _ENDS.split(rest + block)
+        together = rest + block
+        lines = _ENDS.split(together) if b"\r" in together else together.split(b"\n")
         rest = lines.pop()
         if first and lines:
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
             first = False
-        for line in lines:
-            if len(line) > MAX_LINE:
-                raise invalid_line(number, f"longer than {MAX_LINE:,} bytes")
-            yield line
-            number += 1
+        if len(together) > MAX_LINE:
+            too_long = next((place for place, line in enumerate(lines) if len(line) > MAX_LINE), None)
+            if too_long is not None:
+                yield lines[:too_long]
+                raise invalid_line(number + too_long, f"longer than {MAX_LINE:,} bytes")
+        if lines:
+            yield lines
+            number += len(lines)
         if len(rest) > MAX_LINE + 3:
             raise invalid_line(number, f"longer than {MAX_LINE:,} bytes")
     if first:
         rest = rest.removeprefix(b"\xef\xbb\xbf")
     if rest:
-        yield rest.removesuffix(b"\r")
+        yield [rest.removesuffix(b"\r")]
+
+
+def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of `line_groups`, one by one."""
+    return itertools.chain.from_iterable(line_groups(blocks))
 
 
 def ndjson_rows(blocks: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
@@ -55,12 +65,16 @@ def ndjson_rows(blocks: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
         RequestError: `line_invalid`, as for all that follow.
     """
     for number, line in enumerate(split_lines(blocks), 1):
-        if not line or line.isspace():
-            continue
-        try:
-            yield number, loads(line)
-        except ValueError as error:
-            raise invalid_line(number, str(error).replace("line 1, ", "")) from None
+        if line and not line.isspace():
+            yield number, ndjson_value(line, number)
+
+
+def ndjson_value(line: bytes, number: int) -> Any:
+    """The JSON value of a line that is not blank; raises as `ndjson_rows`."""
+    try:
+        return loads(line)
+    except ValueError as error:
+        raise invalid_line(number, str(error).replace("line 1, ", "")) from None
 
 
 def text_rows(blocks: Iterable[bytes]) -> Iterator[tuple[int, str]]:

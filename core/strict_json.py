@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, Final
 
 from core.errors import RequestError
+
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def loads(data: bytes | str) -> Any:
@@ -16,8 +18,10 @@ def loads(data: bytes | str) -> Any:
         ValueError: with a message for people; also for duplicate names, NaN, Infinity and numbers out of range.
     """
     try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        text = data.removeprefix(b"\xef\xbb\xbf").decode() if isinstance(data, bytes) else data
+        if text.startswith(_BYTE_ORDER_MARK):
+            raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+        return _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -56,3 +60,7 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"the number {text[:30]} is out of range")
     return value
+
+
+# json.loads would make a decoder for each value, which takes longer than a short value itself.
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from core.errors import RequestError
-from core.inputs import InputItem
+from core.inputs import InputItem, InputRows
 from core.settings import Settings
 from core.states import Priority
 from jobs.plan import JobPlan
 
 
-def within_limits(items: Iterable[InputItem], plan: JobPlan, settings: Settings) -> Iterator[InputItem]:
+def within_limits(
+    items: Iterable[InputItem | InputRows], plan: JobPlan, settings: Settings
+) -> Iterator[InputItem | InputRows]:
     """The items, as long as there are not too many.
 
     Interactive work overtakes all bulk work of everybody, so it has a limit of its own.
@@ -22,7 +24,8 @@ def within_limits(items: Iterable[InputItem], plan: JobPlan, settings: Settings)
     urgent = plan.priority == Priority.INTERACTIVE and settings.interactive_max_inputs < settings.max_inputs
     most = settings.interactive_max_inputs if urgent else settings.max_inputs
     for item in items:
-        if item.seq >= most:
+        last = item.first_seq + len(item) - 1 if isinstance(item, InputRows) else item.seq
+        if last >= most:
             raise _interactive_too_large(most) if urgent else _too_many(most)
         yield item
 

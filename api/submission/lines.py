@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from api.submission.inputs import KIND_NAMES, LIMITS, CheckPath, no_files, parse_input
-from core.inputs import InputItem
-from core.lists import csv_rows, ndjson_rows, text_rows
+from api.submission.plain_lines import row_maker
+from core.inputs import InputItem, InputRows
+from core.lists import csv_rows, line_groups, ndjson_rows, ndjson_value, text_rows
 from core.tasks import Medium
 
 COLUMNS = ("id", *LIMITS)
@@ -44,3 +45,42 @@ PARSERS: Final[dict[str, Parser]] = {
     "text/csv": parse_csv,
     "text/plain": parse_text,
 }
+
+
+def read_inputs(
+    content_type: str, blocks: Iterable[bytes], medium: Medium, check_path: CheckPath = no_files
+) -> Iterator[InputItem | InputRows]:
+    """What the parser of a content type finds, of NDJSON with most lines as rows ready to be packed; and its errors."""
+    if PARSERS[content_type] is parse_ndjson:
+        return _ndjson_inputs(blocks, medium, check_path)
+    return PARSERS[content_type](blocks, medium, check_path)
+
+
+def _ndjson_inputs(blocks: Iterable[bytes], medium: Medium, check_path: CheckPath) -> Iterator[InputItem | InputRows]:
+    make_row = row_maker(medium)
+    seq = read = 0
+    for lines in line_groups(blocks):
+        rows: list[bytes] = []
+        readable = _is_utf8(lines)
+        for number, line in enumerate(lines, read + 1):
+            row = make_row(line, seq) if readable else None
+            if row is not None:
+                rows.append(row)
+                seq += 1
+            elif line and not line.isspace():
+                if rows:
+                    yield InputRows(seq - len(rows), rows)
+                    rows = []
+                yield parse_input(ndjson_value(line, number), seq, medium, f"line {number}", check_path)
+                seq += 1
+        read += len(lines)
+        if rows:
+            yield InputRows(seq - len(rows), rows)
+
+
+def _is_utf8(lines: list[bytes]) -> bool:
+    try:
+        b"\n".join(lines).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -17,7 +17,7 @@ from api.services import Services
 from api.submission.body import Body
 from api.submission.inputs import parse_input
 from api.submission.key_lock import BEFORE_STORING_S, KeyLock
-from api.submission.lines import PARSERS
+from api.submission.lines import read_inputs
 from api.submission.query_fields import fields_of_query
 from api.submission.spool import Spool
 from core.errors import Conflict, NotFound, RequestError
@@ -53,7 +53,7 @@ class Submission:
 
     Attributes:
         caller: who asks.
-        content_type: JSON, or one of `PARSERS`.
+        content_type: JSON, or one of `api.submission.lines.PARSERS`.
         query: the query's parameters.
         body: holds the inputs; of a JSON submission everything.
         key: the Idempotency-Key, if there is one.
@@ -164,7 +164,8 @@ def _read_stream(services: Services, submission: Submission, spool: Spool) -> Jo
     if "tasks" not in fields:
         raise RequestError("field_missing", "Say in the query what to do: ?tasks=classify", where="tasks")
     plan = _plan(services, submission.caller, submission.base_url, read_fields(JobFields, fields))
-    items = PARSERS[submission.content_type](submission.body.blocks(), plan.medium, FolderRoots.of(settings).in_a_row())
+    blocks, check_path = submission.body.blocks(), FolderRoots.of(settings).in_a_row()
+    items = read_inputs(submission.content_type, blocks, plan.medium, check_path)
     spool.fill(cut_chunks(within_limits(items, plan, settings), settings.chunk_size))
     if not spool.items and not spool.prefixes:
         raise RequestError("inputs_empty", "The body holds no input.")
