@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from core.states import ItemState
-from db.results import view
+from db.results import COLUMNS, view
 from db.tables import Result
 
 
@@ -46,12 +46,13 @@ def group_failures(session: Session, job_id: str, *, examples: int = 3) -> list[
         .subquery()
     )
     rows = session.execute(
-        select(Result, counted.c.count)
+        select(*COLUMNS, counted.c.count)
         .join(counted, and_(Result.job_id == job_id, Result.seq == counted.c.seq))
         .where(counted.c.place <= examples)
         .order_by(counted.c.count.desc(), Result.error_code, Result.seq)
     )
     groups: dict[str, tuple[int, list[dict[str, Any]]]] = {}
-    for row, count in rows:
-        groups.setdefault(row.error_code or "", (count, []))[1].append(view(row))
-    return [FailureGroup(code, count, tuple(shown)) for code, (count, shown) in groups.items()]
+    for *row, count in rows:
+        shown = view(row)
+        groups.setdefault(shown["error"]["code"] if shown["error"] else "", (count, []))[1].append(shown)
+    return [FailureGroup(code, count, tuple(examples_of)) for code, (count, examples_of) in groups.items()]

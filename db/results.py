@@ -13,6 +13,11 @@ from db.engine import Database
 from db.tables import Chunk, Result
 
 Row = dict[str, Any]
+# Values instead of objects of the session, which would take as long as all the rest of an export.
+COLUMNS = (
+    Result.item_id, Result.seq, Result.state, Result.input, Result.outputs, Result.media,
+    Result.error_code, Result.error_message, Result.error_permanent,
+)  # fmt: skip
 
 
 def first_open(session: Session, job_id: str) -> int | None:
@@ -27,16 +32,16 @@ def page_results(
     session: Session, job_id: str, *, after: int = -1, limit: int = 100, state: str | None = None
 ) -> list[Row]:
     """Up to `limit` results whose seq is above `after`, by seq; optionally of one state only."""
-    query = select(Result).where(Result.job_id == job_id, Result.seq > after)
+    query = select(*COLUMNS).where(Result.job_id == job_id, Result.seq > after)
     if state is not None:
         query = query.where(Result.state == state)
-    return [view(row) for row in session.scalars(query.order_by(Result.seq).limit(limit))]
+    return [view(row) for row in session.execute(query.order_by(Result.seq).limit(limit))]
 
 
 def some_results(session: Session, job_id: str, seqs: Collection[int]) -> list[Row]:
     """Those of these results that there are, by seq."""
-    query = select(Result).where(Result.job_id == job_id, Result.seq.in_(seqs))
-    return [view(row) for row in session.scalars(query.order_by(Result.seq))]
+    query = select(*COLUMNS).where(Result.job_id == job_id, Result.seq.in_(seqs))
+    return [view(row) for row in session.execute(query.order_by(Result.seq))]
 
 
 def stream_results(database: Database, job_id: str, *, state: str | None = None, page: int = 500) -> Iterator[Row]:
@@ -51,17 +56,15 @@ def stream_results(database: Database, job_id: str, *, state: str | None = None,
         after = rows[-1]["seq"]
 
 
-def view(row: Result) -> Row:
-    """A result as clients see it."""
-    error = None
-    if row.error_code is not None:
-        error = {"code": row.error_code, "message": row.error_message, "permanent": row.error_permanent}
+def view(row: Any) -> Row:
+    """A result as clients see it, from the values of `COLUMNS`."""
+    item_id, seq, state, given, outputs, media, code, message, permanent = row
     return {
-        "id": row.item_id,
-        "seq": row.seq,
-        "state": row.state,
-        "input": row.input,
-        "outputs": row.outputs,
-        "media": row.media,
-        "error": error,
+        "id": item_id,
+        "seq": seq,
+        "state": state,
+        "input": given,
+        "outputs": outputs,
+        "media": media,
+        "error": None if code is None else {"code": code, "message": message, "permanent": permanent},
     }

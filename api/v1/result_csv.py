@@ -36,7 +36,7 @@ def csv_rows(rows: Iterator[Row], tasks: Sequence[str], *, bom: bool = False) ->
     writer = csv.writer(buffer)
     writer.writerow(columns(tasks))
     for row in rows:
-        writer.writerow([safe_cell(value) for value in _fields(row, tasks)])
+        writer.writerow([safe_cell(value) if isinstance(value, str) else value for value in _fields(row, tasks)])
         if buffer.tell() >= _BLOCK:
             yield buffer.getvalue().encode()
             buffer.seek(0)
@@ -70,8 +70,7 @@ def _best(output: dict[str, Any]) -> tuple[Any, Any]:
     return given.get("label", given.get("text", "")), given.get("score", "")
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode  # json.dumps would make one for each value
 
 
 def safe_cell(value: Any) -> Any:

@@ -22,6 +22,7 @@ from core.errors import RequestError
 from core.states import ItemState
 from db.engine import Database
 from db.jobs import find_job
+from db.result_lines import stream_lines
 from db.results import Row, first_open, page_results, stream_results
 
 blueprint = Blueprint("results", __name__)
@@ -64,9 +65,11 @@ def index(job_id: str) -> Response:
     for name in ("limit", "cursor"):
         if name in request.args:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
-    found = every_row(services().database, caller().tenant_id, job_id, state)
-    table = form == CSV
-    body = csv_rows(found, tasks, bom=bom) if table else ndjson_lines(found)
+    database, tenant_id, table = services().database, caller().tenant_id, form == CSV
+    if table:
+        body = csv_rows(every_row(database, tenant_id, job_id, state), tasks, bom=bom)
+    else:
+        body = every_line(database, tenant_id, job_id, state)
     response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
     if wants_gzip():
         response.headers["Content-Encoding"] = "gzip"
@@ -98,6 +101,16 @@ def every_row(database: Database, tenant_id: str, job_id: str, state: str | None
         NotFound: at the end, `job_not_found`; the stream then breaks off.
     """
     yield from stream_results(database, job_id, state=state)
+    _still_there(database, tenant_id, job_id)
+
+
+def every_line(database: Database, tenant_id: str, job_id: str, state: str | None = None) -> Iterator[bytes]:
+    """All results as NDJSON, in blocks of lines; ends as `every_row` does."""
+    yield from stream_lines(database, job_id, state=state)
+    _still_there(database, tenant_id, job_id)
+
+
+def _still_there(database: Database, tenant_id: str, job_id: str) -> None:
     with database.read() as session:
         find_job(session, tenant_id, job_id)
 

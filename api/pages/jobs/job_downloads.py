@@ -12,7 +12,7 @@ from api.http.compression import compressed, wants_gzip
 from api.pages.frame.page import PageBlueprint
 from api.services import services
 from api.v1.result_csv import csv_rows
-from api.v1.results import every_row, ndjson_lines
+from api.v1.results import every_line, every_row
 from db.jobs import find_job
 from db.results import Row
 
@@ -25,11 +25,13 @@ def download(job_id: str, form: str) -> Response:
     tenant_id = caller().tenant_id
     with services().database.read() as session:
         tasks = find_job(session, tenant_id, job_id).tasks
-    rows = every_row(services().database, tenant_id, job_id, None)
-    if form == "csv":
-        body = csv_rows(rows, tasks, bom=True)  # a person opens it, maybe in Excel
+    database = services().database
+    if form == "ndjson":
+        body = every_line(database, tenant_id, job_id)
     else:
-        body = json_array(rows) if form == "json" else ndjson_lines(rows)
+        rows = every_row(database, tenant_id, job_id, None)
+        # with a byte order mark: a person opens it, maybe in Excel
+        body = csv_rows(rows, tasks, bom=True) if form == "csv" else json_array(rows)
     response = Response(compressed(body), content_type=TYPES[form])
     if wants_gzip():
         response.headers["Content-Encoding"] = "gzip"
