@@ -20,7 +20,7 @@ from db.changes import note_change
 from db.claims import Claim
 from db.clock import now_ms
 from db.jobs import finish_if_done
-from db.store import insert_rows
+from db.result_rows import insert_rows
 from db.tables import Chunk, Job
 
 

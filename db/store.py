@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.errors import LeaseLost
@@ -15,12 +15,11 @@ from core.inputs import ItemResult
 from core.states import ChunkState
 from db.changes import note_change
 from db.claims import Claim, chunk_values
-from db.clock import now_ms
 from db.jobs import finish_if_done
 from db.ledger import find_recipes
 from db.library_store import store_photos, write_outputs
-from db.messages import storable
-from db.tables import Chunk, Job, Result
+from db.result_rows import insert_rows
+from db.tables import Chunk, Job
 from db.thumbnails import note_thumbnails
 
 
@@ -105,26 +104,3 @@ def write_results(session: Session, job_id: str, results: Sequence[ItemResult], 
     )
     if job.library_run is None:  # nobody can wait for a part of a run
         note_change(session, job_id)
-
-
-def insert_rows(session: Session, job_id: str, results: Sequence[ItemResult]) -> None:
-    """Insert results without counting them."""
-    now = session.execute(select(now_ms())).scalar_one()
-    session.execute(insert(Result), [_row(job_id, result, now) for result in results])
-
-
-def _row(job_id: str, result: ItemResult, now: int) -> dict[str, Any]:
-    error = result.error
-    return {
-        "job_id": job_id,
-        "seq": result.item.seq,
-        "item_id": result.item.id,
-        "state": result.state,
-        "input": result.item.public(),
-        "outputs": result.outputs,
-        "media": result.media,
-        "error_code": error.code if error else None,
-        "error_message": storable(error.message) if error else None,
-        "error_permanent": error.permanent if error else None,
-        "finished_at": now,
-    }

@@ -11,7 +11,7 @@ from db.changes import note_change
 from db.clock import now_ms
 from db.jobs import stop_job
 from db.locks import lock_job_and_chunks
-from db.store import insert_rows
+from db.result_rows import insert_rows
 from db.tables import Chunk, Delivery, IdempotencyKey, Job, Result, UploadUse, Worker
 from db.throughput import forget_old_minutes
 
