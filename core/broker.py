@@ -73,14 +73,15 @@ class Doorbell:
 
         Never raises because of the broker: the rows are committed, and the scheduler rings for them later.
         """
-        if not self.alive():  # Celery would try for seconds while the submitter waits
+        try:
+            self._redis.publish(RING_CHANNEL, queue)  # first: whoever hears it has nothing else to do
+        except (RedisError, OSError):  # Celery would try for seconds while the submitter waits
             log.warning("the broker does not answer; the scheduler will ring", extra={"queue": queue})
             return False
         try:
             with self._celery.producer_pool.acquire(block=True, timeout=5) as producer:
                 for _ in range(min(count, RING_AT_MOST)):
                     self._celery.send_task(RUN_BATCH, (queue,), queue=queue, producer=producer, retry=False)
-            self._redis.publish(RING_CHANNEL, queue)
         except Exception as error:  # kombu, redis and socket errors alike
             log.warning("could not ring the workers; the scheduler will: %s", error, extra={"queue": queue})
             return False
