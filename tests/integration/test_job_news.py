@@ -106,5 +106,5 @@ def test_a_broker_that_is_down_delays_nobody(database_url: str, tenant: str) -> 
         job = make_job(telling, tenant)
         with telling.write() as session:
             jobs.cancel_job(session, tenant, job)
-    with telling.read() as session:
-        assert jobs.find_job(session, tenant, job).state == "cancelled"
+        with telling.read() as session:
+            assert jobs.find_job(session, tenant, job).state == "cancelled"
