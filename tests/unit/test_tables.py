@@ -22,7 +22,7 @@ def looked_up(table: NDArray[Any], *, widen: bool = False) -> tuple[Any, Any]:
     ids = operations.parameter([-1, -1], np.int32, name="ids")
     constant = ov.op.Constant(table)
     source = operations.convert(constant, "f32") if widen else constant
-    return ids, operations.gather(source, ids, ov.op.Constant(np.int32(0)))
+    return ids, operations.gather(source, ids, operations.constant(0, np.int32))
 
 
 def coded(width: int = WIDTH) -> tuple[Any, Any]:
@@ -48,13 +48,13 @@ def wanted_in_between() -> tuple[Any, Any]:
 def of_each_place() -> tuple[Any, Any]:
     """Rows times something that differs from text to text."""
     ids, rows = halves()
-    mask = operations.convert(operations.not_equal(ids, ov.op.Constant(np.int32(0))), "f32")
-    return ids, operations.multiply(rows, operations.unsqueeze(mask, ov.op.Constant(np.int32(-1))))
+    mask = operations.convert(operations.not_equal(ids, operations.constant(0, np.int32)), "f32")
+    return ids, operations.multiply(rows, operations.unsqueeze(mask, operations.constant(-1, np.int32)))
 
 
 def run(ids: Any, rows: Any, *, ready: bool) -> tuple[NDArray[Any], list[str]]:
     """What a graph gives, and the kinds of its operations."""
-    total = operations.reduce_sum(rows, ov.op.Constant(np.int32(1)))
+    total = operations.reduce_sum(rows, operations.constant(1, np.int32))
     model = ov.Model([total], [ids], "test")
     if ready:
         prepare_tables(model)
