@@ -142,7 +142,7 @@ def test_what_is_shipped_says_what_its_variants_cost() -> None:
         card = (entry.folder / "README.md").read_text(encoding="utf-8")
         for variant in entry.manifest.variants:
             check_files(entry.folder, variant)
-            assert {"first_label_agreement", "coco_names_map", "everyday_test_cider"} <= {
+            assert {"first_label_agreement", "coco_names_map", "imagenet_photos_accuracy"} <= {
                 metric.name for metric in variant.metrics
             }
             assert f"`{variant.name}`" in card
