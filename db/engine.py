@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -47,7 +46,6 @@ class Database:
         )
         self.is_sqlite = sqlite
         self._job_news = job_news
-        self._writing = threading.Lock()
         if sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -62,24 +60,11 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back if the block raises."""
         engine = self.engine.execution_options(tagline_write=True)
-        with self._turn(), Session(engine, expire_on_commit=False) as session, session.begin():
+        with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
         changed = changed_jobs(session)
         if changed and self._job_news is not None:
             self._job_news.publish(changed)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """This thread's turn to write to SQLite: who waits here goes on at once, while SQLite would have it sleep.
-
-        Whoever waits for too long goes on to SQLite, which says that the database is locked.
-        """
-        held = self.is_sqlite and self._writing.acquire(timeout=BUSY_TIMEOUT_S)
-        try:
-            yield
-        finally:
-            if held:
-                self._writing.release()
 
     def close(self) -> None:
         if self._job_news is not None:
