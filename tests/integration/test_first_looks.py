@@ -207,8 +207,8 @@ def test_a_host_that_does_not_answer_holds_nobody_up_for_ever(mine: Library, mon
     never: Future[bytes] = Future()
     read = first_looks._read
 
-    def stubborn(context: Any, wanted: Any) -> Future[bytes]:
-        return never if wanted.photo == keys["0.png"] else read(context, wanted)
+    def stubborn(context: Any, wanted: Any, memory: Any) -> Future[bytes]:
+        return never if wanted.photo == keys["0.png"] else read(context, wanted, memory)
 
     monkeypatch.setattr(first_looks, "_read", stubborn)
     monkeypatch.setattr(first_looks, "READ_S", 1.0)
