@@ -12,8 +12,12 @@ from db.tables import Chunk
 UNFINISHED = (ChunkState.PENDING, ChunkState.LEASED)
 
 
-def waiting_inputs(session: Session, job_id: str, *, chunks: int = 4) -> list[InputItem]:
-    """The inputs of a job's first unfinished chunks, in order; some of them may have their result already."""
+def waiting_inputs(session: Session, job_id: str, *, limit: int) -> list[InputItem]:
+    """The first inputs of a job's unfinished chunks, in order; some of them may have their result already."""
     some = select(Chunk.inputs).where(Chunk.job_id == job_id, Chunk.state.in_(UNFINISHED))
-    blobs = session.scalars(some.order_by(Chunk.first_seq).limit(chunks)).all()
-    return [item for blob in blobs for item in unpack_items(blob) if item.kind != "s3_prefix"]
+    found: list[InputItem] = []
+    for blob in session.scalars(some.order_by(Chunk.first_seq).execution_options(yield_per=4)):
+        found += [item for item in unpack_items(blob) if item.kind != "s3_prefix"]
+        if len(found) >= limit:
+            break
+    return found[:limit]

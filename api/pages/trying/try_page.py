@@ -109,7 +109,7 @@ def _results(job_id: str) -> dict[str, Any]:
     with services().database.read() as session:
         job = find_job(session, caller().tenant_id, job_id)
         rows = page_results(session, job_id, limit=MOST_CARDS)
-        waiting = waiting_inputs(session, job_id)
+        waiting = waiting_inputs(session, job_id, limit=2 * MOST_CARDS)
         pictures = thumbnail_links(session, caller().tenant_id, hashes_of(rows))
     done = {row["seq"] for row in rows}
     found = [*(result_card(row, pictures) for row in rows), *waiting_cards(waiting, done)]
