@@ -171,6 +171,13 @@ def test_cards_show_what_came(browser: Browser, acme: Caller, database: Database
     assert 'id="result-0"' not in browser.get(f"/try/{job['id']}/news?shown=0,").text
 
 
+def test_of_a_large_job_the_first_cards_are_shown(browser: Browser, acme: Caller) -> None:
+    job = acme.submit([f"http://a/{number}" for number in range(250)])
+    page = browser.get(f"/try/{job['id']}").text
+    assert page.count('data-testid="result"') == 100
+    assert "These are 100 of 250" in page
+
+
 def test_somebody_elses_results_are_not_there(browser: Browser, rival: Caller) -> None:
     job = rival.submit(["http://a/1"])
     assert browser.get(f"/try/{job['id']}").status_code == 404

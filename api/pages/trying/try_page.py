@@ -16,7 +16,7 @@ from api.pages.frame.thumbnail_links import thumbnail_links
 from api.pages.frame.words import STATE_WORDS
 from api.pages.identity import public_demo
 from api.pages.trying.result_cards import Card, hashes_of, result_card, waiting_cards
-from api.pages.trying.try_form import CLASSES, IMAGE_TASKS, TEXT_TASKS, photo_job, text_job
+from api.pages.trying.try_form import CLASSES, IMAGE_TASKS, MOST_PHOTOS, TEXT_TASKS, photo_job, text_job
 from api.services import base_url, services
 from api.submission.one_input import plan_one, read_one
 from api.submission.submit import submit_document
@@ -30,7 +30,7 @@ from db.jobs import find_job
 from db.results import page_results
 
 MOST_BYTES = 300_000_000  # of one form, photos included
-MOST_CARDS = 1000
+MOST_CARDS = MOST_PHOTOS  # of a larger job the first; its own page has them all, in pages
 TYPED_WAIT_S = 10
 blueprint = PageBlueprint("try_page", visitors=True, max_bytes=MOST_BYTES)
 
@@ -109,12 +109,11 @@ def _results(job_id: str) -> dict[str, Any]:
     with services().database.read() as session:
         job = find_job(session, caller().tenant_id, job_id)
         rows = page_results(session, job_id, limit=MOST_CARDS)
-        waiting = waiting_inputs(session, job_id)
+        waiting = waiting_inputs(session, job_id, limit=2 * MOST_CARDS)
         pictures = thumbnail_links(session, caller().tenant_id, hashes_of(rows))
     done = {row["seq"] for row in rows}
-    cards = sorted(
-        [*(result_card(row, pictures) for row in rows), *waiting_cards(waiting, done)], key=lambda card: card.seq
-    )
+    found = [*(result_card(row, pictures) for row in rows), *waiting_cards(waiting, done)]
+    cards = sorted(found, key=lambda card: card.seq)[:MOST_CARDS]
     view = job_view(job, base_url())
     finished = JobState(job.state).finished
     return {
