@@ -39,6 +39,19 @@ def test_photos_fill_their_places_and_nothing_moves(tabs: Tabs, site: Site, widt
     assert page.url.endswith(page.locator("section[data-job]").get_attribute("data-job") or "nowhere")
 
 
+def test_photos_may_be_dropped_anywhere(tabs: Tabs) -> None:
+    page = tabs.open("/")
+    dropped = page.evaluate_handle(
+        """() => { const files = new DataTransfer();
+        files.items.add(new File([new Uint8Array([1, 2, 3])], "a.txt")); return files; }"""
+    )
+    page.dispatch_event("h1", "dragover", {"dataTransfer": dropped})
+    assert "over" in (page.get_by_test_id("photo-drop").get_attribute("class") or "")
+    page.dispatch_event("h1", "drop", {"dataTransfer": dropped})
+    assert page.get_by_test_id("photo-drop").evaluate("field => field.files[0].name") == "a.txt"
+    assert "over" not in (page.get_by_test_id("photo-drop").get_attribute("class") or "")
+
+
 def test_own_words_and_classes(tabs: Tabs) -> None:
     page = tabs.open("/")
     page.get_by_test_id("photo-drop").set_input_files(SAMPLES / "cat.jpg")

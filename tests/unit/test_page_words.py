@@ -36,7 +36,8 @@ def test_sentences_fit_their_number() -> None:
     ("shown", "expected"),
     [
         (counted(1, "library"), "1 library"), (counted(12345, "library"), "12,345 libraries"),
-        (percent(0.6664, 1), "66.6 %"), (percent(0.99999), "99 %"), (percent(1.0), "100 %"), (percent(None), ""),
+        (percent(0.6664, 1), "66.6 %"), (percent(0.99999), "99 %"), (percent(0.0001, 1), "< 0.1 %"),
+        (percent(0.0), "0 %"), (percent(1.0), "100 %"), (percent(None), ""),
         (size(512), "512 bytes"), (size(1500), "1.5 kB"), (size(3.2e9), "3.2 GB"), (size(999_600), "1.0 MB"),
         (duration(8), "8 seconds"), (duration(130 * 60), "2 h 10 min"), (duration(86400 * 3), "3 days"),
     ],

@@ -19,9 +19,11 @@ _SEND_WHOLE = "Send the photo again, whole."
 
 FAILURES: Final[dict[str, Words]] = {
     "url_invalid": Words(
-        "have/has an address that is none", "Write a whole address, such as https://example.com/cat.jpg."
+        "have/has an address that cannot be understood", "Write a whole address, such as https://example.com/cat.jpg."
     ),
-    "url_scheme_not_allowed": Words("have/has an address of another kind", "Addresses begin with http:// or https://."),
+    "url_scheme_not_allowed": Words(
+        "have/has an address that is neither http nor https", "Addresses begin with http:// or https://."
+    ),
     "address_not_allowed": Words(
         "could not be fetched: the address is not public",
         "The operator can allow private hosts in TAGLINE_ALLOW_HOSTS; or drop the photo here instead.",

@@ -13,12 +13,16 @@ from api.pages.frame.page import is_htmx, page, protect
 from api.pages.identity.session import ask_nobody
 from db.engine import Unavailable
 
+NO_PAGE = "There is no page at this address. It may be misspelt, or what it showed was removed."
+
 
 def problem_as_page(response: Response) -> Response:
     """A problem of one of our pages, or of a path that leads nowhere, for a person who looks at it."""
     if response.mimetype != MEDIA_TYPE or not _wants_page(current_app):
         return response
     problem = json.loads(response.get_data())
+    if problem["code"] == "not_found":
+        problem["detail"] = NO_PAGE
     if problem["code"] == "database_unavailable":
         ask_nobody()
     try:

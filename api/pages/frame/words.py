@@ -75,6 +75,8 @@ def percent(part: float | None, digits: int = 0) -> str:
     """.6664 is 67 %, or 66.6 % with a digit; what is not all is never called 100 %."""
     if part is None:
         return ""
+    if 0 < part * 100 < 10**-digits / 2:
+        return f"< {10**-digits:g} %"
     shown = f"{part * 100:.{digits}f}"
     whole = f"{100:.{digits}f}"
     if shown == whole and part < 1:

@@ -1,4 +1,4 @@
-// What HTML and htmx cannot do: copying, and showing photos that are chosen and not sent yet.
+// What HTML and htmx cannot do: copying, dropping files beside their field, and showing those that are not sent yet.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -19,4 +19,26 @@ document.addEventListener("change", (event) => {
     image.addEventListener("error", () => image.remove()); // of a kind that this browser cannot show
     return image;
   }));
+});
+
+// Files may be dropped anywhere on a page that takes some: beside the field, a browser would leave the page for them.
+const fileField = () => document.querySelector("input[type=file][data-previews]");
+
+document.addEventListener("dragover", (event) => {
+  const field = fileField();
+  if (!field || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  field.classList.add("over");
+});
+
+for (const name of ["dragleave", "drop", "dragend"]) {
+  document.addEventListener(name, () => fileField()?.classList.remove("over"));
+}
+
+document.addEventListener("drop", (event) => {
+  const field = fileField();
+  if (!field || !event.dataTransfer.files.length || event.target === field) return;
+  event.preventDefault();
+  field.files = event.dataTransfer.files;
+  field.dispatchEvent(new Event("change", { bubbles: true }));
 });
