@@ -131,8 +131,8 @@ def test_what_is_served_is_what_the_models_give(
     for row, name in zip(rows, NAMES, strict=False):
         expected = seen(models, name)
         request = InferenceRequest(expected["grid"], CaptionOptions())
-        expected = teller.render(teller.predict([request])[0], request.options)
-        assert row["outputs"]["caption"] == {**expected, "variant": "f32"}
+        caption = teller.render(teller.predict([request])[0], request.options)
+        assert row["outputs"]["caption"] == {**caption, "variant": "f32"}
         best = row["outputs"]["classify"]["labels"][0]["score"]
         assert best == pytest.approx(float(np.max(expected["probabilities"])), abs=1e-6)
 
