@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from tests.support.axe import axe_findings
 from tests.support.keyboard import out_of_reach, without_outline
+from tests.support.looks import problems_of
 from tests.support.site import Site
-from tests.support.tabs import SCHEMES, WIDTHS, Tabs, look, shifts, shoot, transferred, wider_than_the_screen
+from tests.support.tabs import WIDTHS, Tabs, look, shifts, shoot, transferred, wider_than_the_screen
 
 FIRST_VIEW_BYTES = 100_000
 STILL = 0.01  # of a cumulative layout shift; 0.1 counts as good elsewhere
@@ -115,12 +115,4 @@ def _problems(page: Page, name: str) -> list[str]:
     problems += [f"moves: {page.evaluate('window.shifted')}"] if shifts(page) > STILL else []
     problems += [f"no key leads to {one}" for one in out_of_reach(page)]
     problems += [f"no outline when in focus: {one}" for one in without_outline(page)]
-    for at, width in enumerate(WIDTHS):
-        for scheme in SCHEMES:
-            look(page, width, scheme)
-            shoot(page, name)
-            problems += [f"{width}: too wide: {one}" for one in wider_than_the_screen(page)]
-        # axe takes as long as all the rest: once for each width, each time in the other theme
-        look(page, width, SCHEMES[at % 2])
-        problems += [f"{width} {SCHEMES[at % 2]}: {one}" for one in axe_findings(page)]
-    return problems
+    return problems + problems_of(page, name)

@@ -82,7 +82,7 @@ def test_a_page_fits_the_screen_and_axe_finds_nothing(site: Site, tabs: Tabs, li
         "photo": call("GET", f"{home}/photos")["data"][0]["id"],
     }
     path = PAGES[name].format(**found)
-    assert problems_of(tabs, name, path if path.startswith("/libraries") else f"{library}{path}") == []
+    assert problems_of(tabs.open(path if path.startswith("/libraries") else f"{library}{path}"), name) == []
 
 
 def _run(page: Page) -> None:

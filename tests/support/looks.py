@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.support.axe import axe_findings
-from tests.support.tabs import SCHEMES, WIDTHS, Tabs, look, shoot, wider_than_the_screen
+from tests.support.tabs import SCHEMES, WIDTHS, look, shoot, wider_than_the_screen
+
+if TYPE_CHECKING:  # as in tests.support.tabs
+    from playwright.sync_api import Page
 
 
-def problems_of(tabs: Tabs, name: str, path: str) -> list[str]:
+def problems_of(page: Page, name: str) -> list[str]:
     """What is wider than the screen, and what axe-core finds; a picture of each way of looking lies in build/pages."""
-    page, problems = tabs.open(path), []
+    problems = []
     for at, width in enumerate(WIDTHS):
         for scheme in SCHEMES:
             look(page, width, scheme)

@@ -63,9 +63,12 @@ class PageBlueprint(BrowserBlueprint):
 def to_login() -> Response:
     """Send the browser to the page where one signs in."""
     target = url_for("sign_in.form", next=request.full_path.rstrip("?") if request.method == "GET" else None)
-    if is_htmx():
-        return Response(status=200, headers={"HX-Redirect": target})
-    return see_other(target)
+    return onwards(target)
+
+
+def onwards(target: str) -> Response:
+    """Send the browser to another page, with and without htmx."""
+    return Response(status=200, headers={"HX-Redirect": target}) if is_htmx() else see_other(target)
 
 
 def see_other(target: str) -> Response:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
-from api.pages.libraries.library_forms import IMAGE_TASKS
-from api.services import services
+from api.pages.frame.offers import IMAGE_TASKS, models_of
 
 TASK_NAMES = {"caption": "a caption", "tag": "tags", "classify": "ImageNet classes"}
 _NO_ZONES = ("Etc/", "posix", "right/", "SystemV/")
@@ -29,9 +28,5 @@ class Choices:
 
 def form_choices() -> Choices:
     """What there is now."""
-    models: dict[str, list[str]] = {task: [] for task in IMAGE_TASKS}
-    for entry in services().catalogue.entries():
-        if entry.manifest is not None and entry.manifest.task in models:
-            models[entry.manifest.task].append(entry.manifest.id)
     zones = sorted(name for name in available_timezones() if "/" in name and not name.startswith(_NO_ZONES))
-    return Choices([(task, TASK_NAMES[task]) for task in IMAGE_TASKS], models, zones)
+    return Choices([(task, TASK_NAMES[task]) for task in IMAGE_TASKS], models_of(IMAGE_TASKS), zones)

@@ -8,12 +8,11 @@ from typing import Any
 
 from flask import request
 
+from api.pages.frame.offers import IMAGE_TASKS
 from core.errors import RequestError
-from core.tasks import TASKS
 from jobs.fields import read_fields
 from libraries.library_fields import LibraryFields, LibraryPatch, RunFields
 
-IMAGE_TASKS = tuple(name for name, spec in TASKS.items() if spec.medium == "image")
 SOURCES = ("folder", "s3_prefix", "manifest_url")
 NIGHTLY = re.compile(r"(\d{1,2}) (\d{1,2}) \* \* \*")
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::\d\d)?")

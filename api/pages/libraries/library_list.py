@@ -7,10 +7,10 @@ from typing import Any
 from flask import Response, request
 
 from api.http.cursors import before_id, read_id
-from api.pages.frame.page import PageBlueprint, page
+from api.pages.frame.page import PageBlueprint, onwards, page
 from api.pages.libraries.library_choices import form_choices
 from api.pages.libraries.library_forms import new_library, schedule_form
-from api.pages.libraries.library_shown import onwards, shown_library, shown_run, surroundings, tenant
+from api.pages.libraries.library_shown import shown_library, shown_run, surroundings, tenant
 from api.services import services
 from db.libraries import list_libraries
 from db.library_browsing import figures_of

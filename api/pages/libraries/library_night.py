@@ -8,10 +8,10 @@ from flask import Response, request
 
 from api.http.cursors import after_number, before_id, read_id, read_number
 from api.http.queries import choice_parameter
-from api.pages.frame.page import PageBlueprint, page
+from api.pages.frame.page import PageBlueprint, onwards, page
 from api.pages.libraries.library_forms import run_fields
 from api.pages.libraries.library_pictures import look_at, still_wanted
-from api.pages.libraries.library_shown import onwards, shown_library, tenant
+from api.pages.libraries.library_shown import shown_library, tenant
 from api.pages.libraries.library_words import KINDS, WHAT
 from api.services import services
 from core.errors import Conflict

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.pages.frame.page import PageBlueprint, page
+from api.pages.frame.page import PageBlueprint, onwards, page
 from api.pages.libraries.library_choices import form_choices
 from api.pages.libraries.library_forms import library_patch, schedule_form
-from api.pages.libraries.library_shown import onwards, shown_library, surroundings, tenant
+from api.pages.libraries.library_shown import shown_library, surroundings, tenant
 from api.services import services
 from db.libraries import find_library
 from libraries.manage import delete_library, patch_library

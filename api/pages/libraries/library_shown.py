@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
-
 from api.http.auth import caller
-from api.pages.frame.page import is_htmx, see_other
 from api.pages.libraries.library_words import source_words
 from api.services import base_url, services
 from db.engine import Session
@@ -36,8 +33,3 @@ def surroundings() -> Surroundings:
 def tenant() -> str:
     """Whose pages these are."""
     return caller().tenant_id
-
-
-def onwards(target: str) -> Response:
-    """Where the browser goes when a form has done what it is for, with and without htmx."""
-    return Response(status=200, headers={"HX-Redirect": target}) if is_htmx() else see_other(target)

@@ -8,13 +8,11 @@ from typing import Any
 from flask import request
 from werkzeug.datastructures import FileStorage
 
+from api.pages.frame.offers import IMAGE_TASKS, TEXT_TASKS
 from api.services import Services
 from api.submission.keep_upload import keep_upload
 from core.errors import RequestError
-from core.tasks import TASKS
 
-IMAGE_TASKS = tuple(name for name, spec in TASKS.items() if spec.medium == "image")
-TEXT_TASKS = tuple(name for name, spec in TASKS.items() if spec.medium == "text")
 MOST_PHOTOS = 100
 CANDIDATES = 3
 CLASSES = 5

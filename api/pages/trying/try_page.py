@@ -11,12 +11,13 @@ from flask import Response, request
 from api.http.auth import caller
 from api.http.queries import numbers_parameter
 from api.http.waits import waited
+from api.pages.frame.offers import models_of
 from api.pages.frame.page import PageBlueprint, is_htmx, page, see_other
 from api.pages.frame.thumbnail_links import thumbnail_links
 from api.pages.frame.words import STATE_WORDS
 from api.pages.identity import public_demo
 from api.pages.trying.result_cards import Card, hashes_of, result_card, waiting_cards
-from api.pages.trying.try_form import CLASSES, IMAGE_TASKS, MOST_PHOTOS, TEXT_TASKS, photo_job, text_job
+from api.pages.trying.try_form import CLASSES, MOST_PHOTOS, photo_job, text_job
 from api.services import base_url, services
 from api.submission.one_input import plan_one, read_one
 from api.submission.submit import submit_document
@@ -37,13 +38,13 @@ blueprint = PageBlueprint("try_page", visitors=True, max_bytes=MOST_BYTES)
 
 @blueprint.get("/")
 def show() -> Response:
-    return page("try/page.html", models=_models(), job=None)
+    return page("try/page.html", models=models_of(TASKS), job=None)
 
 
 @blueprint.get("/try/<id:job_id>")
 def show_job(job_id: str) -> Response:
     """The same with results, for whoever comes back to them."""
-    return page("try/page.html", models=_models(), **_results(job_id))
+    return page("try/page.html", models=models_of(TASKS), **_results(job_id))
 
 
 @blueprint.post("/try")
@@ -141,12 +142,3 @@ def _curl(job: dict[str, Any], cards: list[Card]) -> str:
         f'curl {shlex.quote(base + "/v1/jobs")} \\\n  -H "Authorization: Bearer $TAGLINE_API_KEY" \\\n'
         f"  -H 'Content-Type: application/json' \\\n  -d {document}"
     )
-
-
-def _models() -> dict[str, list[str]]:
-    """NAME@VERSION of the installed models by task, the one that is used unless another is named first."""
-    found: dict[str, list[str]] = {task: [] for task in (*IMAGE_TASKS, *TEXT_TASKS)}
-    for entry in services().catalogue.entries():
-        if entry.manifest is not None and entry.manifest.task in found:
-            found[entry.manifest.task].append(entry.manifest.id)
-    return found
