@@ -15,13 +15,14 @@ document.addEventListener("keydown", (event) => {
   if (wanted.href) location.assign(wanted.href); else wanted.focus();
 });
 
-// What was removed had the focus; the label that takes its place gets it.
+// What was removed had the focus; the label that takes its place gets it, in the very task that takes it away: a key
+// pressed between the two would reach nothing.
 let place = -1;
 const buttons = () => [...document.querySelectorAll("[data-remove]")];
 document.addEventListener("htmx:beforeRequest", (event) => {
   place = buttons().findIndex((button) => event.detail.elt.contains(button));
 });
-document.addEventListener("htmx:afterSettle", (event) => {
+document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.elt.id !== "said") return;
   const left = buttons();
   if (place >= 0 && left.length) left[Math.min(place, left.length - 1)].focus();
