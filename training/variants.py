@@ -1,11 +1,12 @@
 """Make the variants of an image encoder, measure each with what stands on it, and write manifest and card again.
 
-    python -m training.variants models/efficientnet-lite2 --data DATA [--quantize]
+    python -m training.variants models/efficientnet-lite2 --data DATA [--quantize] [--only int8]
 
 The encoder itself, and so its version, stays as it is. What is measured: the encoder's first labels, and all numbers
 of the captioners and taggers beside it that read it. A variant that costs one of them more than half a point is named
 and left out. bfloat16 has to be measured on a processor that computes in it. `--quantize` writes the graph in eight
-bits anew; it needs NNCF, and takes 40 s on two cores. The rest: five minutes.
+bits anew; it needs NNCF, and takes two minutes on two cores. The rest: five minutes. `--only` measures one variant;
+the others keep the numbers that the manifest has.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def write_int8(folder: Path, manifest: Manifest, data: Path) -> None:
 def declare(folder: Path, measured: Mapping[str, Sequence[Metric]]) -> Manifest:
     """Write manifest and card with these variants, by name, and their numbers."""
     manifest, variants = load_manifest(folder, verify=False), []
-    for name, metrics in measured.items():
-        fields = {"name": name, **VARIANTS[name], "metrics": [metric.model_dump() for metric in metrics]}
+    for name in (name for name in VARIANTS if name in measured):
+        metrics = [metric.model_dump() for metric in measured[name]]
+        fields = {"name": name, **VARIANTS[name], "metrics": metrics}
         if graph := fields.get("graph"):
             fields |= describe_files(folder, [graph, Path(graph).with_suffix(".bin").name])
         variants.append(Variant.model_validate(fields))
@@ -103,12 +105,17 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="the encoder's artefact")
     parser.add_argument("--data", type=Path, required=True, help="the data folder, see training/README.md")
     parser.add_argument("--quantize", action="store_true", help="write the graph in eight bits anew")
+    parser.add_argument("--only", choices=VARIANTS, action="append", help="measure this one, again for several")
     arguments = parser.parse_args()
-    folder, kept = arguments.folder, dict[str, list[Metric]]()
+    folder, measured = arguments.folder, arguments.only or list(VARIANTS)
+    manifest = load_manifest(folder, verify=False)
     if arguments.quantize:
-        write_int8(folder, load_manifest(folder, verify=False), arguments.data)
-    manifest = declare(folder, dict.fromkeys(VARIANTS, ()))
-    for name in VARIANTS:
+        write_int8(folder, manifest, arguments.data)
+    kept: dict[str, Sequence[Metric]] = {
+        variant.name: variant.metrics for variant in manifest.variants if variant.name not in measured
+    }
+    manifest = declare(folder, {**kept, **dict.fromkeys(measured, ())})
+    for name in measured:
         pairs = list(measure(folder, manifest, arguments.data, name))
         for now, before in pairs:
             print(f"{name} {now.name} {now.value}" + (f" (f32: {before.value})" if before else ""), flush=True)
