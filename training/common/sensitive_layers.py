@@ -13,11 +13,11 @@ LARGE = 32  # rows from which on layers that gather are left alone; inner produc
 def sensitive_layers(model: ov.Model) -> list[str]:
     """Names of the operations that stay in floating point; names hold for this reading of the graph alone.
 
-    Measured on validation photos, by how far from single precision the encoder's grid is when only some layers' weights,
-    or only their inputs, are rounded: three quarters of the error are weights. Most of it lies in the first convolution
-    and the depthwise one after it, in the projections and depthwise convolutions of the large sizes, whose error every
-    later layer sees, and in the inputs of the depthwise convolutions of the last size, which are a few percent of all
-    multiplications. Sums of blocks and means over cells cost next to nothing in any precision.
+    Measured on validation photos, by how far from single precision the encoder's grid is when only the weights of some
+    layers, or only their inputs, are rounded: three quarters of the error are weights. Most of it lies in the first
+    convolution, in the projections and depthwise convolutions of the large sizes, whose error every later layer sees,
+    and in the inputs of the depthwise convolutions of the last size, which are a few percent of all multiplications.
+    Sums of blocks and means over cells cost next to nothing in any precision. (docs/decisions/0160)
 
     Args:
         model: of constants that are folded, see `fold_constants`.
