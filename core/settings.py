@@ -126,6 +126,7 @@ class Settings(_FromEnvironment):
     precision: Literal["auto", "f32", "bf16", "int8"] = Field(
         "auto", description="What models compute in; auto: what suits the processor. Those without it take f32."
     )
+    calibrate: bool = Field(True, description="Measure, when idle, how models run best here; used from the next start.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's own /metrics; 0: none.")
     metrics_host: str = Field("0.0.0.0", description="Address that it listens on.")
 

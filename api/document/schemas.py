@@ -132,6 +132,17 @@ class VariantView(_Answer):
     metrics: list[MetricView] = Field(description="What was measured of it; of f32 it is the model's `metrics`.")
 
 
+class SetupView(_Answer):
+    """How live workers run a model that encodes photos."""
+
+    variant: str
+    batch_size: int = Field(description="Most photos in a batch.")
+    streams: int = Field(description="Batches at a time.")
+    chosen: Literal["default", "measured", "pinned"] = Field(
+        description="By default, by measuring on the worker's machine, or (the variant) by a setting."
+    )
+
+
 class ModelView(_Answer):
     id: str = Field(description="NAME@VERSION.")
     name: str
@@ -146,6 +157,7 @@ class ModelView(_Answer):
     label_count: int
     metrics: list[MetricView]
     variants: list[VariantView] = Field(description="f32 first; a result's `variant` says which it is from.")
+    setups: list[SetupView] = Field(description="How live workers run it, each way once; of encoders of photos only.")
     licence: str
     source: str
     bytes: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from api.services import Services
@@ -59,6 +60,7 @@ def model_view(
         "encoders": dict(manifest.encoders),
         "label_count": len(labels),
         "metrics": [metric.model_dump() for metric in manifest.metrics],
+        "setups": [{**asdict(runs.setup), "chosen": runs.chosen} for runs in services.running_setups(manifest)],
         "variants": _variants(services, manifest, manifest.id in warm),
     }
 

@@ -21,11 +21,13 @@ class ChosenVariant:
         name: "f32", or the variant's; results carry it.
         graph: the file.
         compute: what floating-point numbers are computed in.
+        streams: batches in flight at a time; 0: the runtime's own number.
     """
 
     name: str
     graph: str
     compute: str = F32
+    streams: int = 0
 
 
 def choose_variant(manifest: Manifest, wanted: str, features: frozenset[str]) -> ChosenVariant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import cast
 
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import Manifest, check_files, load_manifest
-from core.artefacts.variants import ChosenVariant, choose_variant, plain_variant
+from core.artefacts.variants import F32, ChosenVariant, choose_variant
+from core.calibration.found_file import Found
+from core.calibration.setups import RunsAs, Setup, runs_as
 from core.errors import ArtefactError
 from core.processor import this_processor
 from core.settings import Settings
@@ -44,7 +47,7 @@ def load_artefact(
         settings: which runtime to use.
         get_encoder: gives what is loaded of a NAME@VERSION that this artefact reads; unless given, that is loaded from
             the folders beside this one.
-        variant: of its graph; what `variant_for` says unless given.
+        variant: of its graph; that of `setup_for` unless given.
 
     Raises:
         ArtefactError: it is incomplete or damaged (see `load_manifest`), of an unknown kind (`kind_unknown`) or of one
@@ -68,11 +71,11 @@ def load_artefact(
             loaded = kind(folder, manifest, None, encoders)
             warm_up(loaded, encoders)
         else:
-            chosen = variant or variant_for(manifest, settings)
+            chosen = variant or variant_of(manifest, setup_for(manifest, settings).setup)
             for one in manifest.variants:
                 if one.name == chosen.name:
                     check_files(folder, one)
-            loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute)
+            loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute, chosen.streams)
             runtime = CheckedRuntime(loaded_graph, manifest)
             loaded = kind(folder, manifest, runtime, encoders)
             warm_up(loaded, encoders)
@@ -86,11 +89,16 @@ def load_artefact(
     return loaded
 
 
-def variant_for(manifest: Manifest, settings: Settings) -> ChosenVariant:
-    """The variant of an artefact that suits this machine and the settings; only OpenVINO runs others than "f32"."""
+def setup_for(manifest: Manifest, settings: Settings, found: Found | None = None) -> RunsAs:
+    """How an artefact runs on this machine, by the settings and what was found; only OpenVINO knows more than "f32"."""
     if runtime_of(Path(manifest.graph), settings.runtime) != "openvino":
-        return plain_variant(manifest)
-    return choose_variant(manifest, settings.precision, this_processor().features)
+        return RunsAs(Setup(F32, settings.batch_size), "default")
+    return runs_as(manifest, settings, this_processor(), found)
+
+
+def variant_of(manifest: Manifest, setup: Setup) -> ChosenVariant:
+    """What is loaded for a setup."""
+    return replace(choose_variant(manifest, setup.variant, this_processor().features), streams=setup.streams)
 
 
 def load_model(folder: Path, settings: Settings) -> Model:

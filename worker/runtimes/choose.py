@@ -23,7 +23,7 @@ def runtime_of(graph: Path, wanted: str = "auto") -> str:
     return choose() if wanted == "auto" else wanted
 
 
-def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32") -> Runtime:
+def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32", streams: int = 0) -> Runtime:
     """The graph, loaded into a runtime.
 
     Args:
@@ -31,13 +31,14 @@ def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32") -> Run
         wanted: "openvino", "tensorflow", or "auto": TensorFlow where it sees a GPU, else OpenVINO, else
             TensorFlow. An .onnx or .xml file is always OpenVINO's, which alone reads it.
         compute: what floating-point numbers are computed in; TensorFlow always computes in "f32".
+        streams: batches in flight at a time; 0, and always with TensorFlow: the runtime's own number.
 
     Raises:
         ArtefactError: `runtime_missing`, the runtime is not installed; `graph_unreadable`.
     """
     name = runtime_of(graph, wanted)
     module, _, attribute = RUNTIMES[name].rpartition(".")
-    more = {"compute": compute} if name == "openvino" else {}
+    more = {"compute": compute, "streams": streams} if name == "openvino" else {}
     try:
         made = getattr(import_module(module), attribute)(graph, **more)
     except ImportError as error:
