@@ -150,6 +150,9 @@ class Settings(_FromEnvironment):
     )
     library_runs_days: float = Field(90.0, gt=0, description="Runs and what they changed are kept this long.")
     ledger_days: float = Field(90.0, gt=0, description="Outputs that no photo of a library shows are kept this long.")
+    ledger_variants: Literal["alike", "apart"] = Field(
+        "alike", description="What a model said in one precision will do for another (alike), or not (apart)."
+    )
 
     # Uploads
     upload_retention_days: float = Field(
@@ -187,7 +190,7 @@ class Settings(_FromEnvironment):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("runtime", "precision", "thumbnails", "log_level", "log_format", mode="before")
+    @field_validator("runtime", "precision", "ledger_variants", "thumbnails", "log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -7,8 +7,8 @@ token and changes nothing if the token has moved on (a fencing token: Kleppmann,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, tuple_, update
@@ -41,6 +41,7 @@ class Claim:
     reuse: bool = False  # outputs of the ledger will do, and new ones go there
     library_run: int | None = None  # the number of the run that it is part of
     since: int = 0  # when it was claimed, milliseconds by the database's clock
+    variants: Mapping[str, str] = field(default_factory=dict)  # by task, where the ledger tells variants apart
 
 
 def claim_chunk(
