@@ -65,7 +65,7 @@ def test_what_is_measured_serves_from_the_next_start_on(settings: Settings, capl
         assert encoder.runs.chosen == "default"
         calibrator = Calibrator(
             settings, models.encoders, lambda: True, processors=lambda: IdleProcessors(Path("/nowhere")), look_s=0.01,
-            budget_s=300,  # of a machine that runs other tests beside this one
+            memory=lambda: None, budget_s=300,  # of a machine that runs other tests beside this one
         )  # fmt: skip
         calibrator.start()
         calibrator._thread.join(300)

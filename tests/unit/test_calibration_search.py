@@ -10,6 +10,7 @@ import pytest
 from core.calibration.setups import Setup
 from worker.calibration.idleness import IdleProcessors
 from worker.calibration.search import OutOfTime, search
+from worker.calibration.spare_memory import spare_memory
 from worker.calibration.stopwatch import Interrupted, Stopwatch
 
 START = Setup("bf16", 16, 4)
@@ -109,3 +110,25 @@ def test_how_many_processors_stand_idle(tmp_path: Path) -> None:
         assert processors.count() is None
     stat.unlink()
     assert IdleProcessors(stat).count() is None
+
+
+def test_how_much_memory_is_to_spare(tmp_path: Path) -> None:
+    """The least of what the machine and the container leave; a cache of files gives way."""
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert spare_memory(tmp_path) is None
+    write("proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:  5000 kB\nHugePages_Total:  0\n")
+    assert spare_memory(tmp_path) == 5000 * 1024
+    write("sys/fs/cgroup/memory.max", "max\n")
+    write("sys/fs/cgroup/memory.current", "1000\n")
+    assert spare_memory(tmp_path) == 5000 * 1024
+    write("sys/fs/cgroup/memory.max", "4000\n")
+    assert spare_memory(tmp_path) == 3000
+    write("sys/fs/cgroup/memory.stat", "anon 700\ninactive_file 200\n")
+    assert spare_memory(tmp_path) == 3200
+    write("sys/fs/cgroup/memory/memory.limit_in_bytes", "2000\n")
+    write("sys/fs/cgroup/memory/memory.usage_in_bytes", "1500\n")
+    assert spare_memory(tmp_path) == 500

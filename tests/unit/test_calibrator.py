@@ -18,7 +18,7 @@ from core.processor import this_processor
 from core.settings import Settings
 from tests.support.manifests import make
 from worker.calibration import calibrator as module
-from worker.calibration.calibrator import Calibrator
+from worker.calibration.calibrator import SPARE, Calibrator
 from worker.calibration.idleness import IdleProcessors
 from worker.calibration.stopwatch import Stopwatch
 from worker.inference.lanes import ServedArtefact
@@ -47,7 +47,8 @@ class Scene:
     opened: list[Calibrator] = field(default_factory=list)
 
     def calibrator(self, **arguments: Any) -> Calibrator:
-        arguments = {"processors": lambda: IdleProcessors(Path("/nowhere")), **arguments}
+        free = {"processors": lambda: IdleProcessors(Path("/nowhere")), "memory": lambda: None}
+        arguments = {**free, **arguments}
         made = Calibrator(self.settings, lambda: [self.served], self.idle.is_set, look_s=SOON, **arguments)
         self.opened.append(made)
         made.start()
@@ -129,6 +130,24 @@ def test_it_waits_for_an_idle_worker_and_an_idle_machine(scene: Scene, tmp_path:
     assert scene.asked == []
     assert not CalibrationRoom(scene.settings.data_dir).file.exists()
     scene.idle.set()
+    scene.opened[0]._thread.join(20)
+    assert scene.kept.found
+
+
+def test_it_waits_for_memory(scene: Scene) -> None:
+    """Would fail if a worker in a small container were killed for something that nobody waits for."""
+    spare, looked = SPARE - 1, threading.Semaphore(0)
+
+    def memory() -> int:
+        looked.release()
+        return spare
+
+    scene.idle.set()
+    scene.calibrator(memory=memory)
+    for _ in range(10):
+        assert looked.acquire(timeout=10)
+    assert scene.asked == []
+    spare = SPARE
     scene.opened[0]._thread.join(20)
     assert scene.kept.found
 

@@ -17,6 +17,7 @@ from core.processor import this_processor
 from core.settings import Settings
 from worker.calibration.idleness import IdleProcessors
 from worker.calibration.search import OutOfTime, search
+from worker.calibration.spare_memory import spare_memory
 from worker.calibration.stopwatch import BUDGET_S, Interrupted, Stopwatch
 from worker.calibration.trial import EncoderTrial
 from worker.chunk.context import WorkerContext
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 QUIET_LOOKS = 3  # in a row: what has just begun to be idle may be between two chunks
 IDLE_SHARE = 0.8  # of the cores that measuring would use
+SPARE = 1 << 30  # bytes: more than twice what it takes
 
 
 def calibrator_of(context: WorkerContext) -> Calibrator:
@@ -44,11 +46,14 @@ class Calibrator:
     It begins when the worker and the machine have been idle for some seconds, stops between two batches as soon as they
     are not, and gives up for good when it has spent its seconds. None of that is an error.
 
+    It takes some 400 MB more for that moment, and does not begin where they are not to spare.
+
     Args:
         settings: of the worker.
         encoders: what it serves that holds an encoder, by OpenVINO.
         idle: whether the worker has nothing to do.
         processors: makes what tells whether the machine has nothing to do.
+        memory: bytes that may still be taken; None where nobody knows.
         budget_s: seconds that it measures in all.
         look_s: seconds between two looks at worker and machine.
     """
@@ -60,6 +65,7 @@ class Calibrator:
         idle: Callable[[], bool],
         *,
         processors: Callable[[], IdleProcessors] = IdleProcessors,
+        memory: Callable[[], int | None] = spare_memory,
         budget_s: float = BUDGET_S,
         look_s: float = LOOK_S,
     ) -> None:
@@ -67,6 +73,7 @@ class Calibrator:
         self._encoders = encoders
         self._worker_idle = idle
         self._processors = processors
+        self._memory = memory
         self._look_s = look_s
         self._room = CalibrationRoom(settings.data_dir)
         self._stop = threading.Event()
@@ -103,8 +110,12 @@ class Calibrator:
                 return False
             free = processors.count()
             machine = free is None or free >= IDLE_SHARE * most_streams(this_processor())
-            quiet = quiet + 1 if machine and self._worker_idle() else 0
+            quiet = quiet + 1 if machine and self._worker_idle() and self._has_memory() else 0
         return True
+
+    def _has_memory(self) -> bool:
+        spare = self._memory()
+        return spare is None or spare >= SPARE
 
     def _calibrate_all(self) -> bool:
         """Measure what is left to be measured; False if that was interrupted, or somebody else is at it."""
