@@ -56,8 +56,8 @@ class Services:
             return running_variants(session)
 
     def running_setups(self, manifest: Manifest) -> list[RunsAs]:
-        """How live workers run a model, where it is an encoder of photos."""
-        if manifest.medium != "image" or manifest.encoders:
+        """How live workers run a model, where that is measured; no model of texts is."""
+        if manifest.medium != "image":
             return []
         with self.database.read() as session:
             return running_setups(session).get(manifest.id, [])

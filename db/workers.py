@@ -19,8 +19,8 @@ def beat(session: Session, name: str, models: list[str]) -> None:
     """Say that a worker is alive and what it has warm.
 
     Args:
-        models: NAME@VERSION, its defaults first; NAME@VERSION/VARIANT of those that have variants; and how encoders
-            run, see `core.calibration.announced`.
+        models: NAME@VERSION, its defaults first; NAME@VERSION/VARIANT of those that have variants; and how
+            what is measured runs, see `core.calibration.announced`.
     """
     seen = session.execute(update(Worker).where(Worker.name == name).values(seen_at=now_ms(), models=models))
     if seen.rowcount == 0:  # type: ignore[attr-defined]
@@ -49,7 +49,7 @@ def running_variants(session: Session) -> dict[str, frozenset[str]]:
 
 
 def running_setups(session: Session) -> dict[str, list[RunsAs]]:
-    """By NAME@VERSION, how live workers run it, each way once; of encoders of photos only."""
+    """By NAME@VERSION, how live workers run it, each way once; only of what is measured."""
     found: dict[str, list[RunsAs]] = {}
     for model, runs in filter(None, map(read_announced, _announced(session))):
         found.setdefault(model, []).append(runs)

@@ -133,7 +133,7 @@ class VariantView(_Answer):
 
 
 class SetupView(_Answer):
-    """How live workers run a model that encodes photos."""
+    """How live workers run a model of which that is measured."""
 
     variant: str
     batch_size: int = Field(description="Most photos in a batch.")
@@ -157,7 +157,9 @@ class ModelView(_Answer):
     label_count: int
     metrics: list[MetricView]
     variants: list[VariantView] = Field(description="f32 first; a result's `variant` says which it is from.")
-    setups: list[SetupView] = Field(description="How live workers run it, each way once; of encoders of photos only.")
+    setups: list[SetupView] = Field(
+        description="How live workers run it, each way once; of photo encoders, and of what reads them in variants."
+    )
     licence: str
     source: str
     bytes: int

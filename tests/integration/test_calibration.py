@@ -26,7 +26,7 @@ from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.worker import run_chunk
 from worker.calibration.calibrator import Calibrator
-from worker.calibration.idleness import IdleProcessors
+from worker.calibration.idleness import Processors
 from worker.inference.lanes import ServedArtefact
 from worker.inference.repository import ModelRepository
 from worker.metrics import Metrics
@@ -51,7 +51,7 @@ def loaded(settings: Settings) -> Iterator[tuple[ModelRepository, ServedArtefact
     models = ModelRepository(settings, Metrics(CollectorRegistry()))
     models.load_defaults()
     try:
-        [encoder] = models.encoders()
+        [encoder] = models.measurable()
         yield models, encoder
     finally:
         models.close()
@@ -64,12 +64,12 @@ def test_what_is_measured_serves_from_the_next_start_on(settings: Settings, capl
     with loaded(settings) as (models, encoder):
         assert encoder.runs.chosen == "default"
         calibrator = Calibrator(
-            settings, models.encoders, lambda: True, processors=lambda: IdleProcessors(Path("/nowhere")), look_s=0.01,
+            settings, models.measurable, lambda: True, processors=lambda: Processors(Path("/nowhere")), look_s=0.01,
             memory=lambda: None, budget_s=300,  # of a machine that runs other tests beside this one
         )  # fmt: skip
         calibrator.start()
         calibrator._thread.join(300)
-        [now] = models.encoders()
+        [now] = models.measurable()
         assert now is encoder, "it does not change while a worker runs"
     [(key, found)] = CalibrationRoom(settings.data_dir).read().found.items()
     assert key == calibration_key(manifest, settings, processor)
@@ -117,7 +117,7 @@ def test_what_is_kept_is_what_runs(
         more = {"database_url": database_url, "allow_hosts": (url.split("/")[2],)}
         context = open_worker(settings.model_copy(update=more), Metrics(CollectorRegistry()))
         try:
-            [encoder] = context.models.encoders()
+            [encoder] = context.models.measurable()
             assert encoder.encoder is not None
             assert (encoder.loaded.streams, encoder.encoder.lane._batch_size) == (1, 4)
             job = make_job(database, tenant, refs=[f"{url}/cat.jpg"], chunk=1)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from core.calibration.setups import Setup
-from worker.calibration.idleness import IdleProcessors
+from worker.calibration.idleness import Processors
 from worker.calibration.search import OutOfTime, search
 from worker.calibration.spare_memory import spare_memory
 from worker.calibration.stopwatch import Interrupted, Stopwatch
+from worker.calibration.trial import Trial
+from worker.calibration.workloads import Run
 
 START = Setup("bf16", 16, 4)
 VARIANTS = ("f32", "bf16")
@@ -96,20 +98,83 @@ def test_all_that_is_measured_together_takes_no_longer_than_the_budget() -> None
             stopwatch.check()
 
 
-def test_how_many_processors_stand_idle(tmp_path: Path) -> None:
-    """All that runs on the machine counts, waiting for a disk does not."""
-    now, stat = [100.0], tmp_path / "stat"
-    stat.write_text("cpu  900 0 50 1000 20 0 0 0 0 0\ncpu0 1 2\n")
-    processors = IdleProcessors(stat, clock=lambda: now[0])
-    assert processors.count() is None, "no time has passed"
-    now[0] = 102.0
-    stat.write_text("cpu  1100 0 50 1290 30 0 0 0 0 0\n")
-    assert processors.count() == 1.5
+def test_what_the_processors_do(tmp_path: Path) -> None:
+    """All that runs on the machine counts, also what its host takes for others; waiting for a disk does not."""
+    now, own, stat = [100.0], [5.0], tmp_path / "stat"
+    before, after = "cpu  900 0 50 1000 20 0 0 0 7 0\ncpu0 1 2\n", "cpu  1100 10 60 1290 30 5 5 30 99 0\n"
+    stat.write_text(before)
+    processors = Processors(stat, clock=lambda: now[0], own=lambda: own[0])
+    assert processors.idle() is None, "no time has passed"
+    now[0], own[0] = 102.0, 6.6
+    stat.write_text(after)
+    assert processors.idle() == pytest.approx(1.5)
+    stat.write_text(before)
+    now[0], own[0] = 100.0, 5.0
+    processors = Processors(stat, clock=lambda: now[0], own=lambda: own[0])
+    now[0], own[0] = 102.0, 6.6
+    stat.write_text(after)
+    assert processors.taken_by_others() == pytest.approx((2.6 - 1.6) / 2)
     for text in ("", "cpu", "cpu a b c d e f"):
         stat.write_text(text)
-        assert processors.count() is None
+        assert processors.idle() is None
+        assert processors.taken_by_others() is None
     stat.unlink()
-    assert IdleProcessors(stat).count() is None
+    assert Processors(stat).idle() is None
+
+
+class Scripted(Processors):
+    """Others take so much in one round after another."""
+
+    def __init__(self, taken: list[float | None]) -> None:
+        self._script = [each for one in taken for each in (None, one)]  # asked before and after each round
+
+    def taken_by_others(self) -> float | None:
+        return self._script.pop(0)
+
+
+def trial(taken: list[float | None], seconds: list[float], loads: list[Setup] | None = None) -> Trial:
+    """One whose rounds take so long, after a first one of which nobody asks."""
+    now = [0.0]
+    left = iter(seconds)
+
+    def workload(setup: Setup) -> Run:
+        if loads is not None:
+            loads.append(setup)
+
+        def run(items: int) -> None:
+            now[0] += 0.0 if items == 1 else next(left)
+
+        return run
+
+    stopwatch = Stopwatch(lambda: True, 1e9, clock=lambda: now[0])
+    return Trial("toy@1.0.0", workload, stopwatch, Scripted(taken), clock=lambda: now[0])
+
+
+def test_a_round_in_which_others_work_does_not_count() -> None:
+    """Would fail if a variant were chosen because the machine had other things to do while its rival was measured."""
+    quiet, busy = 0.0, 1e6
+    made = trial([quiet, busy, quiet], [9.0, 4.0, 1.0, 2.0])
+    assert made.rate(Setup("f32", 8, 1)) == 4.0, "the first round is not measured, the second of three is disturbed"
+    assert made.rate(Setup("f32", 8, 1)) == 4.0, "what is known is not measured again"
+    assert trial([None] * 3, [9.0, 4.0, 8.0]).rate(Setup("f32", 8, 1)) == 2.0, "where nobody says so, all count"
+    with pytest.raises(Interrupted):
+        trial([busy] * 6, [9.0] * 7).rate(Setup("f32", 8, 1))
+
+
+def test_a_graph_is_loaded_once_for_all_its_batches() -> None:
+    loads: list[Setup] = []
+    made = trial([0.0] * 9, [1.0] * 9, loads)
+    for setup in (Setup("f32", 8, 1), Setup("f32", 4, 1), Setup("bf16", 4, 1)):
+        made.rate(setup)
+    assert [one.variant for one in loads] == ["f32", "bf16"]
+
+
+def test_what_does_not_run_is_left_out() -> None:
+    def broken(setup: Setup) -> Run:
+        raise RuntimeError("illegal instruction")
+
+    stopwatch = Stopwatch(lambda: True, 1e9)
+    assert Trial("toy@1.0.0", broken, stopwatch, Scripted([])).rate(Setup("int8", 8, 1)) == 0.0
 
 
 def test_how_much_memory_is_to_spare(tmp_path: Path) -> None:

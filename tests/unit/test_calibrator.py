@@ -19,8 +19,9 @@ from core.settings import Settings
 from tests.support.manifests import make
 from worker.calibration import calibrator as module
 from worker.calibration.calibrator import SPARE, Calibrator
-from worker.calibration.idleness import IdleProcessors
+from worker.calibration.idleness import Processors
 from worker.calibration.stopwatch import Stopwatch
+from worker.calibration.workloads import Workload
 from worker.inference.lanes import ServedArtefact
 
 SOON = 0.002
@@ -47,7 +48,7 @@ class Scene:
     opened: list[Calibrator] = field(default_factory=list)
 
     def calibrator(self, **arguments: Any) -> Calibrator:
-        free = {"processors": lambda: IdleProcessors(Path("/nowhere")), "memory": lambda: None}
+        free = {"processors": lambda: Processors(Path("/nowhere")), "memory": lambda: None}
         arguments = {**free, **arguments}
         made = Calibrator(self.settings, lambda: [self.served], self.idle.is_set, look_s=SOON, **arguments)
         self.opened.append(made)
@@ -76,10 +77,13 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     (tmp_path / "data").mkdir()
     settings = Settings(data_dir=tmp_path / "data", models_dir=folder.parent)
     loaded = cast(Any, Loaded(load_manifest(folder)))
-    made = Scene(folder, settings, ServedArtefact(loaded, None, None, RunsAs(Setup("f32", 16), "default"), folder))
+    made = Scene(
+        folder, settings, ServedArtefact(loaded, None, cast(Any, object()), RunsAs(Setup("f32", 16), "default"), folder)
+    )
 
     class Trial:
-        def __init__(self, folder: Path, manifest: Manifest, stopwatch: Stopwatch) -> None:
+        def __init__(self, model_id: str, workload: Workload, stopwatch: Stopwatch, processors: Processors) -> None:
+            assert model_id == "toy@1.0.0"
             self.stopwatch = stopwatch
 
         def rate(self, setup: Setup) -> float:
@@ -92,7 +96,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(module, "EncoderTrial", Trial)
+    monkeypatch.setattr(module, "Trial", Trial)
+    monkeypatch.setattr(module, "encoder_workload", lambda folder, manifest: None)
     yield made
     for one in made.opened:
         one.close()
@@ -115,8 +120,8 @@ def test_it_waits_for_an_idle_worker_and_an_idle_machine(scene: Scene, tmp_path:
     stat.write_text("cpu 0 0 0 0 0\n")
     looked = threading.Semaphore(0)
 
-    class Busy(IdleProcessors):
-        def count(self) -> float | None:
+    class Busy(Processors):
+        def idle(self) -> float | None:
             looked.release()
             return 0.0 if busy else None
 

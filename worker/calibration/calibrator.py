@@ -15,11 +15,12 @@ from core.calibration.found_file import TRIES, CalibrationRoom, Found
 from core.calibration.setups import calibration_key, most_streams, variants_to_try
 from core.processor import this_processor
 from core.settings import Settings
-from worker.calibration.idleness import IdleProcessors
+from worker.calibration.idleness import Processors
 from worker.calibration.search import OutOfTime, search
 from worker.calibration.spare_memory import spare_memory
 from worker.calibration.stopwatch import BUDGET_S, Interrupted, Stopwatch
-from worker.calibration.trial import EncoderTrial
+from worker.calibration.trial import Trial
+from worker.calibration.workloads import Workload, encoder_workload, model_workload
 from worker.chunk.context import WorkerContext
 from worker.inference.lanes import ServedArtefact
 
@@ -37,11 +38,11 @@ def calibrator_of(context: WorkerContext) -> Calibrator:
     def idle() -> bool:
         return not context.runs and context.in_flight.idle and not context.stopping.is_set()
 
-    return Calibrator(context.settings, context.models.encoders, idle)
+    return Calibrator(context.settings, context.models.measurable, idle)
 
 
 class Calibrator:
-    """Measures each encoder of photos that is warm and of which nothing is kept.
+    """Measures each model that is warm, runs best in one setup or another, and of which nothing is kept.
 
     It begins when the worker and the machine have been idle for some seconds, stops between two batches as soon as they
     are not, and gives up for good when it has spent its seconds. None of that is an error.
@@ -50,9 +51,9 @@ class Calibrator:
 
     Args:
         settings: of the worker.
-        encoders: what it serves that holds an encoder, by OpenVINO.
+        measurable: those models, what they read before them.
         idle: whether the worker has nothing to do.
-        processors: makes what tells whether the machine has nothing to do.
+        processors: makes what tells what else the machine does.
         memory: bytes that may still be taken; None where nobody knows.
         budget_s: seconds that it measures in all.
         look_s: seconds between two looks at worker and machine.
@@ -61,16 +62,16 @@ class Calibrator:
     def __init__(
         self,
         settings: Settings,
-        encoders: Callable[[], list[ServedArtefact]],
+        measurable: Callable[[], list[ServedArtefact]],
         idle: Callable[[], bool],
         *,
-        processors: Callable[[], IdleProcessors] = IdleProcessors,
+        processors: Callable[[], Processors] = Processors,
         memory: Callable[[], int | None] = spare_memory,
         budget_s: float = BUDGET_S,
         look_s: float = LOOK_S,
     ) -> None:
         self._settings = settings
-        self._encoders = encoders
+        self._measurable = measurable
         self._worker_idle = idle
         self._processors = processors
         self._memory = memory
@@ -78,7 +79,7 @@ class Calibrator:
         self._room = CalibrationRoom(settings.data_dir)
         self._stop = threading.Event()
         self._stopwatch = Stopwatch(lambda: idle() and not self._stop.is_set(), budget_s)
-        self._trials: dict[str, EncoderTrial] = {}
+        self._trials: dict[str, Trial] = {}
         self._done: set[str] = set()
         self._thread = threading.Thread(target=self._serve, name="calibration", daemon=True)
 
@@ -108,7 +109,7 @@ class Calibrator:
         while quiet < QUIET_LOOKS:
             if self._stop.wait(self._look_s):
                 return False
-            free = processors.count()
+            free = processors.idle()
             machine = free is None or free >= IDLE_SHARE * most_streams(this_processor())
             quiet = quiet + 1 if machine and self._worker_idle() and self._has_memory() else 0
         return True
@@ -119,7 +120,7 @@ class Calibrator:
 
     def _calibrate_all(self) -> bool:
         """Measure what is left to be measured; False if that was interrupted, or somebody else is at it."""
-        for served in self._encoders():
+        for served in self._measurable():
             key = calibration_key(served.loaded.manifest, self._settings, this_processor())
             if key in self._done or key in self._room.read_or_nothing()[0].found:
                 continue
@@ -130,7 +131,7 @@ class Calibrator:
         return True
 
     def _calibrate(self, served: ServedArtefact, key: str) -> bool:
-        """Measure one encoder and keep what is found; whether nothing is left to be done about it."""
+        """Measure one model and keep what is found; whether nothing is left to be done about it."""
         manifest = served.loaded.manifest
         kept, _ = self._room.read_or_nothing()
         if key in kept.found:
@@ -145,17 +146,25 @@ class Calibrator:
         except Interrupted:
             ended = False
         except OutOfTime:
-            log.info("measuring took too long and is given up", extra={"model": manifest.id})
+            log.info("measuring is given up: it took too long, or nothing runs", extra={"model": manifest.id})
         self._room.write(kept.end(key, found))
         if found:
             told = found.model_dump(exclude={"processor", "measured_at"})
             log.info("measured how a model runs best; it is run so from the next start on", extra=told)
         return ended
 
+    def _workload(self, served: ServedArtefact) -> Workload:
+        manifest = served.loaded.manifest
+        if served.encoder:
+            return encoder_workload(served.folder, manifest)
+        warm = {one.loaded.manifest.id: one.loaded for one in self._measurable()}
+        return model_workload(served.folder, manifest, self._settings, warm.__getitem__)
+
     def _measure(self, served: ServedArtefact) -> Found:
         manifest, processor = served.loaded.manifest, this_processor()
-        trial = self._trials.get(manifest.id) or EncoderTrial(served.folder, manifest, self._stopwatch)
-        self._trials[manifest.id] = trial
+        if manifest.id not in self._trials:
+            self._trials[manifest.id] = Trial(manifest.id, self._workload(served), self._stopwatch, self._processors())
+        trial = self._trials[manifest.id]
         variants = variants_to_try(manifest, self._settings.precision, processor.features)
         own = replace(served.runs.setup, batch_size=self._settings.batch_size, streams=served.loaded.streams)
         try:

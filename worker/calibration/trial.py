@@ -1,54 +1,50 @@
-"""How many photos a second an image encoder does in one setup or another, tried with a graph of its own.
-
-The graph that serves is left alone: a job that comes meanwhile finds it as it was.
-"""
+"""How many items a second a model does in one setup or another."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from time import monotonic
 
-import numpy as np
-
-from core.artefacts.manifest import Manifest, check_files
-from core.calibration.setups import Setup
-from core.images.decode import ImageSpec
+from core.calibration.setups import Setup, most_streams
+from core.processor import this_processor
+from worker.calibration.idleness import Processors
 from worker.calibration.search import OutOfTime
 from worker.calibration.stopwatch import Interrupted, Stopwatch
-from worker.models.load import variant_of
-from worker.runtimes.checked import CheckedRuntime
-from worker.runtimes.choose import load_runtime
+from worker.calibration.workloads import Run, Workload
 
 log = logging.getLogger(__name__)
 
 ROUNDS, LEAST_S = 3, 0.2  # rounds in which each stream runs one batch, and seconds after which two of them will do
+MOST_TAKEN, MOST_TAKEN_SHARE = 0.3, 0.1  # processors that others take, or that part of those that are ours
+MOST_TRIED = 6  # rounds, for those count in which others left the processors alone
 
 
-class EncoderTrial:
-    """Measures setups of one encoder. What was measured once is known, also after an interruption."""
+class Trial:
+    """Measures setups of one model. What was measured once is known, also after an interruption."""
 
     def __init__(
-        self, folder: Path, manifest: Manifest, stopwatch: Stopwatch, clock: Callable[[], float] = monotonic
+        self,
+        model_id: str,
+        workload: Workload,
+        stopwatch: Stopwatch,
+        processors: Processors,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`folder` and `manifest` are the artefact's, whose graph OpenVINO runs."""
-        self._folder = folder
-        self._manifest = manifest
+        """`model_id` is for the log."""
+        self._model_id = model_id
+        self._workload = workload
         self._stopwatch = stopwatch
+        self._processors = processors
         self._clock = clock
+        self._cores = most_streams(this_processor())
         self._known: dict[Setup, float] = {}
-        self._loaded: tuple[tuple[str, int], CheckedRuntime] | None = None
+        self._loaded: tuple[tuple[str, int], Run] | None = None
         self._load_s = self._first_s = 0.0
-        spec = manifest.preprocessing
-        assert isinstance(spec, ImageSpec)
-        width, height = spec.size
-        self._photo = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
-        (self._input,) = manifest.inputs
 
     def rate(self, setup: Setup) -> float:
-        """Photos a second; 0 if the setup does not run.
+        """Items a second; 0 if the setup does not run.
 
         Raises:
             Interrupted, OutOfTime: see Stopwatch.check.
@@ -59,7 +55,7 @@ class EncoderTrial:
             except (Interrupted, OutOfTime):
                 raise
             except Exception as error:  # whatever a runtime says of a graph, or of the memory for it
-                extra = {"model": self._manifest.id, "variant": setup.variant}
+                extra = {"model": self._model_id, "variant": setup.variant}
                 log.warning("a setup does not run and is left out: %s", error, extra=extra)
                 self._known[setup] = 0.0
         return self._known[setup]
@@ -69,45 +65,39 @@ class EncoderTrial:
         self._loaded = None
 
     def _measure(self, setup: Setup) -> float:
-        self._load(setup)
-        round_s = setup.batch_size * self._first_s  # all streams together: each has a core of its own
-        self._stopwatch.check(needed_s=2 * round_s)
+        run = self._load(setup)
+        self._stopwatch.check(needed_s=2 * setup.batch_size * self._first_s)  # all streams together: each has a core
         with ThreadPoolExecutor(setup.streams, thread_name_prefix="calibration") as pool:
-            self._round(pool, setup)  # what is new about a size is compiled and allocated now
+            self._round(pool, run, setup)  # what is new about a size is compiled and allocated now
             took: list[float] = []
-            while len(took) < ROUNDS and not (len(took) == ROUNDS - 1 and sum(took) > LEAST_S):
+            for _ in range(MOST_TRIED):
+                if len(took) == ROUNDS or (len(took) == ROUNDS - 1 and sum(took) > LEAST_S):
+                    break
                 self._stopwatch.check(needed_s=min(took, default=0.0))
-                took.append(self._round(pool, setup))
-        # Whatever else runs on the machine only ever makes a round longer.
+                self._processors.taken_by_others()  # till now
+                seconds = self._round(pool, run, setup)
+                if (self._processors.taken_by_others() or 0.0) <= max(MOST_TAKEN, MOST_TAKEN_SHARE * self._cores):
+                    took.append(seconds)
+        if not took:
+            raise Interrupted  # the machine is no longer idle: what would be measured is the others
         return setup.streams * setup.batch_size / min(took)
 
-    def _round(self, pool: ThreadPoolExecutor, setup: Setup) -> float:
+    def _round(self, pool: ThreadPoolExecutor, run: Run, setup: Setup) -> float:
         started = self._clock()
-        list(pool.map(self._run, [setup.batch_size] * setup.streams))
+        list(pool.map(run, [setup.batch_size] * setup.streams))
         return self._clock() - started
 
-    def _run(self, items: int) -> None:
-        assert self._loaded is not None
-        batch = np.repeat(self._photo[None], items, axis=0)
-        self._loaded[1].run({self._input: batch}, sorted(self._manifest.outputs))
-
-    def _load(self, setup: Setup) -> None:
-        """Have the graph of a setup ready, and know how long one photo takes."""
+    def _load(self, setup: Setup) -> Run:
+        """Have the graph of a setup ready, and know how long one item takes."""
         wanted = setup.variant, setup.streams
-        if self._loaded is not None and self._loaded[0] == wanted:
-            return
-        self._stopwatch.check(needed_s=2 * self._load_s)
-        self._loaded = None  # never two at a time
-        for variant in self._manifest.variants:
-            if variant.name == setup.variant:
-                check_files(self._folder, variant)
-        started = self._clock()
-        chosen = variant_of(self._manifest, setup)
-        if chosen.name != setup.variant:
-            raise ValueError(f"{self._manifest.id} has no {setup.variant} here")
-        runtime = load_runtime(self._folder / chosen.graph, "openvino", chosen.compute, chosen.streams)
-        self._loaded = wanted, CheckedRuntime(runtime, self._manifest)
-        self._run(1)
-        loaded = self._clock()
-        self._run(1)
-        self._load_s, self._first_s = loaded - started, self._clock() - loaded
+        if self._loaded is None or self._loaded[0] != wanted:
+            self._stopwatch.check(needed_s=2 * self._load_s)
+            self._loaded = None  # never two at a time
+            started = self._clock()
+            run = self._workload(setup)
+            run(1)
+            loaded = self._clock()
+            run(1)
+            self._load_s, self._first_s = loaded - started, self._clock() - loaded
+            self._loaded = wanted, run
+        return self._loaded[1]

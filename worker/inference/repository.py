@@ -98,21 +98,19 @@ class ModelRepository:
 
     def announced(self) -> list[str]:
         """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants; of
-        encoders also how they run, see `core.calibration.announced`."""
+        what is measured also how it runs, see `core.calibration.announced`."""
         served = self._warm.values()
         variants = (f"{one.loaded.manifest.id}/{one.variant}" for one in served if one.loaded.manifest.variants)
-        encoders = (one for one in served if one.encoder)
-        setups = (announce(one.loaded.manifest.id, one.runs, one.loaded.streams) for one in encoders)
+        measured = (one for one in served if _worth_measuring(one))
+        setups = (announce(one.loaded.manifest.id, one.runs, one.loaded.streams) for one in measured)
         return [*self.names(), *variants, *setups]
 
-    def encoders(self) -> list[ServedArtefact]:
-        """What holds an encoder of photos whose graph OpenVINO runs: of that it can be measured how it runs best."""
-        return [
-            one
-            for one in self._warm.values()
-            if isinstance(encoder_in(one.loaded), ImageEncoder)
-            and runtime_of(one.folder / one.loaded.manifest.graph, self._settings.runtime) == "openvino"
-        ]
+    def measurable(self) -> list[ServedArtefact]:
+        """Of what it is worth to measure how it runs best, encoders first: encoders of photos, which take most of the
+        time, and what reads one and has variants; as far as OpenVINO runs them."""
+        found = [one for one in self._warm.values() if _worth_measuring(one)]
+        by_openvino = (one for one in found if runtime_of(_graph(one), self._settings.runtime) == "openvino")
+        return sorted(by_openvino, key=lambda one: one.encoder is None)
 
     def close(self) -> None:
         """Stop every lane, the encoders' first: those feed the others."""
@@ -237,6 +235,16 @@ class ModelRepository:
         if installed.manifest is not None and installed.manifest.encoders:
             raise ArtefactError("encoder_mismatch", f"{model_id} reads another model itself")
         return self._ready(installed)
+
+
+def _worth_measuring(served: ServedArtefact) -> bool:
+    manifest = served.loaded.manifest
+    reads_photos = set(manifest.encoders) == {"image"} and bool(manifest.variants)
+    return isinstance(encoder_in(served.loaded), ImageEncoder) or (reads_photos and served.model is not None)
+
+
+def _graph(served: ServedArtefact) -> Path:
+    return served.folder / served.loaded.manifest.graph
 
 
 def model_unavailable(error: ArtefactError) -> ItemError:
