@@ -22,13 +22,12 @@ from pathlib import Path
 
 from bench.charts import draw_charts
 from bench.machine import write_result
-from bench.peer_servers import PEERS, Peer, ask, installed, peer_server, wait_ready
+from bench.peer_servers import PEERS, PEERS_ENVIRONMENT, Peer, ask, installed, peer_server, wait_ready
 from bench.photos import SIZE, make_photos
 from bench.stack import Stack, full_stack, photo_urls
 from core.artefacts.catalogue import Catalogue
 from core.settings import load_settings
 
-PEERS_ENVIRONMENT = "BENCH_PEERS"  # an environment variable: the virtual environment that bench/peers needs
 LARGE = (4000, 3000)
 FEW = 24  # files of 12 megapixels; each is fetched and decoded as often as it is asked for
 WARM_UP = 64

@@ -24,7 +24,7 @@ from core.heads.beam import Search, beam_search
 from core.heads.captions import PAD, START, UNKNOWN, CaptionSettings
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
-from training.captioner.caption_run import label_word_ids
+from training.captioner.caption_labels import label_word_ids
 from training.captioner.experiments.caption_words import EXPERIMENT
 from training.captioner.written_decoder import read_decoder, start_from
 from training.common.captions.decoder import Decoder
