@@ -115,8 +115,7 @@ def test_the_order_is_that_of_the_claims(database: Database, tenant: str) -> Non
         last[claimed.job_id] = claims
     assert begun in last
     for job, expected in said.items():
-        assert expected is not None
-        in_hand = 20 if claims - last[job] < 228 and job not in (jobs[3], jobs[5]) else 0
+        in_hand = 0 if job in (jobs[3], jobs[5]) else 20  # urgent ones overtake inside a worker, too
         assert expected == pytest.approx(last[job] + in_hand, abs=5)
 
 
@@ -234,11 +233,10 @@ def test_what_is_measured_is_kept_for_a_while(database: Database) -> None:
     with database.write() as session:
         add_paces(session, "w1", [Pace("classify bulk", 10, 100_000), Pace("spam bulk", 5, 0)])
         session.execute(update(WorkPace).values(minute=WorkPace.minute - 8 * 24 * 60 - 1))
-        for ago in range(10):
+        for _ in range(10):
             add_paces(session, "w1", [Pace("classify bulk", 50, 500)])
             add_paces(session, "w1", [Pace("classify bulk", 50, 500)])
             session.execute(update(WorkPace).where(WorkPace.minute > 1_000).values(minute=WorkPace.minute - 1))
-            assert ago >= 0
         assert seconds_per_item(session) == {"classify bulk": 0.01}
         purge_small(session)
         assert set(session.scalars(select(WorkPace.kind))) == {"classify bulk"}
