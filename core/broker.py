@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs
 
 from celery import Celery
@@ -62,11 +61,6 @@ def _celery_url(url: str) -> str:
     return f"redis+socket://{path.removeprefix('unix://')}?virtual_host={number}"
 
 
-def _sending(queue: str) -> dict[str, Any]:
-    """How a message is sent; Celery would find out what is the same for all of them for each anew."""
-    return {"queue": queue, "retry": False, "declare": [], "argsrepr": repr((queue,)), "kwargsrepr": "{}"}
-
-
 class Doorbell:
     """Rings workers; keeps one pool of connections. Safe to share between threads."""
 
@@ -88,7 +82,9 @@ class Doorbell:
             # All in one round trip. If it breaks off some may have come, and be sent again: doubled ones do no harm.
             with self._celery.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch(RING_AT_MOST):
                 for _ in range(min(count, RING_AT_MOST)):
-                    self._celery.send_task(RUN_BATCH, (queue,), producer=producer, **_sending(queue))
+                    self._celery.send_task(
+                        RUN_BATCH, (queue,), queue=queue, producer=producer, retry=False, declare=[]
+                    )  # workers declare the queue, and nothing is bound to an exchange
         except Exception as error:  # kombu, redis and socket errors alike
             log.warning("could not ring the workers; the scheduler will: %s", error, extra={"queue": queue})
             return False
