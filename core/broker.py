@@ -80,7 +80,10 @@ class Doorbell:
             return False
         try:
             # All in one round trip. If it breaks off some may have come, and be sent again: doubled ones do no harm.
-            with self._celery.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch(RING_AT_MOST):
+            with (
+                self._celery.producer_pool.acquire(block=True, timeout=5) as producer,
+                producer.batch(RING_AT_MOST),  # type: ignore[attr-defined]  # new in kombu 5.7
+            ):
                 for _ in range(min(count, RING_AT_MOST)):
                     self._celery.send_task(
                         RUN_BATCH, (queue,), queue=queue, producer=producer, retry=False, declare=[]

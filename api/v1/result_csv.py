@@ -95,6 +95,5 @@ def _shown(value: Any) -> str:
     """A cell as `csv.writer` writes it."""
     if not isinstance(value, str):
         return "" if value is None else str(value)
-    if value.startswith(_FORMULA):
-        value = safe_cell(value)
-    return '"' + value.replace('"', '""') + '"' if _QUOTED.search(value) else value
+    text: str = safe_cell(value) if value.startswith(_FORMULA) else value
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
