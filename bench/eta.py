@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
+import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.machine import machine, write_result
 from bench.photos import make_photos
-from bench.stack import KEY, full_stack, photo_urls
+from bench.stack import KEY, free_port, full_stack, photo_urls, process, wait_until
 
 EACH_S = 0.5
 FROM, TO = 0.1, 0.9  # of a job's time
@@ -54,7 +56,9 @@ def follow(base: str, jobs: Sequence[Any], began: float) -> list[dict[str, Any]]
                 ended[job_id] = datetime.fromisoformat(job["finished_at"]).timestamp()
             else:
                 told[job_id].append((at, job["eta_seconds"]))
-    return [errors(told[job["id"]], began, ended[job["id"]]) for job in jobs]
+    found = [errors(told[job["id"]], began, ended[job["id"]]) for job in jobs]
+    print(*found, sep="\n", flush=True)
+    return found
 
 
 def errors(told: Told, began: float, ended: float) -> dict[str, Any]:
@@ -73,17 +77,41 @@ def errors(told: Told, began: float, ended: float) -> dict[str, Any]:
     }
 
 
-def retried(base: str, urls: Sequence[str], photos: Path, away: Path) -> dict[str, Any]:
-    """A job of which every third photo is missing at first, and its retry once they are there."""
-    missing = [url.rpartition("/")[2] for url in urls[::3]]
-    for name in missing:
-        shutil.move(photos / name, away / name)
-    job = submit(base, urls)
-    follow(base, [job], time.time())
-    for name in missing:
-        shutil.move(away / name, photos / name)
-    began = time.time()
-    return follow(base, [call(base, f"/v1/jobs/{job['id']}/retry", b"")], began)[0]
+class LateServer:
+    """A server of photos that has none at first."""
+
+    def __init__(self, folder: Path, photos: Path) -> None:
+        self.place = f"127.0.0.1:{free_port()}"
+        self.photos, self.nothing, self._log = photos, folder / "nothing", folder / "late.log"
+        self.nothing.mkdir()
+
+    def url(self, url: str) -> str:
+        return f"http://{self.place}/{url.rpartition('/')[2]}"
+
+    @contextmanager
+    def serving(self, folder: Path) -> Iterator[None]:
+        command = [sys.executable, "-m", "bench.file_server", str(folder), self.place.rpartition(":")[2]]
+        with process(command, self._log):
+            wait_until(self._answers)
+            yield
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://{self.place}/", timeout=5).close()
+        except urllib.error.HTTPError:
+            pass
+        return True
+
+
+def retried(base: str, urls: Sequence[str], late: LateServer) -> dict[str, Any]:
+    """A job every third of whose photos is missing at first, and its retry once they are there."""
+    given = [late.url(url) if number % 3 == 0 else url for number, url in enumerate(urls)]
+    with late.serving(late.nothing):
+        job = submit(base, given)
+        follow(base, [job], time.time())
+    with late.serving(late.photos):
+        began = time.time()
+        return follow(base, [call(base, f"/v1/jobs/{job['id']}/retry", b"")], began)[0]
 
 
 def main() -> None:
@@ -92,18 +120,19 @@ def main() -> None:
     count = parser.parse_args().count
     described, found = machine(), {}
     with tempfile.TemporaryDirectory(prefix="tagline-bench-") as name:
-        folder, photos, away = Path(name), Path(name) / "photos", Path(name) / "away"
-        away.mkdir()
+        folder, photos = Path(name), Path(name) / "photos"
         make_photos(photos, count)
-        with photo_urls(photos, folder / "files.log") as (files, urls), full_stack(folder, files) as stack:
+        late = LateServer(folder, photos)
+        with (
+            photo_urls(photos, folder / "files.log") as (files, urls),
+            full_stack(folder, f"{files},{late.place}") as stack,
+        ):
             began = time.time()
             found["alone"] = follow(stack.base, [submit(stack.base, urls)], began)[0]
             began = time.time()
             two = [submit(stack.base, urls), submit(stack.base, urls[: count // 3])]
             found["beside_another"], found["small_behind_it"] = follow(stack.base, two, began)
-            found["retry"] = retried(stack.base, urls, photos, away)
-    for name, figures in found.items():
-        print(f"{name:16} {figures}")
+            found["retry"] = retried(stack.base, urls, late)
     write_result("eta", described=described, figures=found, count=count)
 
 

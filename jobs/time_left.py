@@ -15,7 +15,7 @@ from db.open_work import OpenJob, OpenWork, job_kind
 from db.tables import Job
 
 QUIET = 0.8  # the part of the time looked back on by which the last results may be old: they come a chunk at a time
-FIRM_MS = 3_000  # a pace told from less than this is one of last resort
+FIRM_MS = 15_000  # a pace told from less than this counts in part: the first photos of a job are slow, then many come
 WorkNow = Callable[[], OpenWork | None]
 
 
@@ -46,9 +46,10 @@ def _seconds(job: Job, left: int, now_ms: int, work_now: WorkNow) -> float | Non
     expected = seconds_by_order(job, left, work) if work is not None else None
     if expected is None:
         return by_pace
-    # Nothing came of it for so long, and it will not be done sooner than that again.
-    silent_s = (now_ms - since) / 1000 if since is not None and done <= 0 else 0.0
-    return max(expected, silent_s)
+    if by_pace is None:  # if nothing came of it for so long, it will not be done sooner than that again
+        return max(expected, (now_ms - since) / 1000 if since is not None else 0.0)
+    trust = elapsed / FIRM_MS
+    return float(by_pace**trust * expected ** (1 - trust))
 
 
 def _done(job: Job) -> int:

@@ -145,6 +145,21 @@ def test_a_gap_in_which_nobody_worked_is_forgotten(database: Database, tenant: s
     assert found < 10 / 20 * 376 * 2
 
 
+def test_a_pace_that_is_young_counts_in_part(database: Database, tenant: str) -> None:
+    """Fails if the first photo of a job, which waits for all that is warmed up, tells of the others alone."""
+    rates(database, Pace("classify bulk", 600, 60_000))
+    job = make_job(database, tenant, items=404, chunk=4, priority=BULK)
+    store(database)
+    earlier(database, job, started_at=5)
+    found = seconds(database, job)
+    assert found is not None
+    assert 40 < found < 400  # 500 by its pace
+    earlier(database, job, started_at=20)
+    later = seconds(database, job)
+    assert later is not None
+    assert later > 1500
+
+
 def test_silence_is_not_progress(database: Database, tenant: str) -> None:
     """Fails if a job whose worker died keeps promising the same."""
     job = make_job(database, tenant, items=40, chunk=4)
