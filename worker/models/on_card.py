@@ -1,4 +1,4 @@
-"""What `tagline doctor` asks on a machine with a card, as JSON: it takes loading the runtimes, which the command cannot.
+"""What `tagline doctor` asks where there is a card, as JSON: it takes loading the runtimes, which the command cannot.
 
 python -m worker.models.on_card
 """
