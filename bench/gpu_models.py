@@ -1,4 +1,4 @@
-"""The encoder and the captioner on a card, each as a worker calls it, and as bare as can be in batches of many sizes."""
+"""Encoder and captioner on a card, each as a worker calls it, and as bare as can be in batches of many sizes."""
 
 from __future__ import annotations
 
