@@ -8,6 +8,7 @@ is ever run in the place of another one. Training writes them, a worker with ONN
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ Precision = Literal["f32", "f16"]
 
 
 class OnnxPart(BaseModel):
-    """One ONNX file: those outputs of the graph that are computed from the same inputs."""
+    """One ONNX file: the outputs of the graph that can be computed from some of its inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,6 +75,27 @@ def read_export(graph: Path, precision: str) -> OnnxExport:
         what = f"{damaged[0]} is damaged" if damaged else f"it was not made from this {graph.name}"
         raise ArtefactError("export_outdated", f"{folder}: {what}; {again}")
     return found
+
+
+def parts_for(parts: Sequence[OnnxPart], outputs: Sequence[str]) -> list[tuple[OnnxPart, list[str]]]:
+    """The parts that give some outputs, each with those to take from it: as few as need no inputs besides theirs.
+
+    Raises:
+        KeyError: of an output that no part gives.
+    """
+    giving = {name: [part for part in parts if name in part.outputs] for name in outputs}
+    for name, some in giving.items():
+        if not some:
+            raise KeyError(name)
+    # Among those that give an output, the one with the fewest inputs has just those that it is computed from.
+    needed = {name for some in giving.values() for name in min(some, key=lambda part: len(part.inputs)).inputs}
+    usable = [part for part in parts if needed.issuperset(part.inputs)]
+    chosen, left = list[tuple[OnnxPart, list[str]]](), list(outputs)
+    while left:
+        best = max(usable, key=lambda part: (len({*left} & {*part.outputs}), -len(part.inputs)))
+        chosen.append((best, [name for name in left if name in best.outputs]))
+        left = [name for name in left if name not in best.outputs]
+    return chosen
 
 
 def sha256_of(path: Path) -> str:

@@ -16,7 +16,7 @@ import onnxruntime
 import tensorflow as tf
 
 from core.artefacts.manifest import load_manifest
-from core.artefacts.onnx_export import export_folder
+from core.artefacts.onnx_export import OnnxPart, export_folder, parts_for, read_export
 from core.errors import ArtefactError
 from core.settings import Settings
 from tests.support.artefacts import write_captioner, write_encoder
@@ -159,11 +159,56 @@ def test_single_precision_is_single_precision_on_a_card(monkeypatch: pytest.Monk
         return plain(model, options, providers=[onnx.CPU])
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
-    choose.load_runtime(eye / "graph.pb", "onnx")
-    ((providers, more),) = asked
+    choose.load_runtime(eye / "graph.pb", "onnx").run({"image": PHOTOS}, ("pooled",))
+    providers, more = asked[-1]
     assert [name for name, _ in providers] == [onnx.CUDA, onnx.CPU]
     assert dict(providers)[onnx.CUDA]["use_tf32"] == "0"
     assert more == {"enable_fallback": 0}, "what fails on a card must not go on without a word at a tenth of its speed"
+
+
+@pytest.mark.parametrize(("visible", "device", "streams"), [(True, "cuda", 1), (False, "cpu", 2)])
+def test_a_runtime_says_what_it_runs_on(
+    monkeypatch: pytest.MonkeyPatch, eye: Path, visible: bool, device: str, streams: int
+) -> None:
+    monkeypatch.setattr(onnx, "gpu_visible", lambda: visible)
+    runtime = choose.load_runtime(eye / "graph.pb", "onnx")
+    assert (runtime.device, runtime.streams) == (device, streams)
+    assert onnx.OnnxRuntime(eye / "graph.pb", providers=[onnx.CPU]).device == "cpu", "it was not asked to"
+
+
+A, B, ABC, D = (
+    OnnxPart(file=f"{name}.onnx", sha256="0" * 64, inputs=tuple(name), outputs=outputs)
+    for name, outputs in (("a", ("x",)), ("b", ("y",)), ("abc", ("w", "x", "y")), ("d", ("z",)))
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (("x",), [(A, ["x"])]),
+        (("w", "x"), [(ABC, ["w", "x"])]),  # on the way to w there is x: it is not computed twice
+        (("x", "y"), [(A, ["x"]), (B, ["y"])]),  # what gives both would want c besides
+        (("x", "z"), [(A, ["x"]), (D, ["z"])]),
+        (("w", "z"), [(D, ["z"]), (ABC, ["w"])]),
+    ],
+)
+def test_parts_take_what_is_needed_and_compute_nothing_twice(wanted: tuple[str, ...], expected: Any) -> None:
+    assert parts_for([A, B, ABC, D], wanted) == expected
+    with pytest.raises(KeyError):
+        parts_for([A, B, ABC, D], (*wanted, "nothing"))
+
+
+def test_what_needs_less_is_in_what_needs_more(tmp_path: Path) -> None:
+    """As a captioner's cache entry is on the way to its scores: one run gives both."""
+
+    def call(given: Any) -> Any:
+        return {"entry": given["token"] * 2, "scores": given["token"] * 2 + given["memory"]}
+
+    graph = tmp_path / "graph.pb"
+    write_parts(graph, call, {"token": ("float32", (None, 2)), "memory": ("float32", (None, 2))})
+    write_export(graph, ["entry", "scores"])
+    parts = {part.inputs: part.outputs for part in read_export(graph, "f32").parts}
+    assert parts == {("token",): ("entry",), ("memory", "token"): ("entry", "scores")}
 
 
 def test_what_is_missing_is_said() -> None:

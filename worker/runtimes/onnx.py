@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from core.artefacts.onnx_export import export_folder, read_export
+from core.artefacts.onnx_export import OnnxPart, export_folder, parts_for, read_export, sha256_of
 from core.errors import ArtefactError
 from worker.runtimes.runtime import inputs_wrong
 
@@ -60,7 +60,8 @@ class OnnxRuntime:
     """The parts of a graph, a session each; a run takes those that give what is wanted.
 
     ONNX Runtime wants all the inputs of a file and computes all of it, so each part of an artefact's graph is a file of
-    its own. Of a file that is no export all outputs are taken to be computed from all inputs.
+    its own. Of a file that is no export, all outputs are taken to be computed from all inputs. A part is loaded when it
+    is first run, which for those that a model runs is when it is warmed up: the others take no memory of the card.
     """
 
     name = "onnx"
@@ -76,49 +77,52 @@ class OnnxRuntime:
         Raises:
             ArtefactError: `graph_unreadable`; `export_missing`, `export_outdated`.
         """
-        self._graph = graph
-        self._parts = [_part(path, providers) for path in _files(graph, compute)]
-        self._known = {name for part in self._parts for name in part.outputs}
-        self.device = "cuda" if all(CUDA in part.session.get_providers() for part in self._parts) else "cpu"
+        self._graph, self._providers = graph, providers
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Any] = {}
+        if graph.suffix == ".onnx":
+            self._parts: tuple[OnnxPart, ...] = (self._whole(),)
+        else:
+            self._folder, self._parts = export_folder(graph, compute), read_export(graph, compute).parts
+        self.device = "cuda" if CUDA in providers and gpu_visible() else "cpu"
         self.streams = 1 if self.device == "cuda" else 2  # a card runs one batch at a time; else a second hides gaps
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        missing = [name for name in outputs if name not in self._known]
-        if missing:
-            raise ArtefactError("graph_output_missing", f"{self._graph.name} has no output {missing[0]!r}")
-        parts = [part for part in self._parts if not part.outputs.isdisjoint(outputs)]
-        inputs = {name for part in parts for name in part.inputs}
+        try:
+            chosen = parts_for(self._parts, outputs)
+        except KeyError as error:
+            message = f"{self._graph.name} has no output {error.args[0]!r}"
+            raise ArtefactError("graph_output_missing", message) from None
+        inputs = {name for part, _ in chosen for name in part.inputs}
         if feeds.keys() != inputs:
             raise inputs_wrong(self._graph, inputs, feeds)
         found: dict[str, NDArray[Any]] = {}
-        for part in parts:
-            wanted = [name for name in outputs if name in part.outputs]
+        for part, wanted in chosen:
             given = {name: np.ascontiguousarray(feeds[name]) for name in part.inputs}
-            found.update(zip(wanted, part.session.run(wanted, given), strict=True))
+            found.update(zip(wanted, self._session(part.file).run(wanted, given), strict=True))
         return {name: found[name] for name in outputs}
 
+    def _session(self, file: str) -> Any:
+        session = self._sessions.get(file)
+        if session is None:
+            with self._lock:
+                session = self._sessions.get(file) or self._read(file)
+                self._sessions[file] = session
+        return session
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    session: Any
-    inputs: frozenset[str]
-    outputs: frozenset[str]
+    def _read(self, file: str) -> Any:
+        try:
+            return _session(self._folder / file, self._providers)
+        except Exception as error:  # the classes of its errors have no stable home
+            reason = str(error).strip().splitlines()[-1]
+            raise ArtefactError("graph_unreadable", f"ONNX Runtime cannot read {file}: {reason}") from error
 
-
-def _files(graph: Path, compute: str) -> list[Path]:
-    if graph.suffix == ".onnx":
-        return [graph]
-    return [export_folder(graph, compute) / part.file for part in read_export(graph, compute).parts]
-
-
-def _part(path: Path, providers: Sequence[str]) -> _Part:
-    try:
-        session = _session(path, providers)
-    except Exception as error:  # the classes of its errors have no stable home
-        reason = str(error).strip().splitlines()[-1]
-        raise ArtefactError("graph_unreadable", f"ONNX Runtime cannot read {path.name}: {reason}") from error
-    ins, outs = session.get_inputs(), session.get_outputs()
-    return _Part(session, frozenset(one.name for one in ins), frozenset(one.name for one in outs))
+    def _whole(self) -> OnnxPart:
+        """A file that is no export, as its one part."""
+        self._folder, name = self._graph.parent, self._graph.name
+        session = self._session(name)
+        inputs, outputs = ([one.name for one in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        return OnnxPart(file=name, sha256=sha256_of(self._graph), inputs=tuple(inputs), outputs=tuple(outputs))
 
 
 def _session(model: Path | bytes, providers: Sequence[str]) -> Any:

@@ -25,7 +25,7 @@ class ConvertedPart:
 
 
 def convert_parts(graph: Path, outputs: Sequence[str]) -> Iterator[ConvertedPart]:
-    """The parts of a written graph: outputs that are computed from the same inputs are in one.
+    """The parts of a written graph, see `group_outputs`.
 
     Args:
         graph: the .pb file.
@@ -42,12 +42,20 @@ def convert_parts(graph: Path, outputs: Sequence[str]) -> Iterator[ConvertedPart
 
 
 def group_outputs(definition: Any, outputs: Sequence[str]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """The outputs of a GraphDef by the inputs that they are computed from; names, each group in alphabetical order."""
+    """For each set of inputs that an output of a GraphDef is computed from, all outputs that these suffice for.
+
+    So what is wanted together is computed together: a captioner's cache entry needs fewer inputs than its scores, and
+    is computed on the way to them.
+
+    Returns:
+        Names, each group in alphabetical order.
+    """
     nodes = {node.name: node for node in definition.node}
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for output in sorted(outputs):
-        groups.setdefault(tuple(sorted(_inputs_behind(output, nodes))), []).append(output)
-    return {inputs: tuple(together) for inputs, together in groups.items()}
+    behind = {output: _inputs_behind(output, nodes) for output in sorted(outputs)}
+    return {
+        tuple(sorted(inputs)): tuple(output for output, needs in behind.items() if needs <= inputs)
+        for inputs in behind.values()
+    }
 
 
 def replace_erfc(definition: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artefacts.onnx_export import export_folder, read_export
+from core.artefacts.onnx_export import export_folder, parts_for, read_export
 from core.heads.captions import Part
 
 
@@ -34,11 +34,9 @@ def onnx_parts(graph: Path, precision: str) -> Part:
 
     def run(feeds: dict[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any]] = {}
-        for part, session in sessions.items():
-            wanted = [name for name in outputs if name in part.outputs]
-            if wanted:
-                given = {name: feeds[name] for name in part.inputs}
-                found.update(zip(wanted, map(np.asarray, session.run(wanted, given)), strict=True))
+        for part, wanted in parts_for(parts, outputs):
+            given = {name: feeds[name] for name in part.inputs}
+            found.update(zip(wanted, map(np.asarray, sessions[part].run(wanted, given)), strict=True))
         return {name: found[name] for name in outputs}
 
     return run
