@@ -152,7 +152,7 @@ class ChannelListener:
 
 
 class DoorbellListener(ChannelListener):
-    """Calls `on_ring` at every ring, and once after each time the broker could not be reached."""
+    """Calls `on_ring` with the queue of every ring; with "" when all are meant, also after the broker was away."""
 
-    def __init__(self, settings: Settings, on_ring: Callable[[], object]) -> None:
-        super().__init__(settings, RING_CHANNEL, lambda _: on_ring())
+    def __init__(self, settings: Settings, on_ring: Callable[[str], object]) -> None:
+        super().__init__(settings, RING_CHANNEL, lambda queue: on_ring(queue.decode()))

@@ -46,6 +46,7 @@ class Leases:
         self._told = finished()  # how much of it is in the database: another worker may have counted in this process
         self._held: dict[int, int] = {}  # chunk id -> token
         self._lock = threading.Lock()
+        self._claiming = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
 
@@ -70,14 +71,7 @@ class Leases:
     @contextmanager
     def claim(self, queue: str, priorities: Sequence[Priority]) -> Iterator[Claim | None]:
         """A chunk of the queue, held until the block ends; None if nothing waits."""
-        with self._database.read() as session:  # reading costs less than the lock that a claim takes
-            waits = anything_due(session, queue, priorities)
-        claim = None
-        if waits:
-            with self._database.write() as session:
-                claim = claim_chunk(
-                    session, queue=queue, worker=self.worker, lease_ms=self._lease_ms, priorities=priorities
-                )
+        claim = self._claim(queue, priorities)
         if claim is None:
             yield None
             return
@@ -89,6 +83,17 @@ class Leases:
             with self._lock:
                 if self._held.get(claim.chunk_id) == claim.token:
                     del self._held[claim.chunk_id]
+
+    def _claim(self, queue: str, priorities: Sequence[Priority]) -> Claim | None:
+        # One thread at a time: a ring wakes all, and those that come late see that there is nothing left.
+        with self._claiming:
+            with self._database.read() as session:  # reading costs less than the lock that a claim takes
+                if not anything_due(session, queue, priorities):
+                    return None
+            with self._database.write() as session:
+                return claim_chunk(
+                    session, queue=queue, worker=self.worker, lease_ms=self._lease_ms, priorities=priorities
+                )
 
     def lost(self, claim: Claim) -> bool:
         """Whether the chunk is known to be no longer ours: it was cancelled, or its lease ran out."""

@@ -80,6 +80,11 @@ class FairQueue:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def priority(self) -> int:
+        """Of what is served next."""
+        return self._heap[0].priority
+
     def put(self, items: Any, priority: int, tenant: str, keys: Sequence[ItemKey], outcome: Outcome) -> None:
         """Queue items of one tenant, which keep their order; `keys` are theirs."""
         if not len(items):
@@ -97,7 +102,7 @@ class FairQueue:
         """
         taken: dict[int, tuple[Entry, int, int]] = {}  # by the entry's number: it, from where, to where
         left = count = min(count, self._size)
-        priority = self._heap[0].priority if self._heap else 0
+        priority = self.priority if left else 0
         while left and self._heap and self._heap[0].priority == priority:
             entry = self._heap[0]
             some = min(left, len(entry.items) - entry.first, self._turn(entry))
