@@ -9,7 +9,7 @@ from time import monotonic
 
 from core.artefacts.catalogue import Catalogue, Installed
 from core.artefacts.manifest import Manifest
-from core.artefacts.variants import plain_variant
+from core.artefacts.variants import F32, plain_variant
 from core.errors import ArtefactError, ItemError
 from core.settings import Settings
 from core.tasks import TASKS
@@ -88,9 +88,13 @@ class ModelRepository:
         return [name for name in dict.fromkeys([*self._defaults.values(), *sorted(self._warm)]) if name in self._warm]
 
     def announced(self) -> list[str]:
-        """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants."""
+        """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants.
+
+        One that is no variant of the manifest, an export's, is named as well.
+        """
         warm = self._warm
-        return [*self.names(), *(f"{name}/{one.variant}" for name, one in warm.items() if one.loaded.manifest.variants)]
+        told = [name for name, one in warm.items() if one.loaded.manifest.variants or one.variant != F32]
+        return [*self.names(), *(f"{name}/{warm[name].variant}" for name in told)]
 
     def close(self) -> None:
         """Stop every lane, the encoders' first: those feed the others."""
@@ -171,7 +175,7 @@ class ModelRepository:
 
     def _load_variant(self, folder: Path, manifest: Manifest) -> tuple[Loaded, str]:
         """What an artefact holds, and the name of its variant: the one that suits, or "f32" where that does not run."""
-        chosen, plain = variant_for(manifest, self._settings), plain_variant(manifest)
+        chosen, plain = variant_for(folder, manifest, self._settings), plain_variant(manifest)
 
         def encoder(model_id: str) -> Loaded:
             return self._encoder(model_id).loaded

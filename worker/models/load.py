@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -10,6 +11,7 @@ from typing import cast
 
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import Manifest, check_files, load_manifest
+from core.artefacts.onnx_export import F16_CUDA
 from core.artefacts.variants import ChosenVariant, choose_variant, plain_variant
 from core.errors import ArtefactError
 from core.processor import this_processor
@@ -19,7 +21,10 @@ from worker.models.encoders import encoder_missing
 from worker.models.model import Encoder, Loaded, Model, encoder_in
 from worker.models.warm_up import warm_up
 from worker.runtimes.checked import CheckedRuntime
-from worker.runtimes.choose import load_runtime, runtime_of
+from worker.runtimes.choose import load_runtime, onnx_compute, runtime_of
+from worker.runtimes.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 # Kind in the manifest -> class, imported when the first artefact of that kind is loaded.
 KINDS = {
@@ -68,11 +73,12 @@ def load_artefact(
             loaded = kind(folder, manifest, None, encoders)
             warm_up(loaded, encoders)
         else:
-            chosen = variant or variant_for(manifest, settings)
+            chosen = variant or variant_for(folder, manifest, settings)
             for one in manifest.variants:
                 if one.name == chosen.name:
                     check_files(folder, one)
             loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute)
+            log.info("graph is loaded", extra={"model": manifest.id, **_runs(loaded_graph)})
             runtime = CheckedRuntime(loaded_graph, manifest)
             loaded = kind(folder, manifest, runtime, encoders)
             warm_up(loaded, encoders)
@@ -86,9 +92,16 @@ def load_artefact(
     return loaded
 
 
-def variant_for(manifest: Manifest, settings: Settings) -> ChosenVariant:
-    """The variant of an artefact that suits this machine and the settings; only OpenVINO runs others than "f32"."""
-    if runtime_of(Path(manifest.graph), settings.runtime) != "openvino":
+def variant_for(folder: Path, manifest: Manifest, settings: Settings) -> ChosenVariant:
+    """The variant of an artefact that suits this machine and the settings.
+
+    Those of its manifest are OpenVINO's, an export in half precision is ONNX Runtime's; TensorFlow runs "f32" alone.
+    """
+    graph = folder / manifest.graph
+    runtime = runtime_of(graph, settings.runtime)
+    if runtime == "onnx" and onnx_compute(graph, settings.precision) == "f16":
+        return ChosenVariant(F16_CUDA, manifest.graph, "f16")
+    if runtime != "openvino":
         return plain_variant(manifest)
     return choose_variant(manifest, settings.precision, this_processor().features)
 
@@ -130,6 +143,10 @@ def _kind(manifest: Manifest) -> Callable[..., Loaded]:
             raise ArtefactError("kind_broken", f"{manifest.id}: {point.value} cannot be imported: {error}") from error
     known = ", ".join(sorted({*KINDS, *offered.names}))
     raise ArtefactError("kind_unknown", f"{manifest.id} is a {manifest.kind!r}; there is {known}")
+
+
+def _runs(runtime: Runtime) -> dict[str, str]:
+    return {"runtime": runtime.name, "device": runtime.device}
 
 
 def _encoder(manifest: Manifest, role: str, model_id: str, get: GetEncoder) -> Loaded:
