@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import current_app, request
 
+from api.forecasts import Forecasts
 from api.http.api_metrics import ApiMetrics
 from api.http.places import Places
 from api.job_hub import JobHub
@@ -42,6 +43,7 @@ class Services:
     thumbnails: Blobs
     places: Places
     live: JobHub
+    forecasts: Forecasts
     metrics: ApiMetrics
     search: LibrarySearch
 
@@ -79,6 +81,7 @@ def make_services(settings: Settings) -> Services:
         thumbnails=open_thumbnail_store(settings),
         places=places,
         live=JobHub(database, settings),
+        forecasts=Forecasts(database),
         metrics=ApiMetrics(settings.metrics_peers, places.taken),
         search=LibrarySearch(database, doorbell),
     )

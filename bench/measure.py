@@ -50,9 +50,9 @@ class Bench:
         with photo_urls(photos, self.folder / "files.log") as (place, urls):
             yield photos, place, urls
 
-    def floor(self, photos: Path, times: int = 1) -> float:
+    def floor(self, photos: Path, times: int = 1, **env: str) -> float:
         """Photos a second of the bare process."""
-        return _printed([sys.executable, "-m", "bench.floor", str(photos), "--times", str(times)])
+        return _printed([sys.executable, "-m", "bench.floor", str(photos), "--times", str(times)], **env)
 
     @contextmanager
     def stack(self, place: str, database: str = "") -> Iterator[Stack]:
@@ -187,9 +187,10 @@ def _note(rows: Rounds, number: int, name: str, run: Callable[[], float]) -> Non
     print(f"round {number + 1}: {name:22} {found:8.1f}   ({time.monotonic() - started:.0f} s)", flush=True)
 
 
-def _printed(command: list[str]) -> float:
+def _printed(command: list[str], **env: str) -> float:
     """The figure that a program of this folder prints."""
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **env})
+    return float(done.stdout.split()[-1])
 
 
 def _medians(rows: Rounds) -> dict[str, float]:

@@ -18,6 +18,7 @@ from core.inputs import InputItem, pack_items, unpack_items
 from core.states import ChunkState, JobState, Priority
 from db.changes import note_change
 from db.clock import now_ms
+from db.job_pace import note_wait
 from db.locks import lock_chunks
 from db.tables import Chunk, Job, Tenant
 
@@ -167,6 +168,8 @@ def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0) -> None:
         )
     )
     if released.rowcount:  # type: ignore[attr-defined]
+        if delay_ms:
+            note_wait(session, claim.chunk_id, claim.job_id)
         _count(session, claim.tenant_id, claim.priority, -len(claim.items))
 
 

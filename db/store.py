@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.inputs import ItemResult
 from core.states import ChunkState
+from db import job_pace
 from db.changes import note_change
 from db.claims import Claim, chunk_values
+from db.clock import now_ms
 from db.jobs import finish_if_done
 from db.ledger import find_recipes, with_variants
 from db.library_store import store_photos, write_outputs
@@ -90,8 +92,8 @@ def write_results(
         since: when their chunk was claimed; see `db.thumbnails`. Without it none of them brings a thumbnail.
         variants: by task, in which the worker ran it, where the ledger tells variants apart.
     """
-    wanted = (Job.library_run, Job.reuse, Job.tenant_id, Job.tasks, Job.options, Job.models)
-    job = session.execute(select(*wanted).where(Job.id == job_id)).one()
+    wanted = (Job.library_run, Job.reuse, Job.tenant_id, Job.tasks, Job.options, Job.models, now_ms().label("now"))
+    job = session.execute(select(*wanted, *job_pace.COLUMNS).where(Job.id == job_id)).one()
     if job.library_run is not None:
         store_photos(session, job.library_run, results)
     else:
@@ -109,6 +111,7 @@ def write_results(
             succeeded=Job.succeeded + len(results) - failed,
             failed=Job.failed + failed,
             version=Job.version + 1,
+            **job_pace.pace_values(job, job.now, len(results)),
         )
     )
     if job.library_run is None:  # nobody can wait for a part of a run

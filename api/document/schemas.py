@@ -56,7 +56,10 @@ class JobView(_Answer):
     webhook: WebhookView | None
     counts: Counts
     progress: float = Field(ge=0, le=1, description="The share of items that are accounted for.")
-    eta_seconds: float | None = Field(description="A guess from the pace so far; null when there is none.")
+    eta_seconds: float | None = Field(
+        description="How long it will take: at its own recent pace, or by what is ahead of it and the rates measured "
+        "for such work. Null when nothing has been measured."
+    )
     created_at: Time
     started_at: Time | None
     finished_at: Time | None

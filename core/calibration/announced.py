@@ -8,7 +8,7 @@ from typing import cast
 from core.calibration.setups import Chosen, RunsAs, Setup
 
 # Three bars behind the model: whoever reads variants alone, which have one, meets a variant that there is not.
-_LINE = re.compile(r"([^/]+)/([a-z0-9]{1,20})/(\d{1,6})/(\d{1,6})/(default|measured|pinned)")
+_LINE = re.compile(r"([^/]+)/([a-z0-9-]{1,20})/(\d{1,6})/(\d{1,6})/(default|measured|pinned)")
 
 
 def announce(model_id: str, runs: RunsAs, streams: int) -> str:

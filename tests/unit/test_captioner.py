@@ -78,7 +78,7 @@ class Counting:
     """A runtime that remembers how many photos each of its runs was for."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime, self.name, self.streams = runtime, runtime.name, runtime.streams
+        self._runtime, self.name, self.device, self.streams = runtime, runtime.name, runtime.device, runtime.streams
         self.photos: list[int] = []
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -98,9 +98,13 @@ class ModelRepository:
 
     def announced(self) -> list[str]:
         """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants; of
-        what is measured also how it runs, see `core.calibration.announced`."""
+        what is measured also how it runs, see `core.calibration.announced`.
+
+        A variant that is none of the manifest, an export's, is named as well.
+        """
         served = self._warm.values()
-        variants = (f"{one.loaded.manifest.id}/{one.variant}" for one in served if one.loaded.manifest.variants)
+        told = (one for one in served if one.loaded.manifest.variants or one.variant != F32)
+        variants = (f"{one.loaded.manifest.id}/{one.variant}" for one in told)
         measured = (one for one in served if _worth_measuring(one))
         setups = (announce(one.loaded.manifest.id, one.runs, one.loaded.streams) for one in measured)
         return [*self.names(), *variants, *setups]
@@ -193,7 +197,7 @@ class ModelRepository:
 
     def _load_setup(self, folder: Path, manifest: Manifest) -> tuple[Loaded, RunsAs]:
         """What an artefact holds, and how it runs: as it suits, or as "f32" where that does not work."""
-        runs = setup_for(manifest, self._settings, self._found(manifest))
+        runs = setup_for(folder, manifest, self._settings, self._found(manifest))
         plain = RunsAs(Setup(F32, self._settings.batch_size), "default")
 
         def encoder(model_id: str) -> Loaded:

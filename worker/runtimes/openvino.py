@@ -36,7 +36,7 @@ class OpenVinoRuntime:
     that a network gives among others, from the same inputs, does not get one of its own.
     """
 
-    name = "openvino"
+    name, device = "openvino", "cpu"
 
     def __init__(self, graph: Path, compute: str = "f32", streams: int = 0) -> None:
         """Read the graph; it is compiled when a set of outputs is first asked for.
