@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_ON := 3.11 3.12 3.13 3.14
 TRAIN_ON := 3.11 3.12 3.13
 
-.PHONY: env demo up test check screenshots lint train-small evaluate bench lock clean
+.PHONY: env demo up test check screenshots lint train-small evaluate bench bench-gpu lock clean
 
 env: .venv/.installed-dev
 
@@ -43,6 +43,10 @@ demo: .venv/.installed-demo
 
 bench: .venv/.installed-service
 	$(BIN)/python -m bench.measure
+
+# On a card, against its floor; without one it says so and changes nothing. docs/operations.md says what to install.
+bench-gpu: .venv/.installed-service
+	$(BIN)/python -m bench.gpu
 
 train-small: .venv/.installed-training
 	$(BIN)/python -m training.train_small --out build/train-small

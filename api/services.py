@@ -8,11 +8,14 @@ from typing import cast
 
 from flask import current_app, request
 
+from api.forecasts import Forecasts
 from api.http.api_metrics import ApiMetrics
 from api.http.places import Places
 from api.job_hub import JobHub
 from core.artefacts.catalogue import Catalogue
+from core.artefacts.manifest import Manifest
 from core.broker import Doorbell
+from core.calibration.setups import RunsAs
 from core.file_limit import sockets_to_spare
 from core.job_channel import JobChangePublisher
 from core.settings import Settings
@@ -20,7 +23,7 @@ from core.storage.blobs import Blobs
 from core.storage.thumbnail_store import open_thumbnail_store
 from core.storage.uploads import UploadStore, open_upload_store
 from db.engine import Database
-from db.workers import running_variants, warm_models
+from db.workers import running_setups, running_variants, warm_models
 from libraries.search import LibrarySearch
 
 KEY = "tagline"
@@ -40,6 +43,7 @@ class Services:
     thumbnails: Blobs
     places: Places
     live: JobHub
+    forecasts: Forecasts
     metrics: ApiMetrics
     search: LibrarySearch
 
@@ -52,6 +56,13 @@ class Services:
         """By NAME@VERSION of models that have variants, those in which live workers run them."""
         with self.database.read() as session:
             return running_variants(session)
+
+    def running_setups(self, manifest: Manifest) -> list[RunsAs]:
+        """How live workers run a model, where that is measured; no model of texts is."""
+        if manifest.medium != "image":
+            return []
+        with self.database.read() as session:
+            return running_setups(session).get(manifest.id, [])
 
 
 def make_services(settings: Settings) -> Services:
@@ -70,6 +81,7 @@ def make_services(settings: Settings) -> Services:
         thumbnails=open_thumbnail_store(settings),
         places=places,
         live=JobHub(database, settings),
+        forecasts=Forecasts(database),
         metrics=ApiMetrics(settings.metrics_peers, places.taken),
         search=LibrarySearch(database, doorbell),
     )

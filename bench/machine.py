@@ -16,8 +16,8 @@ RESULTS = Path(__file__).resolve().parent / "results"
 _PACKAGES = ("openvino", "numpy", "pillow", "pycurl", "celery", "granian")
 
 
-def machine() -> dict[str, Any]:
-    """Processor, memory, versions, and how busy the machine was with other things."""
+def machine(*more: str) -> dict[str, Any]:
+    """Processor, memory, versions, and how busy the machine was with other things. `more`: packages besides."""
     cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
     flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "").split()
     memory = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0 0 kB").split()
@@ -30,22 +30,27 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(int(memory[1]) / 2**20, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in (*_PACKAGES, *more)},
         "load_before": round(os.getloadavg()[0], 2),
     }
 
 
 def write_result(
-    name: str, figures: Mapping[str, Any], described: dict[str, Any] | None = None, **settings: Any
+    name: str,
+    figures: Mapping[str, Any],
+    described: dict[str, Any] | None = None,
+    folder: Path = RESULTS,
+    **settings: Any,
 ) -> Path:
     """Write `bench/results/NAME.json`, over what an earlier run wrote.
 
     Args:
+        folder: where else.
         described: the machine as it was before the run: its load says how much to trust the figures. Unless it is
             given, it is described now.
     """
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     when = datetime.now(UTC).isoformat(timespec="seconds")
     whole = {
         "measured_at": when,

@@ -22,13 +22,12 @@ from pathlib import Path
 
 from bench.charts import draw_charts
 from bench.machine import write_result
-from bench.peer_servers import PEERS, Peer, ask, installed, peer_server, wait_ready
+from bench.peer_servers import PEERS, PEERS_ENVIRONMENT, Peer, ask, installed, peer_server, wait_ready
 from bench.photos import SIZE, make_photos
 from bench.stack import Stack, full_stack, photo_urls
 from core.artefacts.catalogue import Catalogue
 from core.settings import load_settings
 
-PEERS_ENVIRONMENT = "BENCH_PEERS"  # an environment variable: the virtual environment that bench/peers needs
 LARGE = (4000, 3000)
 FEW = 24  # files of 12 megapixels; each is fetched and decoded as often as it is asked for
 WARM_UP = 64
@@ -51,10 +50,9 @@ class Bench:
         with photo_urls(photos, self.folder / "files.log") as (place, urls):
             yield photos, place, urls
 
-    def floor(self, photos: Path, times: int = 1) -> float:
+    def floor(self, photos: Path, times: int = 1, **env: str) -> float:
         """Photos a second of the bare process."""
-        command = [sys.executable, "-m", "bench.floor", str(photos), "--times", str(times)]
-        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return _printed([sys.executable, "-m", "bench.floor", str(photos), "--times", str(times)], **env)
 
     @contextmanager
     def stack(self, place: str, database: str = "") -> Iterator[Stack]:
@@ -141,6 +139,21 @@ def tasks(bench: Bench) -> None:
     write_result("tasks", {"seconds": seconds, "ratio": ratio, "rounds": rows}, count=count)
 
 
+def captions(bench: Bench) -> None:
+    """The full stack, and one photo and one word at a time in Keras: the likeliest word, and the same search."""
+    rows, few = Rounds(), {"Keras, likeliest word": (30, 1), "Keras, same search": (10, 4)}  # photos and beams
+    with bench.photos("small", bench.count) as (photos, place, urls), bench.stack(place) as stack:
+        stack.run(urls[:WARM_UP], "caption")
+        for number in range(bench.rounds):
+            _note(rows, number, "Tagline, SQLite", lambda: len(urls) / stack.run(urls, "caption"))
+            for name, (count, beams) in few.items():
+                command = [sys.executable, "-m", "bench.peers.keras_captions", str(photos), str(count), str(beams)]
+                _note(rows, number, name, lambda command=command: _printed(command))  # type: ignore[misc]
+    speeds = _medians(rows)
+    ratios = {name: speeds["Tagline, SQLite"] / speeds[name] for name in few if name in speeds}
+    write_result("captions", {"photos_a_second": speeds, "ratios": ratios, "rounds": rows}, count=bench.count)
+
+
 def sizes(bench: Bench) -> None:
     """Photos a second of jobs of different sizes, on a stack that is warm."""
     wanted = sorted({size for size in (1, 4, 16, 64, 256, 1024, 4096) if size <= bench.count} | {bench.count})
@@ -153,7 +166,13 @@ def sizes(bench: Bench) -> None:
     write_result("sizes", {"photos_a_second": _medians(rows), "rounds": rows}, count=bench.count)
 
 
-FIGURES: dict[str, Callable[[Bench], None]] = {"peers": peers, "large": large, "tasks": tasks, "sizes": sizes}
+FIGURES: dict[str, Callable[[Bench], None]] = {
+    "peers": peers,
+    "large": large,
+    "tasks": tasks,
+    "captions": captions,
+    "sizes": sizes,
+}
 
 
 def _note(rows: Rounds, number: int, name: str, run: Callable[[], float]) -> None:
@@ -164,8 +183,14 @@ def _note(rows: Rounds, number: int, name: str, run: Callable[[], float]) -> Non
     except Exception as error:
         print(f"round {number + 1}: {name} failed: {error!r}", flush=True)
         return
-    rows.setdefault(name, []).append(round(found, 2))
+    rows.setdefault(name, []).append(round(found, 3))
     print(f"round {number + 1}: {name:22} {found:8.1f}   ({time.monotonic() - started:.0f} s)", flush=True)
+
+
+def _printed(command: list[str], **env: str) -> float:
+    """The figure that a program of this folder prints."""
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **env})
+    return float(done.stdout.split()[-1])
 
 
 def _medians(rows: Rounds) -> dict[str, float]:

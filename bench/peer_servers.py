@@ -19,6 +19,7 @@ from bench.stack import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = 32
+PEERS_ENVIRONMENT = "BENCH_PEERS"  # an environment variable: the virtual environment that bench/peers needs
 
 
 @dataclass(frozen=True, slots=True)

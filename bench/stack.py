@@ -29,14 +29,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path, **env: str) -> Iterator[None]:
-    """A program for as long as the block lasts, with all that it starts."""
+def process(command: Sequence[str], log: Path, **env: str) -> Iterator[int]:
+    """A program for as long as the block lasts, with all that it starts; gives its process id."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             command, env={**os.environ, **env}, stdout=output, stderr=output, start_new_session=True
         )
         try:
-            yield
+            yield child.pid
         finally:
             _end(child)
 
@@ -54,9 +54,10 @@ def photo_urls(photos: Path, log: Path) -> Iterator[tuple[str, list[str]]]:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running service at `base`."""
+    """A running service at `base`; `pid` is its supervisor's."""
 
     base: str
+    pid: int
 
     def run(self, urls: Sequence[str], tasks: str = "classify") -> float:
         """Submit the URLs as one text file and wait for the last result; the seconds it took.
@@ -97,10 +98,10 @@ def full_stack(folder: Path, files: str = "", **env: str) -> Iterator[Stack]:
     port = free_port()
     command = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--data", str(folder / "data")]
     settings = {"TAGLINE_API_KEY": KEY, "TAGLINE_ALLOW_HOSTS": files, "TAGLINE_LOG_LEVEL": "warning", **env}
-    with process(command, folder / "stack.log", **settings):
+    with process(command, folder / "stack.log", **settings) as pid:
         base = f"http://127.0.0.1:{port}"
         wait_until(lambda: urllib.request.urlopen(f"{base}/readyz", timeout=5).status == 200)
-        yield Stack(base)
+        yield Stack(base, pid)
 
 
 def wait_until(probe: Any, limit_s: float = READY_S) -> None:

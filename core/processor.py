@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -11,19 +12,32 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """A processor: the name of its model, and its features ("amx_bf16", "avx512_vnni"); none where nobody says."""
+    """A processor.
+
+    Attributes:
+        model: the name of its model.
+        features: what it can do ("amx_bf16", "avx512_vnni"); none where nobody says.
+        cores: of them this process may use so many.
+    """
 
     model: str
     features: frozenset[str]
+    cores: int = 1
 
 
 @functools.cache
 def this_processor() -> Processor:
     """The one that this process runs on."""
     try:
-        return read_processor(CPUINFO.read_text(encoding="utf-8", errors="replace"))
+        told = CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return Processor("", frozenset())
+        told = ""
+    return replace(read_processor(told), cores=usable_cores())
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_processor(cpuinfo: str) -> Processor:

@@ -122,10 +122,11 @@ class Settings(_FromEnvironment):
     chunk_window: int = Field(16, ge=1, description="Images of one chunk that are fetched or wait for decoding.")
     decode_threads: int = Field(0, ge=0, description="Threads that decode images; 0: one per core.")
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in one model batch.")
-    runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="Who executes the models.")
-    precision: Literal["auto", "f32", "bf16", "int8"] = Field(
+    runtime: Literal["auto", "openvino", "tensorflow", "onnx"] = Field("auto", description="Who executes the models.")
+    precision: Literal["auto", "f32", "bf16", "int8", "f16"] = Field(
         "auto", description="What models compute in; auto: what suits the processor. Those without it take f32."
     )
+    calibrate: bool = Field(True, description="Measure, when idle, how models run best here; used from the next start.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's own /metrics; 0: none.")
     metrics_host: str = Field("0.0.0.0", description="Address that it listens on.")
 
@@ -149,6 +150,9 @@ class Settings(_FromEnvironment):
     )
     library_runs_days: float = Field(90.0, gt=0, description="Runs and what they changed are kept this long.")
     ledger_days: float = Field(90.0, gt=0, description="Outputs that no photo of a library shows are kept this long.")
+    ledger_variants: Literal["alike", "apart"] = Field(
+        "alike", description="What a model said in one precision will do for another (alike), or not (apart)."
+    )
 
     # Uploads
     upload_retention_days: float = Field(
@@ -186,7 +190,7 @@ class Settings(_FromEnvironment):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("runtime", "precision", "thumbnails", "log_level", "log_format", mode="before")
+    @field_validator("runtime", "precision", "ledger_variants", "thumbnails", "log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

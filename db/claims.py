@@ -7,8 +7,8 @@ token and changes nothing if the token has moved on (a fencing token: Kleppmann,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, tuple_, update
@@ -18,6 +18,7 @@ from core.inputs import InputItem, pack_items, unpack_items
 from core.states import ChunkState, JobState, Priority
 from db.changes import note_change
 from db.clock import now_ms
+from db.job_pace import note_wait
 from db.locks import lock_chunks
 from db.tables import Chunk, Job, Tenant
 
@@ -41,6 +42,7 @@ class Claim:
     reuse: bool = False  # outputs of the ledger will do, and new ones go there
     library_run: int | None = None  # the number of the run that it is part of
     since: int = 0  # when it was claimed, milliseconds by the database's clock
+    variants: Mapping[str, str] = field(default_factory=dict)  # by task, where the ledger tells variants apart
 
 
 def claim_chunk(
@@ -166,6 +168,8 @@ def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0) -> None:
         )
     )
     if released.rowcount:  # type: ignore[attr-defined]
+        if delay_ms:
+            note_wait(session, claim.chunk_id, claim.job_id)
         _count(session, claim.tenant_id, claim.priority, -len(claim.items))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -32,7 +33,9 @@ class Database:
     """A connection pool on SQLite or PostgreSQL.
 
     `read` and `write` both open a transaction; on SQLite `write` takes the write lock at its start (BEGIN
-    IMMEDIATE), because a read transaction that later wants to write is refused at once instead of waiting.
+    IMMEDIATE), because a read transaction that later wants to write is refused at once instead of waiting. Threads of
+    one process take turns at a lock of their own before: SQLite lets those that wait sleep for up to 100 ms at a time,
+    long after the lock is free.
 
     Args:
         job_news: is told, after each commit, which jobs it changed; closed with the database.
@@ -46,6 +49,7 @@ class Database:
         )
         self.is_sqlite = sqlite
         self._job_news = job_news
+        self._turn = threading.Lock() if sqlite else None
         if sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -60,11 +64,21 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back if the block raises."""
         engine = self.engine.execution_options(tagline_write=True)
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with self._in_turn(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
         changed = changed_jobs(session)
         if changed and self._job_news is not None:
             self._job_news.publish(changed)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        # As long as SQLite would wait; then that says that the database is locked.
+        taken = self._turn is not None and self._turn.acquire(timeout=BUSY_TIMEOUT_S)
+        try:
+            yield
+        finally:
+            if taken and self._turn is not None:
+                self._turn.release()
 
     def close(self) -> None:
         if self._job_news is not None:

@@ -15,6 +15,7 @@ from core.tasks import QUEUES
 from db.announce import announce_finish
 from db.changes import note_change
 from db.clock import now_ms
+from db.job_pace import forget_pace
 from db.locks import UNFINISHED, lock_job, lock_job_and_chunks
 from db.tables import Chunk, Job, Result, Tenant
 from db.upload_uses import note_uses
@@ -262,6 +263,7 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     job.total -= job.listings  # a prefix counts as an item only once it has failed
     job.done_before = job.succeeded + job.failed + job.cancelled
     job.state, job.started_at, job.finished_at = JobState.QUEUED, None, None
+    forget_pace(job)
     job.expires_at = now + round(ttl_hours * HOUR_MS)
     job.version += 1
     session.flush()

@@ -44,6 +44,20 @@ def options_hash(options: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def with_variants(models: Mapping[str, str], variants: Mapping[str, str]) -> dict[str, str]:
+    """Models by task as recipes name them where variants are told apart: NAME@VERSION/VARIANT.
+
+    Args:
+        variants: by task; of tasks that are not there every variant will do.
+    """
+    return {task: f"{model}/{variants[task]}" if task in variants else model for task, model in models.items()}
+
+
+def plain_model(model: str) -> str:
+    """The NAME@VERSION of a recipe's model."""
+    return model.partition("/")[0]
+
+
 def find_recipe(session: Session, tenant_id: str, task: str, model: str, options: Mapping[str, Any]) -> int:
     """The number of a recipe, which gets one now if it has none."""
     key = {"tenant_id": tenant_id, "task": task, "model": model, "options_sha256": options_hash(options)}
@@ -59,7 +73,7 @@ def find_recipe(session: Session, tenant_id: str, task: str, model: str, options
 def find_recipes(
     session: Session, tenant_id: str, tasks: Iterable[str], models: Mapping[str, str], options: Mapping[str, Any]
 ) -> dict[str, int]:
-    """The recipe of each task of a job."""
+    """The recipe of each task of a job; `models` maybe `with_variants`."""
     return {task: find_recipe(session, tenant_id, task, models[task], options.get(task, {})) for task in sorted(tasks)}
 
 
@@ -85,8 +99,14 @@ def recipes_of(session: Session, specs: Collection[int]) -> dict[int, tuple[int,
     return {row.id: tuple(int(part) for part in row.recipes.split(",") if part) for row in rows}
 
 
+def recipes_by_task(session: Session, spec: int) -> dict[str, int]:
+    """The recipes of one spec."""
+    recipes = recipes_of(session, [spec])[spec]
+    return {task: recipe for recipe, (task, _) in describe_recipes(session, recipes).items()}
+
+
 def describe_recipes(session: Session, recipes: Collection[int]) -> dict[int, tuple[str, str]]:
-    """The task and the model of each recipe."""
+    """The task and the model of each recipe, this maybe with its variant; see `plain_model`."""
     rows = session.execute(select(Recipe.id, Recipe.task, Recipe.model).where(Recipe.id.in_(recipes)))
     return {row.id: (row.task, row.model) for row in rows}
 
@@ -147,7 +167,7 @@ def known_outputs(session: Session, recipes: Mapping[str, int], hashes: Collecti
     labels = labels_of(session, _numbers(decoded for tasks in whole.values() for decoded in tasks.values()))
     return {
         sha256: KnownOutputs(
-            {task: rendered(one, labels, models[recipes[task]][1]) for task, one in tasks.items()},
+            {task: rendered(one, labels, plain_model(models[recipes[task]][1])) for task, one in tasks.items()},
             *_largest(list(tasks.values())),
         )
         for sha256, tasks in whole.items()

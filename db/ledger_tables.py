@@ -24,7 +24,8 @@ class Label(Base):
 
 
 class Recipe(Base):
-    """How an output is made: a task, a model NAME@VERSION and options, for one tenant.
+    """How an output is made: a task, a model NAME@VERSION and options, for one tenant. Where variants are told apart,
+    which a setting asks for, the model is NAME@VERSION/VARIANT.
 
     A tenant has recipes of its own, so that nobody learns from a look-up which photos somebody else has.
     """

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.inputs import Validators
 from db.claims import Claim
-from db.ledger import KnownOutputs, find_recipes, known_outputs
+from db.ledger import KnownOutputs, find_recipes, known_outputs, recipes_by_task, with_variants
 from db.library_tables import LibraryChange, LibraryPhoto, LibraryRun
 
 
@@ -39,14 +39,15 @@ def ledger_use(session: Session, claim: Claim) -> LedgerUse | None:
     """How a chunk uses the ledger; None if it does not at all."""
     if claim.library_run is None and not claim.reuse:
         return None
-    recipes = find_recipes(session, claim.tenant_id, claim.tasks, claim.models, claim.options)
     if claim.library_run is None:
-        return LedgerUse(recipes)
+        models = with_variants(claim.models, claim.variants)
+        return LedgerUse(find_recipes(session, claim.tenant_id, claim.tasks, models, claim.options))
     run = session.execute(
         select(LibraryRun.what, LibraryRun.dry_run, LibraryRun.spec).where(LibraryRun.number == claim.library_run)
     ).one_or_none()
-    if run is None:
-        return LedgerUse(recipes)
+    if run is None or run.spec is None:  # it has been deleted: nothing of it will be kept
+        return LedgerUse({}, look=False)
+    recipes = recipes_by_task(session, run.spec)
     ids = [int(item.id) for item in claim.items]
     photo, change = LibraryPhoto, LibraryChange
     rows = session.execute(

@@ -14,7 +14,7 @@ from sqlalchemy.types import NullType
 from core.states import RunStage
 from db.bulk import update_rows
 from db.clock import current_ms
-from db.ledger import describe_recipes, embedding_recipe, find_spec, recipes_of, write_entries
+from db.ledger import describe_recipes, embedding_recipe, find_spec, plain_model, recipes_of, write_entries
 from db.ledger_tables import LedgerEntry, Recipe, Spec
 from db.library_runs import RunClaim, enter_stage, hold, run_numbered
 from db.library_tables import Library, LibraryChange, LibraryPhoto, LibraryRun
@@ -89,7 +89,7 @@ def relabel_plan(session: Session, claim: RunClaim) -> RelabelPlan | None:
         return None
     return RelabelPlan(
         run.dry_run, library.write != "none" and not run.dry_run, run.spec, tag.id,
-        embedding_recipe(session, run.tenant_id, tag.model), tag.model, tag.options,
+        embedding_recipe(session, run.tenant_id, plain_model(tag.model)), plain_model(tag.model), tag.options,
         _recipes_by_task(session, run.tenant_id),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.states import RunStage
 from db.clock import current_ms, now_ms
 from db.labels import fold
-from db.ledger import describe_recipes, recipes_of
+from db.ledger import describe_recipes, plain_model, recipes_of
 from db.library_edits import edit_caption, edit_labels
 from db.library_photos import made_of
 from db.library_runs import UNFINISHED, RunClaim, enter_stage, hold, run_numbered
@@ -103,7 +103,10 @@ def due_sidecars(session: Session, library: int, *, run: int | None, after: int,
             labels=tuple(reader.shown(made_of(one), said)),
             removed=frozenset(fold(reader.labels[number][0]) for number in said.removed),
             caption=reader.caption(made_of(one), said),
-            models=dict(recipes[recipe] for recipe in made_with.get(one.spec or 0, ())),
+            models={
+                task: plain_model(model)
+                for task, model in (recipes[recipe] for recipe in made_with.get(one.spec or 0, ()))
+            },
             run=runs.get(one.run or 0),
             base=_standing(row[1]),
             updated_at=one.updated_at,

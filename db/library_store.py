@@ -16,7 +16,7 @@ from core.inputs import ItemResult
 from core.states import RunState
 from db.clock import now_ms
 from db.labels import number_labels
-from db.ledger import describe_recipes, embedding_recipe, recipes_of, write_entries
+from db.ledger import embedding_recipe, recipes_by_task, write_entries
 from db.library_moves import find_moved, give_new_key, not_gone
 from db.library_tables import Library, LibraryChange, LibraryPhoto, LibraryRun
 from db.messages import storable
@@ -87,10 +87,13 @@ def _items(session: Session, results: Sequence[ItemResult]) -> list[_Item]:
 def _fill_ledger(session: Session, run: LibraryRun, items: Sequence[_Item]) -> None:
     """Write what models said in this run; what the ledger said is there already."""
     assert run.spec is not None
-    recipes = recipes_of(session, [run.spec])[run.spec]
-    by_task = {task: recipe for recipe, (task, _) in describe_recipes(session, recipes).items()}
     write_outputs(
-        session, run.tenant_id, by_task, run.models, [item.result for item in items], replace=run.what == "all"
+        session,
+        run.tenant_id,
+        recipes_by_task(session, run.spec),
+        run.models,
+        [item.result for item in items],
+        replace=run.what == "all",
     )
 
 

@@ -4,7 +4,7 @@ is what `json` would write of it."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
@@ -15,28 +15,43 @@ from db.engine import Database
 from db.tables import Result
 
 FIRST_PAGE, LEAST_PAGE, MOST_PAGE = 100, 100, 5000  # rows
-PAGE_BYTES = 1 << 20
+PAGE_BYTES, ROW_BYTES = 1 << 20, 200  # what a row takes beside its input and outputs
 
 
 def stream_lines(database: Database, job_id: str, *, state: str | None = None) -> Iterator[bytes]:
-    """All results of a job as NDJSON, about a megabyte at a time: constant memory, and no transaction held in between.
+    """All results of a job as NDJSON, about a megabyte at a time.
 
     The bytes are those of `json.dumps(row, ensure_ascii=False)` for each row of `db.results.stream_results`.
     """
+    line = _lines(odd_json(database))
+    for rows in stream_texts(database, job_id, state=state):
+        yield "".join([line(row) for row in rows]).encode()
+
+
+def stream_texts(database: Database, job_id: str, *, state: str | None = None) -> Iterator[Sequence[Any]]:
+    """All results of a job, about a megabyte at a time: constant memory, and no transaction held in between.
+
+    Rows of the columns of `db.results.COLUMNS`, but their JSON is text, or None where there is none.
+    """
     query = _query(database, job_id, state)
-    line = _line_sqlite if database.is_sqlite else _line_postgresql
     after, page = -1, FIRST_PAGE
     while True:
         with database.read() as session:
             rows = session.execute(query.where(Result.seq > after).limit(page)).all()
         if not rows:
             return
-        block = "".join([line(row) for row in rows]).encode()
-        yield block
+        yield rows
         if len(rows) < page:
             return
         after = rows[-1][1]
-        page = max(LEAST_PAGE, min(MOST_PAGE, PAGE_BYTES * len(rows) // len(block)))
+        size = sum(ROW_BYTES + len(row[3]) + len(row[4] or "") for row in rows)
+        page = max(LEAST_PAGE, min(MOST_PAGE, PAGE_BYTES * len(rows) // size))
+
+
+def odd_json(database: Database) -> str:
+    """Text with this in it may be another than the one that `json.dumps(..., ensure_ascii=False)` would write."""
+    # What is not ASCII was written with escapes; or: where Python would write an exponent
+    return "\\u" if database.is_sqlite else "0.0000"
 
 
 def _query(database: Database, job_id: str, state: str | None) -> Select[Any]:
@@ -79,7 +94,3 @@ def _lines(odd: str) -> Callable[[Any], str]:
 
 def _error(code: str, message: str | None, permanent: bool | None) -> str:
     return json.dumps({"code": code, "message": message, "permanent": permanent}, ensure_ascii=False)
-
-
-_line_sqlite = _lines("\\u")  # what is not ASCII was written with escapes
-_line_postgresql = _lines("0.0000")  # where Python would write an exponent

@@ -3,8 +3,9 @@ transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select, update
@@ -13,10 +14,12 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.inputs import ItemResult
 from core.states import ChunkState
+from db import job_pace
 from db.changes import note_change
 from db.claims import Claim, chunk_values
+from db.clock import now_ms
 from db.jobs import finish_if_done
-from db.ledger import find_recipes
+from db.ledger import find_recipes, with_variants
 from db.library_store import store_photos, write_outputs
 from db.result_rows import insert_rows
 from db.tables import Chunk, Job
@@ -33,7 +36,7 @@ def store_results(session: Session, claim: Claim, results: Sequence[ItemResult])
     if sorted(result.item.seq for result in results) != [item.seq for item in claim.items]:
         raise ValueError(f"chunk {claim.chunk_id}: results do not match the items")
     _fenced(session, claim, state=ChunkState.DONE, lease_until=None)
-    write_results(session, claim.job_id, results, claim.since)
+    write_results(session, claim.job_id, results, claim.since, claim.variants)
     finish_if_done(session, claim.job_id)
 
 
@@ -57,7 +60,7 @@ def store_some(session: Session, claim: Claim, results: Sequence[ItemResult]) ->
     if not rest or len(rest) + len(results) != len(claim.items):
         raise ValueError(f"chunk {claim.chunk_id}: results are not some of its items")
     _fenced(session, claim, **chunk_values(rest))
-    write_results(session, claim.job_id, results, claim.since)
+    write_results(session, claim.job_id, results, claim.since, claim.variants)
     return replace(claim, items=rest)
 
 
@@ -76,20 +79,28 @@ def _fenced(session: Session, claim: Claim, **values: Any) -> None:
         raise LeaseLost(claim.chunk_id)
 
 
-def write_results(session: Session, job_id: str, results: Sequence[ItemResult], since: int = 0) -> None:
+def write_results(
+    session: Session,
+    job_id: str,
+    results: Sequence[ItemResult],
+    since: int = 0,
+    variants: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write the results and count them on the job: as rows of their own, or as what a library knows of its photos.
 
     Args:
         since: when their chunk was claimed; see `db.thumbnails`. Without it none of them brings a thumbnail.
+        variants: by task, in which the worker ran it, where the ledger tells variants apart.
     """
-    wanted = (Job.library_run, Job.reuse, Job.tenant_id, Job.tasks, Job.options, Job.models)
-    job = session.execute(select(*wanted).where(Job.id == job_id)).one()
+    wanted = (Job.library_run, Job.reuse, Job.tenant_id, Job.tasks, Job.options, Job.models, now_ms().label("now"))
+    job = session.execute(select(*wanted, *job_pace.COLUMNS).where(Job.id == job_id)).one()
     if job.library_run is not None:
         store_photos(session, job.library_run, results)
     else:
         insert_rows(session, job_id, results)
         if job.reuse:
-            recipes = find_recipes(session, job.tenant_id, job.tasks, job.models, job.options)
+            models = with_variants(job.models, variants)
+            recipes = find_recipes(session, job.tenant_id, job.tasks, models, job.options)
             write_outputs(session, job.tenant_id, recipes, job.models, results)
     note_thumbnails(session, job.tenant_id, results, since)
     failed = sum(result.error is not None for result in results)
@@ -100,6 +111,7 @@ def write_results(session: Session, job_id: str, results: Sequence[ItemResult], 
             succeeded=Job.succeeded + len(results) - failed,
             failed=Job.failed + failed,
             version=Job.version + 1,
+            **job_pace.pace_values(job, job.now, len(results)),
         )
     )
     if job.library_run is None:  # nobody can wait for a part of a run

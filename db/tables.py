@@ -102,6 +102,13 @@ class Job(Base):
     failed: Mapped[int] = mapped_column(server_default="0")
     cancelled: Mapped[int] = mapped_column(server_default="0")
     done_before: Mapped[int] = mapped_column(default=0, server_default="0")  # items that a retry found done
+    # Its recent pace: see db.job_pace. Items done at a moment; null: not yet
+    pace_from_at: Mapped[int | None]
+    pace_from_done: Mapped[int | None]
+    pace_next_at: Mapped[int | None]
+    pace_next_done: Mapped[int | None]
+    stored_at: Mapped[int | None]  # when results were last stored
+    waits_until: Mapped[int | None]  # hosts of some items asked to be left alone until then
     listings: Mapped[int] = mapped_column(default=0, server_default="0")  # prefixes that are still being listed
     next_seq: Mapped[int] = mapped_column(default=0, server_default="0")  # of what is found below them
     version: Mapped[int] = mapped_column(server_default="1")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from core.calibration.announced import read_announced
+from core.calibration.setups import RunsAs
 from db.clock import now_ms
 from db.tables import Worker
 
@@ -17,7 +19,8 @@ def beat(session: Session, name: str, models: list[str]) -> None:
     """Say that a worker is alive and what it has warm.
 
     Args:
-        models: NAME@VERSION, its defaults first; and NAME@VERSION/VARIANT of those that have variants.
+        models: NAME@VERSION, its defaults first; NAME@VERSION/VARIANT of those that have variants; and how
+            what is measured runs, see `core.calibration.announced`.
     """
     seen = session.execute(update(Worker).where(Worker.name == name).values(seen_at=now_ms(), models=models))
     if seen.rowcount == 0:  # type: ignore[attr-defined]
@@ -40,8 +43,16 @@ def running_variants(session: Session) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for entry in _announced(session):
         model, slash, variant = entry.partition("/")
-        if slash:
+        if slash and "/" not in variant:
             found[model] = found.get(model, frozenset()) | {variant}
+    return found
+
+
+def running_setups(session: Session) -> dict[str, list[RunsAs]]:
+    """By NAME@VERSION, how live workers run it, each way once; only of what is measured."""
+    found: dict[str, list[RunsAs]] = {}
+    for model, runs in filter(None, map(read_announced, _announced(session))):
+        found.setdefault(model, []).append(runs)
     return found
 
 

@@ -90,10 +90,14 @@ class Advancer:
         return True
 
     def _pin(self, number: int) -> bool:
-        def pin(session: Session, run: LibraryRun) -> None:
-            pin_run(session, session.get_one(Library, run.library), run, self.catalogue)
+        pinned = False
 
-        return self._locked(number, RunStage.PIN, pin)
+        def pin(session: Session, run: LibraryRun) -> None:
+            nonlocal pinned
+            apart = self.settings.ledger_variants == "apart"
+            pinned = pin_run(session, session.get_one(Library, run.library), run, self.catalogue, apart=apart)
+
+        return self._locked(number, RunStage.PIN, pin) and pinned
 
     def _pause(self, number: int, *, paused: bool) -> bool:
         """Stop at the end of the window, or go on in the next. What waits in jobs is due again: they are given up, with

@@ -2,7 +2,8 @@
 
     python -m training.evaluate --data DATA [--models models] [NAME ...]
 
-Published numbers, and those whose data is not there, are listed as not recomputed.
+Those of variants are recomputed, too, where this processor computes in them. Published numbers, and those whose data
+is not there, are listed as not recomputed.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.artefacts.catalogue import Catalogue
-from core.artefacts.manifest import Manifest, Metric
+from core.artefacts.manifest import Manifest, Metric, Variant
 from core.errors import ArtefactError
-from training.common.model_card import CARD, metrics_table
+from training.common.model_card import CARD, metrics_table, variants_tables
 from training.tasks import tasks
+from training.variants import measure as measure_variant
 
 SLACK = 0.0005  # a card is rounded, and machines differ in the last bits
 SMALLER_IS_BETTER = ("calibration_error", "difference")
@@ -56,10 +58,15 @@ def formatted(metric: Metric) -> str:
     return f"{metric.value:.4f}{interval}"
 
 
-def compare(manifest: Manifest, measured: Sequence[Metric]) -> list[str]:
-    """Print each number of a manifest beside what was measured; complaints about those that overstate."""
+def compare(of: str, claims: Sequence[Metric], measured: Sequence[Metric]) -> list[str]:
+    """Print each number of a manifest beside what was measured; complaints about those that overstate.
+
+    Args:
+        of: what the numbers are of, for the complaints.
+        claims: the numbers.
+    """
     by_name, complaints = {metric.name: metric for metric in measured}, []
-    for claimed in manifest.metrics:
+    for claimed in claims:
         found = by_name.get(claimed.name)
         if found is None:
             print(f"  {claimed.name:40} card {formatted(claimed):26}  not recomputed: {claimed.source}")
@@ -68,7 +75,7 @@ def compare(manifest: Manifest, measured: Sequence[Metric]) -> list[str]:
         card, measurement = formatted(claimed), formatted(found)
         print(f"  {claimed.name:40} card {card:26}  measured {measurement}{'  OVERSTATED' if bad else ''}")
         if bad:
-            complaints.append(f"{manifest.id}: {claimed.name} is {measurement}, the card says {card}")
+            complaints.append(f"{of}: {claimed.name} is {measurement}, the card says {card}")
     return complaints
 
 
@@ -86,11 +93,39 @@ def check(folder: Path, manifest: Manifest, data: Path) -> tuple[int, list[str]]
         measured = []
     except ArtefactError as error:
         return 0, [f"{manifest.id}: {error}"]
-    complaints = compare(manifest, measured)
+    complaints = compare(manifest.id, manifest.metrics, measured)
     if metrics_table(manifest.metrics) not in (folder / CARD).read_text(encoding="utf-8"):
         complaints.append(f"{manifest.id}: {CARD} and manifest.json give other numbers")
-    claimed = {metric.name for metric in manifest.metrics}
-    return sum(metric.name in claimed for metric in measured), complaints
+    recomputed = _both(manifest.metrics, measured)
+    for variant in manifest.variants:
+        found, more = check_variant(folder, manifest, variant, data)
+        recomputed, complaints = recomputed + found, complaints + more
+    if manifest.variants and variants_tables(manifest.variants) not in (folder / CARD).read_text(encoding="utf-8"):
+        complaints.append(f"{manifest.id}: {CARD} and manifest.json give other numbers of its variants")
+    return recomputed, complaints
+
+
+def check_variant(folder: Path, manifest: Manifest, variant: Variant, data: Path) -> tuple[int, list[str]]:
+    """As `check`, for the numbers of a variant: its own, and those of the models that read the artefact in it."""
+    name = f"{manifest.id}/{variant.name}"
+    print(name, flush=True)
+    try:
+        measured = [now for now, _ in measure_variant(folder, manifest, data, variant.name)]
+    except FileNotFoundError as error:
+        print(f"  its data is not there: {error}")
+        measured = []
+    except ArtefactError as error:
+        if error.code != "variant_missing":
+            return 0, [f"{name}: {error}"]
+        print(f"  not recomputed here: {error.message}")
+        measured = []
+    return _both(variant.metrics, measured), compare(name, variant.metrics, measured)
+
+
+def _both(claims: Sequence[Metric], measured: Sequence[Metric]) -> int:
+    """How many numbers are claimed and were measured."""
+    claimed = {metric.name for metric in claims}
+    return sum(metric.name in claimed for metric in measured)
 
 
 def main() -> int:
@@ -109,7 +144,8 @@ def main() -> int:
         elif not arguments.names or manifest.name in arguments.names:
             count, found = check(entry.folder, manifest, arguments.data)
             complaints += found
-            recomputed, claimed = recomputed + count, claimed + len(manifest.metrics)
+            recomputed += count
+            claimed += len(manifest.metrics) + sum(len(variant.metrics) for variant in manifest.variants)
     if not recomputed:
         complaints.append(f"nothing could be recomputed from {arguments.data}")
     print(f"{recomputed} of {claimed} numbers recomputed")

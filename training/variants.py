@@ -1,12 +1,14 @@
-"""Make the variants of an image encoder, measure each with what stands on it, and write manifest and card again.
+"""Make the variants of an artefact, measure each with what it stands on, and write manifest and card again.
 
     python -m training.variants models/efficientnet-lite2 --data DATA [--quantize] [--only int8]
+    python -m training.variants models/caption-transformer --data DATA
 
-The encoder itself, and so its version, stays as it is. What is measured: the encoder's first labels, and all numbers
-of the captioners and taggers beside it that read it. A variant that costs one of them more than half a point is named
-and left out. bfloat16 has to be measured on a processor that computes in it. `--quantize` writes the graph in eight
-bits anew; it needs NNCF, and takes two minutes on two cores. The rest: five minutes. `--only` measures one variant;
-the others keep the numbers that the manifest has.
+The artefact itself, and so its version, stays as it is. What is measured of an encoder: its first labels, and all
+numbers of the captioners and taggers beside it that read it; of a captioner: its numbers, with its encoder in the same
+variant where that has it, since one processor runs both. A variant that costs one of them more than half a point is
+named and left out. bfloat16 has to be measured on a processor that computes in it. `--quantize` writes the graph in
+eight bits anew; it needs NNCF, and takes two minutes on two cores. The rest: five minutes. `--only` measures one
+variant; the others keep the numbers that the manifest has.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from core.artefacts.manifest import MANIFEST, Manifest, Metric, Variant, describ
 from core.images.decode import ImageSpec, decode_image
 from training.captioner.caption_measure import measure_captions
 from training.common.datasets.photo_sets import photo_sets
+from training.common.find_artefact import encoder_folder
 from training.common.model_card import CARD, write_card
 from training.common.offline_variants import Variants
 from training.common.package import write_manifest
@@ -79,6 +82,14 @@ def declare(folder: Path, measured: Mapping[str, Sequence[Metric]]) -> Manifest:
 def measure(folder: Path, manifest: Manifest, data: Path, name: str) -> Iterator[tuple[Metric, Metric | None]]:
     """The numbers of a variant, each with the same of single precision where that has it in a manifest."""
     variants: Variants = {manifest.id: name}
+    if manifest.encoders:
+        encoder = load_manifest(encoder_folder(folder, manifest), verify=False)
+        if any(variant.name == name for variant in encoder.variants):
+            variants = {**variants, encoder.id: name}
+        before = {metric.name: metric for metric in manifest.metrics}
+        for metric in MEASURED_BY[manifest.task](folder, data, variants):
+            yield metric, before.get(metric.name)
+        return
     for metric in measure_first_labels(folder, manifest, data, variants):
         yield metric, None
     for entry in Catalogue(folder.parent).entries():
@@ -102,15 +113,17 @@ def costs(pairs: Sequence[tuple[Metric, Metric | None]]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="the encoder's artefact")
+    parser.add_argument("folder", type=Path, help="the artefact")
     parser.add_argument("--data", type=Path, required=True, help="the data folder, see training/README.md")
-    parser.add_argument("--quantize", action="store_true", help="write the graph in eight bits anew")
+    parser.add_argument("--quantize", action="store_true", help="write an encoder's graph in eight bits anew")
     parser.add_argument("--only", choices=VARIANTS, action="append", help="measure this one, again for several")
     arguments = parser.parse_args()
-    folder, measured = arguments.folder, arguments.only or list(VARIANTS)
+    folder = arguments.folder
     manifest = load_manifest(folder, verify=False)
     if arguments.quantize:
         write_int8(folder, manifest, arguments.data)
+    names = [name for name, what in VARIANTS.items() if not (manifest.encoders and "graph" in what)]
+    measured = [name for name in names if not arguments.only or name in arguments.only]
     kept: dict[str, Sequence[Metric]] = {
         variant.name: variant.metrics for variant in manifest.variants if variant.name not in measured
     }

@@ -56,7 +56,10 @@ class JobView(_Answer):
     webhook: WebhookView | None
     counts: Counts
     progress: float = Field(ge=0, le=1, description="The share of items that are accounted for.")
-    eta_seconds: float | None = Field(description="A guess from the pace so far; null when there is none.")
+    eta_seconds: float | None = Field(
+        description="How long it will take: at its own recent pace, or by what is ahead of it and the rates measured "
+        "for such work. Null when nothing has been measured."
+    )
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -132,6 +135,17 @@ class VariantView(_Answer):
     metrics: list[MetricView] = Field(description="What was measured of it; of f32 it is the model's `metrics`.")
 
 
+class SetupView(_Answer):
+    """How live workers run a model of which that is measured."""
+
+    variant: str
+    batch_size: int = Field(description="Most photos in a batch.")
+    streams: int = Field(description="Batches at a time.")
+    chosen: Literal["default", "measured", "pinned"] = Field(
+        description="By default, by measuring on the worker's machine, or (the variant) by a setting."
+    )
+
+
 class ModelView(_Answer):
     id: str = Field(description="NAME@VERSION.")
     name: str
@@ -146,6 +160,9 @@ class ModelView(_Answer):
     label_count: int
     metrics: list[MetricView]
     variants: list[VariantView] = Field(description="f32 first; a result's `variant` says which it is from.")
+    setups: list[SetupView] = Field(
+        description="How live workers run it, each way once; of photo encoders, and of what reads them in variants."
+    )
     licence: str
     source: str
     bytes: int

@@ -44,12 +44,12 @@ LONGEST_S = 3600.0  # then the client connects again, with Last-Event-ID
     )
 )  # fmt: skip
 def follow(job_id: str) -> Response:
-    base = base_url()
+    base, seconds_left = base_url(), services().forecasts.seconds_left
     return stream_job(
         caller().tenant_id,
         job_id,
         caller().key_sha256 or None,
-        lambda job: json.dumps(job_view(job, base), ensure_ascii=False),
+        lambda job: json.dumps(job_view(job, base, seconds_left), ensure_ascii=False),
     )
 
 

@@ -57,6 +57,7 @@ def create() -> Response:
     before = waited()
     if before is not None:
         return _after_wait(before.note)
+    seconds_left = services().forecasts.as_of_now()
     accepted = submit(
         services(),
         Submission(
@@ -66,7 +67,7 @@ def create() -> Response:
             body=Body(request.environ),
             key=idempotency_key(),
             base_url=base_url(),
-            view=lambda job: job_view(job, base_url()),
+            view=lambda job: job_view(job, base_url(), seconds_left),
         ),
     )
     return _wait_for(accepted)
@@ -89,9 +90,13 @@ def _wait_for(accepted: Accepted) -> Response:
 
 def _after_wait(accepted: Accepted) -> Response:
     job = _current(str(accepted.view["id"]))
-    response = _answer_to(accepted, job_view(job, base_url()) if job else accepted.view)
+    response = _answer_to(accepted, _view(job) if job else accepted.view)
     response.headers["Preference-Applied"] = f"wait={wanted_wait()}"
     return response
+
+
+def _view(job: Job) -> dict[str, Any]:
+    return job_view(job, base_url(), services().forecasts.seconds_left)
 
 
 def _answer_to(accepted: Accepted, view: dict[str, Any]) -> Response:
@@ -125,7 +130,7 @@ def index() -> Response:
     before = read_job_id(cursor) if cursor is not None else None
     with services().database.read() as session:
         found = jobs.list_jobs(session, caller().tenant_id, limit=limit + 1, before=before, state=state)
-        views = [job_view(job, base_url()) for job in found[:limit]]
+    views = [_view(job) for job in found[:limit]]
     more = before_job(views[-1]["id"]) if len(found) > limit else None
     return answer({"data": views, "next_cursor": more})
 
@@ -153,10 +158,8 @@ def read(job_id: str) -> Response:
     if seconds and not ready and not waited():
         place = services().places.enter(job.tenant_id)
         return park_for_job(place, job_id, job.version, seconds, any_change=bool(known))
-    if request.if_none_match.contains_weak(str(job.version)):
-        response = Response(status=304)
-    else:
-        response = answer(job_view(job, base_url()))
+    known_already = request.if_none_match.contains_weak(str(job.version))
+    response = Response(status=304) if known_already else answer(_view(job))
     response.headers["ETag"] = etag(job)
     if not JobState(job.state).finished:
         response.headers["Retry-After"] = POLL_AFTER_S
@@ -176,7 +179,7 @@ def read(job_id: str) -> Response:
     )
 )
 def cancel(job_id: str) -> Response:
-    return answer(job_view(cancel_job(services().database, caller().tenant_id, job_id), base_url()))
+    return answer(_view(cancel_job(services().database, caller().tenant_id, job_id)))
 
 
 @blueprint.post("/v1/jobs/<id:job_id>/retry")
@@ -190,8 +193,8 @@ def cancel(job_id: str) -> Response:
 )
 def retry(job_id: str) -> Response:
     with take_orders(services().database, services().doorbell, services().settings) as orders:
-        view = job_view(orders.retry(caller().tenant_id, job_id), base_url())
-    return _accepted(view)
+        job = orders.retry(caller().tenant_id, job_id)
+    return _accepted(_view(job))
 
 
 @blueprint.delete("/v1/jobs/<id:job_id>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from api.services import Services
@@ -59,15 +60,20 @@ def model_view(
         "encoders": dict(manifest.encoders),
         "label_count": len(labels),
         "metrics": [metric.model_dump() for metric in manifest.metrics],
+        "setups": [{**asdict(runs.setup), "chosen": runs.chosen} for runs in services.running_setups(manifest)],
         "variants": _variants(services, manifest, manifest.id in warm),
     }
 
 
 def _variants(services: Services, manifest: Manifest, warm: bool) -> list[dict[str, Any]]:
-    running = services.running_variants().get(manifest.id, frozenset()) if manifest.variants else {F32} if warm else ()
+    """f32, those of the manifest, and whatever else live workers run it in: an export that lies on their machine."""
+    announced = services.running_variants().get(manifest.id, frozenset())
+    running = announced or ({F32} if warm and not manifest.variants else frozenset())
     plain: dict[str, Any] = {"name": F32, "running": F32 in running, "default_on": [], "metrics": []}
-    others = [
+    listed = [
         {**one.model_dump(include={"name", "default_on", "metrics"}), "running": one.name in running}
         for one in manifest.variants
     ]
-    return [plain, *others]
+    known = {F32, *(one.name for one in manifest.variants)}
+    others = [{**plain, "name": name, "running": True} for name in sorted(running - known)]
+    return [plain, *listed, *others]

@@ -28,6 +28,7 @@ from core.errors import ItemError, RequestError
 from core.inputs import InputItem
 from core.scopes import Scope
 from core.tasks import Medium
+from db.tables import Job
 from jobs.plan import JobPlan
 
 blueprint = Blueprint("predict", __name__)
@@ -104,7 +105,7 @@ def _predict(read: Callable[[JobPlan], InputItem]) -> Response:
     item = read(plan)
     seconds = WAIT_S if wanted is None else wanted
     if not seconds:
-        return _later(job_view(order_one(services(), plan, item), base_url()))
+        return _later(_view(order_one(services(), plan, item)))
     return ask_one(plan, item, seconds)
 
 
@@ -140,11 +141,15 @@ def _check_medium(plan: JobPlan, medium: Medium) -> None:
 def _answer(job_id: str) -> Response:
     job, found = take_answer(caller().tenant_id, job_id)
     if found is None:
-        return _later(job_view(job, base_url()))
+        return _later(_view(job))
     error = found["error"]
     if error is not None:
         raise ItemError(error["code"], error["message"] or error["code"], permanent=bool(error["permanent"]))
     return _applied(answer(found))
+
+
+def _view(job: Job) -> dict[str, Any]:
+    return job_view(job, base_url(), services().forecasts.seconds_left)
 
 
 def _later(view: dict[str, Any]) -> Response:

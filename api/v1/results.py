@@ -22,7 +22,7 @@ from core.errors import RequestError
 from core.states import ItemState
 from db.engine import Database
 from db.jobs import find_job
-from db.result_lines import stream_lines
+from db.result_lines import odd_json, stream_lines, stream_texts
 from db.results import Row, first_open, page_results, stream_results
 
 blueprint = Blueprint("results", __name__)
@@ -67,7 +67,7 @@ def index(job_id: str) -> Response:
             raise RequestError("parameter_invalid", f"{form} streams everything; leave it out.", where=name)
     database, tenant_id, table = services().database, caller().tenant_id, form == CSV
     if table:
-        body = csv_rows(every_row(database, tenant_id, job_id, state), tasks, bom=bom)
+        body = every_cell(database, tenant_id, job_id, tasks, state, bom=bom)
     else:
         body = every_line(database, tenant_id, job_id, state)
     response = Response(compressed(body), content_type=f"{CSV}; charset=utf-8" if table else form)
@@ -107,6 +107,14 @@ def every_row(database: Database, tenant_id: str, job_id: str, state: str | None
 def every_line(database: Database, tenant_id: str, job_id: str, state: str | None = None) -> Iterator[bytes]:
     """All results as NDJSON, in blocks of lines; ends as `every_row` does."""
     yield from stream_lines(database, job_id, state=state)
+    _still_there(database, tenant_id, job_id)
+
+
+def every_cell(
+    database: Database, tenant_id: str, job_id: str, tasks: list[str], state: str | None = None, *, bom: bool
+) -> Iterator[bytes]:
+    """All results as CSV, in blocks of rows; ends as `every_row` does."""
+    yield from csv_rows(stream_texts(database, job_id, state=state), tasks, odd=odd_json(database), bom=bom)
     _still_there(database, tenant_id, job_id)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
+from api.forecasts import SecondsLeft
 from core.outbound.links import job_links
-from core.states import JobState, Priority
+from core.states import Priority
 from db.tables import Job
 
 
@@ -20,8 +20,12 @@ def _maybe(ms: int | None) -> str | None:
     return None if ms is None else iso(ms)
 
 
-def job_view(job: Job, base_url: str) -> dict[str, Any]:
-    """A job; its webhook's secret stays out."""
+def job_view(job: Job, base_url: str, seconds_left: SecondsLeft = lambda _: None) -> dict[str, Any]:
+    """A job; its webhook's secret stays out.
+
+    Args:
+        seconds_left: says how long it will take; see `api.forecasts`.
+    """
     done = job.succeeded + job.failed + job.cancelled
     return {
         "id": job.id,
@@ -42,7 +46,7 @@ def job_view(job: Job, base_url: str) -> dict[str, Any]:
             "cancelled": job.cancelled,
         },
         "progress": _progress(job, done),
-        "eta_seconds": _eta(job, done),
+        "eta_seconds": seconds_left(job),
         "created_at": iso(job.created_at),
         "started_at": _maybe(job.started_at),
         "finished_at": _maybe(job.finished_at),
@@ -55,16 +59,6 @@ def _progress(job: Job, done: int) -> float:
     """The part that is done of what is known; never all of it while more may be found below a prefix."""
     part = round(done / job.total, 4) if job.total else float(not job.listings)
     return min(part, 0.9999) if job.listings else part
-
-
-def _eta(job: Job, done: int) -> float | None:
-    """What is left at the pace since the start, in seconds. What a retry found done has not been done since then."""
-    if JobState(job.state).finished or job.started_at is None or job.listings:
-        return None
-    since, elapsed = done - job.done_before, time.time() - job.started_at / 1000
-    if since <= 0 or elapsed <= 0:  # nothing to go by; or the database's clock is ahead of ours
-        return None
-    return round(elapsed * (job.total - done) / since, 1)
 
 
 def delivery_view(delivery: dict[str, Any]) -> dict[str, Any]:

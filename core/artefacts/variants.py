@@ -11,6 +11,8 @@ F32 = "f32"
 AUTO = "auto"
 # Features of processors, as Linux calls them, of which one is needed to compute in bfloat16 at all.
 BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})
+# And of which one is needed to sum products of eight bits without overflow, as those were that a card's numbers are of.
+EIGHT_BITS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,13 @@ class ChosenVariant:
         name: "f32", or the variant's; results carry it.
         graph: the file.
         compute: what floating-point numbers are computed in.
+        streams: batches in flight at a time; 0: the runtime's own number.
     """
 
     name: str
     graph: str
     compute: str = F32
+    streams: int = 0
 
 
 def choose_variant(manifest: Manifest, wanted: str, features: frozenset[str]) -> ChosenVariant:
@@ -47,6 +51,11 @@ def usable_variants(manifest: Manifest, features: Iterable[str]) -> list[Variant
     """The variants that a processor can compute."""
     can_bfloat16 = not BFLOAT16.isdisjoint(features)
     return [variant for variant in manifest.variants if variant.compute == F32 or can_bfloat16]
+
+
+def keeps_its_numbers(variant: Variant, features: Iterable[str]) -> bool:
+    """Whether a variant says on a processor what its own metrics are of; pinned, it runs all the same."""
+    return variant.name != "int8" or not EIGHT_BITS.isdisjoint(features)
 
 
 def plain_variant(manifest: Manifest) -> ChosenVariant:

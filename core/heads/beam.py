@@ -88,20 +88,27 @@ def beam_search(step: Step, batch: int, search: Search) -> list[list[Hypothesis]
 def _best(
     scores: NDArray[np.float64], words: Floats, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.int32]]:
-    """The likeliest continuations of each photo, best first: scores, beams they go on from, and words, [P, count]."""
-    photos, _, vocabulary = words.shape
-    total = (scores[:, :, None] + words).reshape(photos, -1)
-    count = min(count, total.shape[1])
-    found = np.argpartition(-total, count - 1, axis=1)[:, :count]
-    least = np.take_along_axis(total, found, axis=1).min(axis=1)
-    # Which of equal scores a partition takes depends on the processor; the first count.
-    for photo in np.flatnonzero(((total >= least[:, None]).sum(axis=1) > count) & np.isfinite(least)):
-        found[photo] = np.argsort(-total[photo], kind="stable")[:count]
-    found = np.sort(found, axis=1)
-    values = np.take_along_axis(total, found, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
-    return np.take_along_axis(values, order, axis=1), found // vocabulary, (found % vocabulary).astype(np.int32)
+    """The likeliest continuations of each photo, best first: scores, beams they go on from, and words, [P, count].
+
+    None of them is behind the first `count` words of its own beam, so only these are compared.
+    """
+    photos, beams, vocabulary = words.shape
+    each = min(count, vocabulary)
+    likely = _largest(words.reshape(-1, vocabulary), each).reshape(photos, beams, each)
+    total = (scores[:, :, None] + np.take_along_axis(words, likely, axis=2)).reshape(photos, -1)
+    order = np.argsort(-total, axis=1, kind="stable")[:, :count]
+    chosen = np.take_along_axis(likely.reshape(photos, -1), order, axis=1)
+    return np.take_along_axis(total, order, axis=1), order // each, chosen.astype(np.int32)
+
+
+def _largest(rows: Floats, count: int) -> NDArray[np.intp]:
+    """Places of the largest numbers of each row, [rows, count], in the order of the row; of equal ones the first."""
+    found = np.argpartition(rows, -count, axis=1)[:, -count:]
+    least = np.take_along_axis(rows, found, axis=1).min(axis=1)
+    # Which of equal numbers a partition takes depends on the processor.
+    for row in np.flatnonzero(((rows >= least[:, None]).sum(axis=1) > count) & np.isfinite(least)):
+        found[row] = np.argsort(-rows[row], kind="stable")[:count]
+    return np.sort(found, axis=1)
 
 
 def _hypothesis(tokens: tuple[int, ...], score: float, search: Search) -> Hypothesis:

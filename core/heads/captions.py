@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ class CaptionSettings(BaseModel):
     Attributes:
         words: the file of its vocabulary, a word a line; ids 0 to 3 are padding, start, end and unknown.
         most_words: the longest sentence that the graph's cache has room for.
-        entry: numbers that the cache keeps of a word.
+        entry: what the cache keeps of a word: parts, and numbers of each.
+        memory: the inputs of the graph's second part that are about the photo; the first gives each as `encoded(name)`.
         beam_size: beams that its card's numbers are of; what the task has unless a job asks for another number.
         length_penalty: what was best on the validation split.
         labels: the file of the labels that the graph names, a line each with tabs between: its group, the label, and
@@ -44,7 +45,8 @@ class CaptionSettings(BaseModel):
 
     words: str
     most_words: int = Field(ge=1, le=100)
-    entry: int = Field(ge=1)
+    entry: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    memory: tuple[str, ...]
     beam_size: int = Field(default=4, ge=1, le=8)
     length_penalty: float = Field(default=1.0, ge=0, le=2)
     labels: str | None = None
@@ -77,19 +79,20 @@ class Encoded:
     """What the first part of a captioner's graph gives for photos.
 
     Attributes:
-        memory: what words attend to, float32 [N, tokens, C].
+        memory: what words attend to, float32 [N, ...] each, by the names that the second part has for it.
         labels: labels that it names, int32 [N, M], and
         scores: how sure it is of each, float32 [N, M], 0 where there is none; M is 0 where the graph names none.
     """
 
-    memory: NDArray[np.float32]
+    memory: dict[str, NDArray[np.float32]]
     labels: NDArray[np.int32]
     scores: NDArray[np.float32]
 
     def of(self, photos: Sequence[int] | NDArray[np.intp]) -> Encoded:
         """The same for some of the photos."""
         chosen = np.asarray(photos, np.intp)
-        return Encoded(self.memory[chosen], self.labels[chosen], self.scores[chosen])
+        memory = {name: value[chosen] for name, value in self.memory.items()}
+        return Encoded(memory, self.labels[chosen], self.scores[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,11 @@ def read_wording(folder: Path, settings: CaptionSettings) -> Wording:
     return Wording(words, rules)
 
 
+def encoded(name: str) -> str:
+    """What the first part of a captioner's graph calls what its second part is given as `name`."""
+    return f"encoded_{name}"
+
+
 def encode_grids(run: Part, feeds: dict[str, NDArray[Any]], settings: CaptionSettings) -> Encoded:
     """What the first part of a captioner's graph gives for photos.
 
@@ -144,21 +152,23 @@ def encode_grids(run: Part, feeds: dict[str, NDArray[Any]], settings: CaptionSet
         feeds: its first input, by name.
         settings: of the artefact.
     """
-    if settings.labels is None:
-        memory = run(feeds, ("encoded",))["encoded"]
-        return Encoded(memory, np.zeros((len(memory), 0), np.int32), np.zeros((len(memory), 0), np.float32))
-    found = run(feeds, ("encoded", "label_ids", "label_scores"))
-    return Encoded(found["encoded"], found["label_ids"], found["label_scores"])
+    labels = () if settings.labels is None else ("label_ids", "label_scores")
+    found = run(feeds, (*map(encoded, settings.memory), *labels))
+    memory = {name: found[encoded(name)] for name in settings.memory}
+    if labels:
+        return Encoded(memory, found["label_ids"], found["label_scores"])
+    photos = len(next(iter(feeds.values())))
+    return Encoded(memory, np.zeros((photos, 0), np.int32), np.zeros((photos, 0), np.float32))
 
 
 def captions_of(
-    run: Part, encoded: Encoded, wording: Wording, settings: CaptionSettings, search: Search
+    run: Part, photos: Encoded, wording: Wording, settings: CaptionSettings, search: Search
 ) -> list[list[Caption]]:
     """Sentences for photos, decoded together.
 
     Args:
         run: the captioner's graph, from named inputs and wanted outputs to named outputs; see `decoder_step`.
-        encoded: what the first part of the graph gave for the photos.
+        photos: what the first part of the graph gave for them.
         wording: the vocabulary.
         settings: of the artefact.
         search: beams and length.
@@ -167,34 +177,41 @@ def captions_of(
         For each photo its candidates, best first.
     """
     rules = wording.rules
-    bias = WordBias(rules, encoded.labels, encoded.scores, search.beam_size) if rules else None
-    found = beam_search(decoder_step(run, encoded.memory, settings, search, bias), len(encoded.memory), search)
+    bias = WordBias(rules, photos.labels, photos.scores, search.beam_size) if rules else None
+    found = beam_search(decoder_step(run, photos, settings, search, bias), len(photos.labels), search)
     return [[_caption(hypothesis, wording.words) for hypothesis in hypotheses] for hypotheses in found]
 
 
 def decoder_step(
-    run: Part, encoded: NDArray[np.float32], settings: CaptionSettings, search: Search, bias: WordBias | None = None
+    run: Part, encoded_photos: Encoded, settings: CaptionSettings, search: Search, bias: WordBias | None = None
 ) -> Any:
     """One word for every beam of every photo that is not finished: the step that `beam_search` calls.
 
-    What the decoder has computed for earlier words is kept in a cache [photos, beams, words, entry], which follows
-    the beams as they are chosen; the prefix is never run again.
+    What the decoder has computed for earlier words is kept in a cache [words, parts, photos * beams, numbers], which
+    follows the beams as they are chosen; the prefix is never run again. Words come first, so that those that are there
+    lie together, and parts before photos, so that the graph takes them apart by blocks.
     """
-    cache = np.zeros((len(encoded), search.beam_size, settings.most_words + 1, settings.entry), np.float32)
-    memory = encoded
+    beams, (parts, numbers) = search.beam_size, settings.entry
+    memory = encoded_photos.memory
+    cache = np.zeros((settings.most_words + 1, parts, len(encoded_photos.labels) * beams, numbers), np.float32)
 
     def step(
         tokens: NDArray[np.int32], parents: NDArray[np.intp], photos: NDArray[np.intp], position: int
     ) -> NDArray[np.float32]:
         nonlocal cache, memory
-        if len(photos) < len(cache):
-            cache, memory = cache[photos], memory[photos]
+        count = len(photos)
+        if count * beams < cache.shape[2]:
+            memory = {name: value[photos] for name, value in memory.items()}
         if position:
-            seen = cache[:, :, :position]
-            cache[:, :, :position] = np.take_along_axis(seen, parents[:, :, None, None], axis=1)
-        feeds = {"tokens": tokens, "position": np.array([position], np.int32), "cache": cache, "memory": memory}
+            # Each row's numbers as one element: numpy moves these several times as fast as it looks up axes.
+            rows = (photos[:, None] * beams + parents).reshape(-1)
+            followed = np.empty((len(cache), parts, len(rows), numbers), np.float32)
+            np.take(cache[:position], rows, axis=2, out=followed[:position])
+            cache = followed
+        seen = cache[: max(position, 1)].reshape(max(position, 1), parts, count, beams, numbers)
+        feeds = {"tokens": tokens, "position": np.array([position], np.int32), "cache": seen, **memory}
         out = run(feeds, ("log_probabilities", "entry"))
-        cache[:, :, position] = out["entry"]
+        cache[position] = out["entry"].reshape(parts, count * beams, numbers)
         scores: NDArray[np.float32] = out["log_probabilities"]
         scores[..., [PAD, START, UNKNOWN]] = -np.inf
         if bias is not None:

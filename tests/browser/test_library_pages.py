@@ -138,7 +138,9 @@ def test_a_night_a_change_a_correction_and_undoing_it(site: Site, tabs: Tabs) ->
     page.keyboard.press("Enter")
     page.locator("#people ~ .labels").get_by_text("Whiskers axe").wait_for()
     assert page.evaluate("document.activeElement.id") == "add"
-    page.wait_for_function("!document.querySelector('.htmx-settling')")  # until then its buttons are those of a plain form
+    page.wait_for_function(
+        "!document.querySelector('.htmx-settling')"
+    )  # until then its buttons are those of a plain form
     page.evaluate("htmx.config.defaultSettleDelay = 60000")  # the focus must not wait for it
     page.get_by_role("button", name=f"Remove {first}", exact=True).focus()
     page.keyboard.press("x")

@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from core.settings import Settings
 from db.engine import Database
-from db.throughput import WorkerMinute, add_finished, finished_by_worker, last_minutes
+from db.throughput import WorkerMinute, WorkPace, add_finished, finished_by_worker, last_minutes
 from db.upkeep import purge_small
 from tests.support.jobs import make_job
 from tests.support.worker import run_chunk
@@ -64,3 +64,7 @@ def test_a_worker_tells_what_it_finished_once(
     with database.read() as session:
         assert finished_by_worker(session) == {"w1": 3}
         assert sum(minute.failed for minute in last_minutes(session)) == 3
+        paces = session.execute(
+            select(WorkPace.worker, WorkPace.kind, func.sum(WorkPace.items)).group_by(WorkPace.worker, WorkPace.kind)
+        )
+        assert [tuple(row) for row in paces] == [("w1", "classify interactive", 3)]

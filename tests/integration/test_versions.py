@@ -95,6 +95,19 @@ def test_the_lists_say_what_is_warm_what_is_meant_and_what_stands_on_what(acme: 
     assert tasks["tag"]["default_model"] is None
 
 
+def test_the_list_shows_what_runs_from_an_export_on_a_card(acme: Caller, database: Database) -> None:
+    """It is no variant of the manifest: would fail if nobody could see that results are of half precision."""
+
+    def variants(model: str) -> dict[str, bool]:
+        return {one["name"]: one["running"] for one in acme.send("GET", f"/v1/models/{model}").json["variants"]}
+
+    warm(database, "w1", "toy@1.0.0", "teller@1.0.0")
+    assert variants("toy@1.0.0") == {"f32": True}
+    warm(database, "w1", "toy@1.0.0", "teller@1.0.0", "toy@1.0.0/f16-cuda")
+    assert variants("toy@1.0.0") == {"f32": False, "f16-cuda": True}
+    assert variants("teller@1.0.0") == {"f32": True}
+
+
 @pytest.mark.parametrize(
     ("task", "options", "where"),
     [

@@ -14,7 +14,7 @@ from training.common.export import write_graph, write_parts
 from training.common.package import write_labels, write_manifest
 
 SIDE, CELLS, FEATURES, CLASSES = 16, 4, 6, 3
-BEAM_WORDS, MOST_WORDS, ENTRY = ("a", "dog", "cat", "runs", "sleeps", "on", "grass"), 8, 6
+BEAM_WORDS, MOST_WORDS, ENTRY = ("a", "dog", "cat", "runs", "sleeps", "on", "grass"), 8, (1, 6)
 IMAGE = {"medium": "image", "size": [SIDE, SIDE]}
 GRID = {"dtype": "float32", "shape": [None, 2, 2, FEATURES]}
 
@@ -50,35 +50,35 @@ def write_captioner(
     folder = _folder(models, name, version)
     rng = np.random.default_rng(seed)
     words = (*SPECIAL, *BEAM_WORDS)
-    embed, see = _weights(rng, len(words), ENTRY), _weights(rng, FEATURES, ENTRY)
-    speak = _weights(rng, ENTRY, len(words)) * 3
+    embed, see = _weights(rng, len(words), ENTRY[1]), _weights(rng, FEATURES, ENTRY[1])
+    speak = _weights(rng, ENTRY[1], len(words)) * 3
 
     def call(given: Mapping[str, Any]) -> Mapping[str, Any]:
         memory = tf.reshape(given["grid"], (-1, CELLS, FEATURES))
-        before = tf.range(MOST_WORDS + 1) < given["position"]
-        heard = tf.reduce_sum(given["cache"] * tf.cast(before, tf.float32)[:, None], axis=2)
-        seen = tf.reduce_mean(tf.tensordot(given["memory"], see, 1), axis=1)[:, None]
+        before = tf.range(tf.shape(given["cache"])[0]) < given["position"]
+        heard = tf.reduce_sum(given["cache"][:, 0] * tf.cast(before, tf.float32)[:, None, None, None], axis=0)
+        seen = tf.reduce_mean(tf.tensordot(given["cells"], see, 1), axis=1)[:, None]
         entry = tf.tanh(tf.gather(embed, given["tokens"]) + seen - 0.5 * heard)
         scores = tf.nn.log_softmax(tf.tensordot(entry, speak, 1))
-        return {"encoded": memory, "log_probabilities": scores, "entry": entry}
+        return {"encoded_cells": memory, "log_probabilities": scores, "entry": entry[None]}
 
     inputs: dict[str, tuple[str, tuple[int | None, ...]]] = {
         "grid": ("float32", (None, 2, 2, FEATURES)),
         "tokens": ("int32", (None, None)),
         "position": ("int32", (1,)),
-        "cache": ("float32", (None, None, MOST_WORDS + 1, ENTRY)),
-        "memory": ("float32", (None, CELLS, FEATURES)),
+        "cache": ("float32", (None, ENTRY[0], None, None, ENTRY[1])),
+        "cells": ("float32", (None, CELLS, FEATURES)),
     }
     write_parts(folder / "graph.pb", call, inputs)
     (folder / "words.txt").write_text("\n".join(words) + "\n")
     outputs = {
-        "encoded": {"dtype": "float32", "shape": [None, CELLS, FEATURES]},
+        "encoded_cells": {"dtype": "float32", "shape": [None, CELLS, FEATURES]},
         "log_probabilities": {"dtype": "float32", "shape": [None, None, len(words)]},
-        "entry": {"dtype": "float32", "shape": [None, None, ENTRY]},
+        "entry": {"dtype": "float32", "shape": [ENTRY[0], None, None, ENTRY[1]]},
     }
     more = {
         "encoders": {"image": encoder},
-        "settings": {"words": "words.txt", "most_words": MOST_WORDS, "entry": ENTRY},
+        "settings": {"words": "words.txt", "most_words": MOST_WORDS, "entry": ENTRY, "memory": ["cells"]},
         "inputs": {key: {"dtype": dtype, "shape": list(shape)} for key, (dtype, shape) in inputs.items()},
         "outputs": outputs,
         **fields,

@@ -176,7 +176,7 @@ def test_unknown_kind_is_refused(tmp_path: Path) -> None:
 class FakeRuntime:
     """A runtime that answers with what it was given."""
 
-    name, streams = "fake", 1
+    name, device, streams = "fake", "cpu", 1
 
     def __init__(self, answer: NDArray[Any] | Exception, fixed: bool = False) -> None:
         self._answer, self._fixed = answer, fixed

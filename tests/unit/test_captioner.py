@@ -28,6 +28,8 @@ OPTIONS = (
     CaptionOptions(beam_size=8, max_words=30, candidates=8),
 )
 
+SETTINGS = {"words": "words.txt", "most_words": 8, "entry": [1, 6], "memory": ["cells"]}
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -76,7 +78,7 @@ class Counting:
     """A runtime that remembers how many photos each of its runs was for."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime, self.name, self.streams = runtime, runtime.name, runtime.streams
+        self._runtime, self.name, self.device, self.streams = runtime, runtime.name, runtime.device, runtime.streams
         self.photos: list[int] = []
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -107,8 +109,10 @@ def test_the_decoder_runs_once_a_word_for_all_and_finished_photos_leave(models: 
         ({"inputs": {"features": {"dtype": "float32", "shape": [None]}}}, "encoder_mismatch", "grid, pooled"),
         ({"inputs": {"grid": {"dtype": "float32", "shape": [None, 9, 9, 1280]}}}, "encoder_mismatch", "1280"),
         ({"settings": {"words": "words.txt"}}, "manifest_invalid", "most_words"),
-        ({"settings": {"words": "none.txt", "most_words": 8, "entry": 6}}, "manifest_invalid", "none.txt"),
-        ({"settings": {"words": "words.txt", "most_words": 8, "entry": 5}}, "warm_up_failed", "example"),
+        ({"settings": {**SETTINGS, "words": "none.txt"}}, "manifest_invalid", "none.txt"),
+        ({"settings": {**SETTINGS, "entry": [1, 5]}}, "warm_up_failed", "example"),
+        ({"settings": {**SETTINGS, "entry": 6}}, "manifest_invalid", "entry"),
+        ({"settings": {**SETTINGS, "memory": ["grids"]}}, "graph_output_missing", "grids"),
         ({"outputs": {"log_probabilities": {"dtype": "float32", "shape": [None, None, 11]}}}, "warm_up_failed", "list"),
     ],
 )

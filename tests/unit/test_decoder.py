@@ -17,7 +17,7 @@ pytest.importorskip("keras")
 
 from keras import ops
 
-from core.heads.captions import END, SPECIAL, START, CaptionSettings, Wording
+from core.heads.captions import END, SPECIAL, START, CaptionSettings, Wording, encoded
 from training.captioner.caption_graph import BeforeTheDecoder, write_decoder
 from training.captioner.caption_labels import LabelPlaces
 from training.captioner.label_heads import LabelHeads
@@ -35,7 +35,8 @@ WORDS = (*SPECIAL, *(f"word{at}" for at in range(26)))
 LENGTH, GRID, WIDTH, CELLS = 7, (3, 4, 20), 16, 12
 LABEL_WORDS = np.array([[4, 0], [5, 6], [7, 0], [0, 0], [8, 9], [10, 0]], np.int32)
 SPANS = [(0, 2, LabelPlaces(1, 0.2)), (2, 4, LabelPlaces(2, 0.3)), (4, 6, LabelPlaces(1, 0.6))]
-SETTINGS = CaptionSettings(words="", labels="", most_words=LENGTH - 1, entry=2 * 2 * 32, beam_size=3)
+MEMORY = ("hidden", "keys_0", "values_0", "keys_1", "values_1")
+SETTINGS = CaptionSettings(words="", labels="", most_words=LENGTH - 1, entry=(4, 32), memory=MEMORY, beam_size=3)
 WORDING = Wording(WORDS, None)
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = """
@@ -101,8 +102,14 @@ def graph(decoder: Decoder, before: BeforeTheDecoder, tmp_path_factory: pytest.T
 
 
 def memory_of(decoder: Decoder, feeds: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = live_parts(decoder)(feeds, ("encoded",))["encoded"]
+    ids, scores = feeds["label_ids"], feeds["label_scores"]
+    seen = np.ones(len(ids), np.float32)
+    found: NDArray[np.float32] = ops.convert_to_numpy(decoder.encode(feeds["cells"], ids, scores, seen))
     return found
+
+
+def by_heads(decoder: Decoder, memory: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    return {name: ops.convert_to_numpy(value) for name, value in decoder.by_heads(memory).items()}
 
 
 def some_tokens(photos: int, beams: int = 2) -> NDArray[np.int32]:
@@ -118,11 +125,14 @@ def test_a_step_with_a_cache_is_the_whole_sentence_at_every_position(
     tokens = some_tokens(len(memory))
     whole = ops.convert_to_numpy(ops.log_softmax(decoder(memory, tokens)))
     run = live_parts(decoder)
-    cache = np.full((*tokens.shape, decoder.entry), 1e3, np.float32)  # what is behind a word must not matter
+    cache = np.full((LENGTH, 4, *tokens.shape[:2], 32), 1e3, np.float32)  # what is behind a word must not matter
+    looked_at = by_heads(decoder, memory)
     for position in range(LENGTH):
         word = {"tokens": tokens[..., position], "position": np.array([position], np.int32)}
-        out = run({**word, "cache": cache, "memory": memory}, ("log_probabilities", "entry"))
-        cache[:, :, position] = out["entry"]
+        for rows in {LENGTH, max(position, 1)}:  # with as many rows as may come, or only those that are there
+            out = run({**word, "cache": cache[:rows], **looked_at}, ("log_probabilities", "entry"))
+            assert np.abs(out["log_probabilities"] - whole[:, :, position]).max() < 1e-5
+        cache[position] = out["entry"]
         assert np.abs(out["log_probabilities"] - whole[:, :, position]).max() < 1e-5
         assert np.isfinite(out["log_probabilities"]).all()
         assert np.exp(out["log_probabilities"]).sum(axis=-1) == pytest.approx(1, abs=1e-4)
@@ -140,9 +150,9 @@ def test_a_word_knows_nothing_of_later_ones(decoder: Decoder, feeds: dict[str, N
 
 def feeds_of_a_step(decoder: Decoder, memory: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     random = np.random.default_rng(8)
-    cache = random.normal(size=(len(memory), 3, LENGTH, decoder.entry)).astype(np.float32)
+    cache = random.normal(size=(4, 4, len(memory), 3, 32)).astype(np.float32)
     tokens = random.integers(4, len(WORDS), size=(len(memory), 3), dtype=np.int32)
-    return {"tokens": tokens, "position": np.array([3], np.int32), "cache": cache, "memory": memory}
+    return {"tokens": tokens, "position": np.array([3], np.int32), "cache": cache, **by_heads(decoder, memory)}
 
 
 def test_what_is_not_there_is_not_looked_at(decoder: Decoder, feeds: dict[str, NDArray[Any]]) -> None:
@@ -172,10 +182,11 @@ def test_the_written_graph_gives_the_same_numbers_in_both_runtimes(
     assert (feeds["label_scores"] == 0).any()
     assert (feeds["label_scores"] > 0).any()
     for run in (graph_parts(graph), OpenVinoRuntime(graph).run):
-        first = run({"grid": grids}, ("encoded", "label_ids", "label_scores"))
+        first = run({"grid": grids}, (*map(encoded, MEMORY), "label_ids", "label_scores"))
         assert np.array_equal(first["label_ids"], feeds["label_ids"])
         assert np.abs(first["label_scores"] - feeds["label_scores"]).max() < 1e-5
-        assert np.abs(first["encoded"] - memory).max() < 1e-4
+        for name in MEMORY:
+            assert np.abs(first[encoded(name)] - step[name]).max() < 1e-4
         found = run(step, ("log_probabilities", "entry"))
         for name, value in wanted.items():
             assert found[name].shape == value.shape

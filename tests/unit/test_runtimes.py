@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from core.errors import ArtefactError
+from tests.support.cards import machine
 from worker.models.load import KINDS
 from worker.runtimes import choose
 
@@ -19,20 +21,27 @@ from worker.runtimes import choose
 @pytest.mark.parametrize(
     ("device", "sees", "installed", "expected"),
     [
-        (True, True, ("tensorflow", "openvino"), "tensorflow"),
-        (True, False, ("tensorflow", "openvino"), "openvino"),
-        (True, True, ("openvino",), "openvino"),
-        (False, True, ("tensorflow", "openvino"), "openvino"),
-        (False, False, ("tensorflow",), "tensorflow"),
+        (True, ("tensorflow",), ("tensorflow", "openvino"), "tensorflow"),
+        (True, (), ("tensorflow", "openvino"), "openvino"),
+        (True, (), ("openvino",), "openvino"),
+        (False, ("tensorflow",), ("tensorflow", "openvino"), "openvino"),
+        (False, (), ("tensorflow",), "tensorflow"),
+        (True, ("onnx",), ("openvino",), "openvino"),
+        (True, ("onnx", "tensorflow"), ("tensorflow", "openvino"), "tensorflow"),
     ],
 )
 def test_auto(
-    monkeypatch: pytest.MonkeyPatch, device: bool, sees: bool, installed: tuple[str, ...], expected: str
+    monkeypatch: pytest.MonkeyPatch, device: bool, sees: tuple[str, ...], installed: tuple[str, ...], expected: str
 ) -> None:
-    monkeypatch.setattr(choose, "_gpu_device", lambda: device)
-    monkeypatch.setattr(choose, "_tensorflow_sees_gpu", lambda: sees)
-    monkeypatch.setattr(choose, "find_spec", lambda name: name in installed or None)
+    machine(monkeypatch, device, sees, installed)
     assert choose.choose() == expected
+
+
+def test_a_runtime_that_is_not_installed_sees_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "worker.runtimes.onnx", raising=False)
+    monkeypatch.setattr(choose, "cards", lambda: ["NVIDIA T4"])
+    assert not choose._sees_gpu("onnx")
 
 
 def test_missing_runtime_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,13 +51,17 @@ def test_missing_runtime_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code == "runtime_missing"
 
 
-@pytest.mark.parametrize("path", [*choose.RUNTIMES.values(), *KINDS.values()])
+# What is no dependency of the service cannot be imported everywhere.
+INSTALLED = [path for name, path in choose.RUNTIMES.items() if name != "onnx" or find_spec("onnxruntime")]
+
+
+@pytest.mark.parametrize("path", [*INSTALLED, *KINDS.values()])
 def test_every_entry_can_be_imported(path: str) -> None:
     module, _, name = path.rpartition(".")
     assert callable(getattr(import_module(module), name))
 
 
-@pytest.mark.parametrize("name", ["openvino", "tensorflow"])
+@pytest.mark.parametrize("name", ["openvino", "tensorflow", "onnx"])
 def test_a_graph_runs_in_parts(tmp_path: Path, name: str) -> None:
     """Two parts in one file: what runs lies between what is fed and what is wanted."""
     pytest.importorskip("tensorflow")
@@ -58,6 +71,12 @@ def test_a_graph_runs_in_parts(tmp_path: Path, name: str) -> None:
         return {"sum": given["a"] + given["b"], "twice": given["a"] * 2, "shout": -given["c"]}
 
     write_parts(tmp_path / "graph.pb", call, dict.fromkeys("abc", ("float32", (None, 2))))
+    if name == "onnx":
+        for package in ("tf2onnx", "onnxruntime"):
+            pytest.importorskip(package)
+        from training.common.onnx.onnx_write import write_export
+
+        write_export(tmp_path / "graph.pb", ["sum", "twice", "shout"])
     runtime = choose.load_runtime(tmp_path / "graph.pb", name)
     a, b = np.ones((3, 2), np.float32), np.full((3, 2), 5, np.float32)
     assert (runtime.run({"b": b, "a": a}, ("sum",))["sum"] == 6).all()

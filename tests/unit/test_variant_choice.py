@@ -136,19 +136,21 @@ def test_the_doctor_says_what_a_worker_takes(
 def test_what_is_shipped_says_what_its_variants_cost() -> None:
     """Each has numbers of its own, in the card too, and its files are those it was measured with."""
     shipped = [entry for entry in Catalogue(MODELS_DIR).entries() if entry.manifest and entry.manifest.variants]
-    assert [entry.manifest.name for entry in shipped if entry.manifest] == ["efficientnet-lite2"]
+    numbers = {
+        "caption-transformer": {"everyday_test_cider", "flickr8k_test_bleu_4"},
+        "efficientnet-lite2": {"first_label_agreement", "coco_names_map", "imagenet_photos_accuracy"},
+    }
+    assert {entry.manifest.name for entry in shipped if entry.manifest} == set(numbers)
     for entry in shipped:
         assert entry.manifest is not None
         card = (entry.folder / "README.md").read_text(encoding="utf-8")
         for variant in entry.manifest.variants:
             check_files(entry.folder, variant)
-            assert {"first_label_agreement", "coco_names_map", "imagenet_photos_accuracy"} <= {
-                metric.name for metric in variant.metrics
-            }
+            assert numbers[entry.manifest.name] <= {metric.name for metric in variant.metrics}
             assert f"`{variant.name}`" in card
             assert all(_row(metric) in card for metric in variant.metrics)
-            agreement = next(metric for metric in variant.metrics if metric.name == "first_label_agreement")
-            assert agreement.value >= 0.97
+            agreement = [metric.value for metric in variant.metrics if metric.name == "first_label_agreement"]
+            assert all(value >= 0.97 for value in agreement)
 
 
 def test_no_variant_costs_more_than_half_a_point() -> None:

@@ -84,7 +84,13 @@ def test_a_caption_says_what_is_surely_there(tmp_path) -> None:  # type: ignore[
     (tmp_path / "labels.txt").write_text("things\tdog\tdog dogs hound\nwords\tred\t\n")
     (tmp_path / "repeats.txt").write_text("a\n")
     settings = CaptionSettings(
-        words="words.txt", labels="labels.txt", repeats="repeats.txt", most_words=3, entry=1, boost=2.0
+        words="words.txt",
+        labels="labels.txt",
+        repeats="repeats.txt",
+        most_words=3,
+        entry=(1, 1),
+        memory=("all",),
+        boost=2.0,
     )
     wording = read_wording(tmp_path, settings)
     assert wording.rules is not None
@@ -94,11 +100,11 @@ def test_a_caption_says_what_is_surely_there(tmp_path) -> None:  # type: ignore[
     def run(feeds, outputs):  # type: ignore[no-untyped-def]
         shape = feeds["tokens"].shape
         scores = np.broadcast_to(np.log(chances).astype(np.float32), (*shape, len(WORDS))).copy()
-        return {"log_probabilities": scores, "entry": np.zeros((*shape, 1), np.float32)}
+        return {"log_probabilities": scores, "entry": np.zeros((1, *shape, 1), np.float32)}
 
     def told(score: float, rules: Wording) -> list[str]:
         encoded = Encoded(
-            np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), np.int32), np.full((1, 1), score, np.float32)
+            {"all": np.zeros((1, 1, 1), np.float32)}, np.zeros((1, 1), np.int32), np.full((1, 1), score, np.float32)
         )
         found = captions_of(run, encoded, rules, settings, Search(2, 3, length_penalty=0.0))
         assert 0 < found[0][0].score <= 1

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from core.heads.captions import encoded
 from training.captioner.caption_labels import LabelPlaces
 from training.captioner.label_heads import LabelHeads
 from training.common.captions.decoder import Decoder
@@ -67,30 +68,35 @@ def write_decoder(path: Path, decoder: Decoder, before: BeforeTheDecoder) -> Non
     features, beams = before.grid_shape[-1], (None, None)
 
     def call(given: Any) -> dict[str, Any]:
-        logits, new = whole.step(given["tokens"], given["position"], given["cache"], given["memory"])
+        logits, new = whole.step(given["tokens"], given["position"], given["cache"], given)
         cells = ops.reshape(given["grid"], (-1, decoder.cells, features))
         label_ids, label_scores = before.labels(cells)
+        memory = whole.by_heads(whole.encode(cells, label_ids, label_scores, ops.ones_like(cells[:, 0, 0])))
         return {
-            "encoded": whole.encode(cells, label_ids, label_scores, ops.ones_like(cells[:, 0, 0])),
+            **{encoded(name): value for name, value in memory.items()},
             "label_ids": label_ids,
             "label_scores": label_scores,
             "log_probabilities": ops.log_softmax(logits),
             "entry": new,
         }
 
+    parts, numbers = decoder.entry
     inputs: dict[str, tuple[str, tuple[int | None, ...]]] = {
         "grid": ("float32", (None, *before.grid_shape)),
         "tokens": ("int32", beams),
         "position": ("int32", (1,)),
-        "cache": ("float32", (*beams, decoder.positions, decoder.entry)),
-        "memory": ("float32", (None, *memory_shape(decoder, before))),
+        "cache": ("float32", (None, parts, *beams, numbers)),
+        **{name: ("float32", (None, *shape)) for name, shape in memory_shapes(decoder, before).items()},
     }
     write_parts(path, call, inputs)
 
 
-def memory_shape(decoder: Decoder, before: BeforeTheDecoder) -> tuple[int, int]:
-    """Tokens of the memory, and the numbers of each."""
-    return decoder.cells + before.places + 1, decoder.entry + 1
+def memory_shapes(decoder: Decoder, before: BeforeTheDecoder) -> dict[str, tuple[int, ...]]:
+    """What the steps are given of a photo, and its shape; see `Decoder.by_heads`."""
+    tokens = decoder.cells + before.places + 1
+    heads, size = decoder.net.heads, decoder.net.dim // decoder.net.heads
+    shapes = {"hidden": (1, 1, tokens), "keys": (heads, size, tokens), "values": (heads, tokens, size)}
+    return {name: shapes[name.partition("_")[0]] for name in decoder.memory_names()}
 
 
 def on_whole_grids(decoder: Decoder, projection: Floats) -> Decoder:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from core.heads.captions import CaptionSettings, read_wording
-from training.captioner.caption_graph import memory_shape, write_decoder
+from core.heads.captions import CaptionSettings, encoded, read_wording
+from training.captioner.caption_graph import memory_shapes, write_decoder
 from training.captioner.caption_measure import measure_captions
 from training.captioner.caption_run import CaptionRun
 from training.captioner.label_sayings import label_sayings
@@ -51,7 +51,7 @@ def package_captioner(run: CaptionRun, experiment: Experiment[Any], folder: Path
 def manifest_fields(experiment: Experiment[Any], run: CaptionRun, settings: CaptionSettings) -> dict[str, Any]:
     """The manifest's fields but for metrics and files."""
     decoder, before = run.decoder, run.inputs.before_the_decoder()
-    entry, memory, places = decoder.entry, memory_shape(decoder, before), before.places
+    (parts, numbers), memory, places = decoder.entry, memory_shapes(decoder, before), before.places
 
     def floats(*shape: int | None) -> dict[str, Any]:
         return {"dtype": "float32", "shape": list(shape)}
@@ -70,15 +70,15 @@ def manifest_fields(experiment: Experiment[Any], run: CaptionRun, settings: Capt
             "grid": floats(None, *before.grid_shape),
             "tokens": {"dtype": "int32", "shape": [None, None]},
             "position": {"dtype": "int32", "shape": [1]},
-            "cache": floats(None, None, decoder.positions, entry),
-            "memory": floats(None, *memory),
+            "cache": floats(None, parts, None, None, numbers),
+            **{name: floats(None, *shape) for name, shape in memory.items()},
         },
         "outputs": {
-            "encoded": floats(None, *memory),
+            **{encoded(name): floats(None, *shape) for name, shape in memory.items()},
             "label_ids": {"dtype": "int32", "shape": [None, places]},
             "label_scores": floats(None, places),
             "log_probabilities": floats(None, None, decoder.vocabulary),
-            "entry": floats(None, None, entry),
+            "entry": floats(parts, None, None, numbers),
         },
         "licence": LICENCE,
         "source": SOURCE,
@@ -87,13 +87,13 @@ def manifest_fields(experiment: Experiment[Any], run: CaptionRun, settings: Capt
 
 def best_search(folder: Path, run: CaptionRun) -> CaptionSettings:
     """How to search: what gives the best sum of BLEU-4 and CIDEr, mean over the collections' validation photos."""
-    best: tuple[float, CaptionSettings] = (-1.0, CaptionSettings(words=WORDS, most_words=1, entry=1))
+    best: tuple[float, CaptionSettings] = (-1.0, CaptionSettings(words=WORDS, most_words=1, entry=(1, 1), memory=()))
     tried = [(penalty, 2.0) for penalty in PENALTIES]
     for number in range(2):
         for penalty, boost in tried:
             settings = CaptionSettings(
                 words=WORDS, labels=LABELS, repeats=REPEATS, most_words=run.decoder.positions - 1,
-                entry=run.decoder.entry, length_penalty=penalty, boost=boost,
+                entry=run.decoder.entry, memory=run.decoder.memory_names(), length_penalty=penalty, boost=boost,
             )  # fmt: skip
             scores = search_scores(folder, run, settings)
             print(f"validation, length penalty {penalty}, boost {boost}: {scores}", flush=True)

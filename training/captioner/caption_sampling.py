@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from core.heads.captions import END, PAD, START, UNKNOWN
@@ -35,12 +36,14 @@ class CaptionSampler:
         """
         shape = (len(memory), self._samples, self._decoder.positions)
         tokens, targets = np.full(shape, PAD, np.int32), np.full(shape, PAD, np.int32)
-        cache = np.zeros((*shape, self._decoder.entry), np.float32)
+        parts, numbers = self._decoder.entry
+        cache = np.zeros((shape[2], parts, *shape[:2], numbers), np.float32)
+        looked_at = {name: ops.convert_to_numpy(value) for name, value in self._decoder.by_heads(memory).items()}
         words, unfinished = np.full(shape[:2], START, np.int32), np.ones(shape[:2], bool)
         for position in range(shape[2]):
-            feeds = {"tokens": words, "position": np.array([position], np.int32), "cache": cache, "memory": memory}
+            feeds = {"tokens": words, "position": np.array([position], np.int32), "cache": cache, **looked_at}
             out = self._step.predict_on_batch(feeds)
-            cache[:, :, position] = out["entry"]
+            cache[position] = out["entry"]
             drawn = draw(out["log_probabilities"] / self._temperature, random)
             tokens[:, :, position][unfinished], targets[:, :, position][unfinished] = (
                 words[unfinished],

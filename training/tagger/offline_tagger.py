@@ -12,8 +12,7 @@ from core.artefacts.manifest import load_manifest
 from core.artefacts.vocabularies import Vocabulary, read_vocabulary
 from core.heads.tags import TagSettings
 from training.common.find_artefact import encoder_folder
-from training.common.graph_runner import graph_parts
-from training.common.offline_variants import PLAIN, Variants
+from training.common.offline_variants import PLAIN, Variants, artefact_parts
 from training.common.photos.offline_encoder import encode_photos
 from training.common.texts.offline_text_encoder import OfflineTextEncoder
 
@@ -24,12 +23,12 @@ class OfflineTagger:
     """A tagger's artefact and the two that it stands on."""
 
     def __init__(self, folder: Path, variants: Variants = PLAIN) -> None:
-        """`variants` says in what precision the encoder of photos runs."""
+        """`variants` says in what precision it and the encoder of photos run."""
         self.manifest = load_manifest(folder)
         self.settings = TagSettings.model_validate(self.manifest.settings)
         self._folder = folder
         self._variants = variants
-        self._run = graph_parts(folder / self.manifest.graph)
+        self._run = artefact_parts(folder, self.manifest, variants)
         self._encoder = encoder_folder(folder, self.manifest)
         self._vectors = OfflineTextEncoder(encoder_folder(folder, self.manifest, "text"))
 

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 
 from core.settings import Settings
 from core.states import Priority
+from core.work_kinds import work_kind
 from db import workers
 from db.claims import Claim, anything_due, claim_chunk, renew_leases
 from db.engine import Database, Session
 from db.reap import reap_leases
-from db.throughput import add_finished
+from db.throughput import add_finished, add_paces
+from worker.chunk.work_meter import WorkMeter
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,9 @@ class Leases:
         worker: its name.
         warm_models: asked at every beat for the models this worker has warm, and their variants; see db.workers.beat.
         finished: asked at every beat for the items that succeeded and that failed since the process began.
+
+    Attributes:
+        meter: how long what is held keeps this worker busy; told at every beat.
     """
 
     def __init__(
@@ -44,8 +49,10 @@ class Leases:
         self._warm_models = warm_models
         self._finished = finished
         self._told = finished()  # how much of it is in the database: another worker may have counted in this process
+        self.meter = WorkMeter()
         self._held: dict[int, int] = {}  # chunk id -> token
         self._lock = threading.Lock()
+        self._claiming = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
 
@@ -70,25 +77,33 @@ class Leases:
     @contextmanager
     def claim(self, queue: str, priorities: Sequence[Priority]) -> Iterator[Claim | None]:
         """A chunk of the queue, held until the block ends; None if nothing waits."""
-        with self._database.read() as session:  # reading costs less than the lock that a claim takes
-            waits = anything_due(session, queue, priorities)
-        claim = None
-        if waits:
-            with self._database.write() as session:
-                claim = claim_chunk(
-                    session, queue=queue, worker=self.worker, lease_ms=self._lease_ms, priorities=priorities
-                )
+        claim = self._claim(queue, priorities)
         if claim is None:
             yield None
             return
         with self._lock:
             self._held[claim.chunk_id] = claim.token
+        if claim.items[0].kind != "s3_prefix":  # to list is no work of a model's
+            reuse = claim.reuse or claim.library_run is not None
+            self.meter.begin(claim.chunk_id, work_kind(claim.tasks, claim.priority, reuse=reuse))
         try:
             yield claim
         finally:
+            self.meter.end(claim.chunk_id)
             with self._lock:
                 if self._held.get(claim.chunk_id) == claim.token:
                     del self._held[claim.chunk_id]
+
+    def _claim(self, queue: str, priorities: Sequence[Priority]) -> Claim | None:
+        # One thread at a time: a ring wakes all, and those that come late see that there is nothing left.
+        with self._claiming:
+            with self._database.read() as session:  # reading costs less than the lock that a claim takes
+                if not anything_due(session, queue, priorities):
+                    return None
+            with self._database.write() as session:
+                return claim_chunk(
+                    session, queue=queue, worker=self.worker, lease_ms=self._lease_ms, priorities=priorities
+                )
 
     def lost(self, claim: Claim) -> bool:
         """Whether the chunk is known to be no longer ours: it was cancelled, or its lease ran out."""
@@ -128,4 +143,5 @@ class Leases:
         succeeded, failed = (after - before for after, before in zip(now, self._told, strict=True))
         if succeeded or failed:
             add_finished(session, self.worker, succeeded, failed)
+        add_paces(session, self.worker, self.meter.take())
         return now

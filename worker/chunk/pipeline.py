@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from time import monotonic
 
 from core.errors import ArtefactError, ItemError
@@ -75,6 +76,7 @@ def _drive(context: WorkerContext, run: ChunkRun) -> None:
     grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
     while run.step():
         if run.waits_for_network and monotonic() - run.started >= grace_s:
+            context.leases.meter.waits(run.claim.chunk_id)
             context.waiting.add(run)
             return
         run.changed.wait(POLL_S)
@@ -85,6 +87,7 @@ def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | 
     """The chunk under way, with its lease and its share of the gate; None if it is done with already."""
     if not _pass_gate(context, claim, held):
         return None
+    claim = _with_variants(context, claim)
     known = _known_bytes(context, claim)
     try:
         dispatcher = _dispatcher(context, claim, run_models=known is None or known.run_models)
@@ -93,6 +96,18 @@ def _start(context: WorkerContext, claim: Claim, held: ExitStack) -> ChunkRun | 
             store_results(session, claim, [ItemResult(item, error=error) for item in claim.items])
         return None
     return ChunkRun(context, claim, dispatcher, held.pop_all(), known)
+
+
+def _with_variants(context: WorkerContext, claim: Claim) -> Claim:
+    """The claim with the variants that its tasks run in here, where the ledger tells them apart. Those of a library's
+    run have been settled by its beginning."""
+    if context.settings.ledger_variants == "alike" or not claim.reuse or claim.library_run is not None:
+        return claim
+    try:
+        served = {task: context.models.get(task, claim.models.get(task)) for task in claim.tasks}
+    except ArtefactError:  # whoever runs the models says so
+        return claim
+    return replace(claim, variants={task: one.variant for task, one in served.items()})
 
 
 def _known_bytes(context: WorkerContext, claim: Claim) -> KnownBytes | None:

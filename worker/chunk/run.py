@@ -271,6 +271,7 @@ class ChunkRun:
     def _count(self, outcome: str) -> None:
         metrics, results = self._context.metrics, self._results
         metrics.chunks.labels(outcome).inc()
+        self._context.leases.meter.finished(self.claim.chunk_id, len(results))
         for state, count in Counter(result.state for result in results).items():
             metrics.items.labels(state).inc(count)
         codes = Counter(result.error.code for result in results if result.error)

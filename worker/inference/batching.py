@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from core.errors import ItemError, TaglineError
+from core.states import Priority
 from worker.inference.fair_queue import FairQueue, Outcome, Part
 from worker.inference.in_flight import InFlight, ItemKey
 
@@ -146,7 +147,7 @@ class Lane:
                 if self._closed:
                     return None
                 self._changed.wait()
-            if len(self._queue) < self._batch_size:
+            if len(self._queue) < self._batch_size and self._queue.priority != Priority.INTERACTIVE:
                 # The items that would fill the batch are usually being decoded right now.
                 self._changed.wait(LINGER_S)
             return self._queue.take(self._batch_size)

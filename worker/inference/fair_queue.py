@@ -80,6 +80,11 @@ class FairQueue:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def priority(self) -> int:
+        """Of what is served next."""
+        return self._heap[0].priority
+
     def put(self, items: Any, priority: int, tenant: str, keys: Sequence[ItemKey], outcome: Outcome) -> None:
         """Queue items of one tenant, which keep their order; `keys` are theirs."""
         if not len(items):
@@ -90,10 +95,15 @@ class FairQueue:
         heapq.heappush(self._heap, Entry(priority, start, next(self._numbers), items, keys, outcome))
 
     def take(self, count: int) -> list[Part]:
-        """The next `count` items, or as many as there are; of each entry one part."""
+        """The next `count` items of the most urgent priority, or as many as there are; of each entry one part.
+
+        What is less urgent waits for the next batch, even if there is room: an interactive photo would take as long as
+        all the bulk photos beside it.
+        """
         taken: dict[int, tuple[Entry, int, int]] = {}  # by the entry's number: it, from where, to where
         left = count = min(count, self._size)
-        while left:
+        priority = self.priority if left else 0
+        while left and self._heap and self._heap[0].priority == priority:
             entry = self._heap[0]
             some = min(left, len(entry.items) - entry.first, self._turn(entry))
             _, first, _ = taken.get(entry.number, (entry, entry.first, 0))
@@ -104,7 +114,7 @@ class FairQueue:
                 heapq.heappop(self._heap)
             else:
                 heapq.heapreplace(self._heap, entry)
-        self._size -= count
+        self._size -= count - left
         if not self._heap:  # all tenants start level again
             self._now.clear()
             self._next.clear()
@@ -112,7 +122,10 @@ class FairQueue:
 
     def drain(self) -> list[Part]:
         """Take everything."""
-        return self.take(self._size)
+        found = []
+        while self._size:
+            found += self.take(self._size)
+        return found
 
     def _turn(self, entry: Entry) -> int:
         """How many items of the first entry go before any of another."""

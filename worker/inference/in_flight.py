@@ -48,6 +48,11 @@ class InFlight:
             with self._lock:
                 del self._running[number]
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._running
+
     def older_than(self, seconds: float) -> list[RunningWork]:
         """What has run for longer than that."""
         before = monotonic() - seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest
 from core.artefacts.variants import F32, joint_name
+from core.calibration.setups import RunsAs, Setup
 from core.images.decode import ImageSpec
 from core.settings import Settings
 from core.tasks import TASKS
@@ -94,13 +96,20 @@ class ServedArtefact:
         loaded: what was loaded from it.
         model: what does its task; None if other models alone use it.
         encoder: its image encoder, if it holds one.
-        variant: the artefact's own.
+        runs: how its own graph runs.
+        folder: where it lies.
     """
 
     loaded: Loaded
     model: ServedModel | None
     encoder: ServedEncoder | None
-    variant: str = F32
+    runs: RunsAs
+    folder: Path = Path()
+
+    @property
+    def variant(self) -> str:
+        """The artefact's own; what its encoder runs in is another matter."""
+        return self.runs.setup.variant
 
 
 def open_lanes(
@@ -109,18 +118,21 @@ def open_lanes(
     metrics: Metrics,
     in_flight: InFlight,
     image_encoder: ServedEncoder | None,
-    variant: str = F32,
+    runs: RunsAs | None = None,
 ) -> ServedArtefact:
     """What has been warmed up, with its lanes running.
 
     Args:
         loaded: what was loaded from an artefact.
-        settings: how large a batch may be.
+        settings: how large a batch may be, unless `runs` says so.
         metrics: told of every batch.
         in_flight: told what runs.
         image_encoder: the one that the artefact's manifest names, if it does.
-        variant: in which the artefact's graph was loaded.
+        runs: how the artefact's graph was loaded; as it is unless given.
     """
+    runs = runs or RunsAs(Setup(F32, settings.batch_size), "default")
+    setup = runs.setup
+    variant = setup.variant
 
     def lane(predict: Predict, join: Callable[[Sequence[Any]], Any] | None = None) -> Lane:
         name = loaded.manifest.id
@@ -130,7 +142,7 @@ def open_lanes(
             fills.observe(items)
             seconds.observe(took)
 
-        size, streams = TEXTS_AT_A_TIME if join else settings.batch_size, loaded.streams
+        size, streams = TEXTS_AT_A_TIME if join else setup.batch_size, loaded.streams
         return Lane(
             predict, batch_size=size, streams=streams, name=name, in_flight=in_flight, observe=observe,
             join=join or join_lists,
@@ -140,7 +152,7 @@ def open_lanes(
     own_encoder = ServedEncoder(encoder.manifest, lane(partial(_encode, encoder)), variant) if encoder else None
     does_task = isinstance(loaded, Model) and loaded.manifest.task in TASKS
     model = _open_model(cast(Model, loaded), lane, own_encoder, image_encoder, variant) if does_task else None
-    return ServedArtefact(loaded, model, own_encoder, variant)
+    return ServedArtefact(loaded, model, own_encoder, runs)
 
 
 def _open_model(

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from core.artefacts.catalogue import Catalogue, Installed
 from core.artefacts.manifest import Manifest
-from core.artefacts.variants import plain_variant
+from core.artefacts.variants import F32
+from core.calibration.announced import announce
+from core.calibration.found_file import CalibrationRoom, Found
+from core.calibration.setups import RunsAs, Setup, calibration_key
 from core.errors import ArtefactError, ItemError
+from core.processor import this_processor
 from core.settings import Settings
 from core.tasks import TASKS
 from worker.inference.in_flight import InFlight
 from worker.inference.lanes import ServedArtefact, ServedModel, open_lanes
 from worker.metrics import Metrics
-from worker.models.load import load_artefact, variant_for
-from worker.models.model import Loaded
+from worker.models.image_encoder import ImageEncoder
+from worker.models.load import load_artefact, setup_for, variant_of
+from worker.models.model import Loaded, encoder_in
+from worker.runtimes.choose import runtime_of
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,8 @@ class ModelRepository:
         self._in_flight = in_flight or InFlight()
         self._catalogue = Catalogue(settings.models_dir)
         self._warm: dict[str, ServedArtefact] = {}  # replaced, never changed, so that reading it needs no lock
+        self._room = CalibrationRoom(settings.data_dir)
+        self._told = False  # that what is kept of measurements cannot be used
         self._defaults: dict[str, str] = {}  # task: NAME@VERSION
         self._refused: dict[str, tuple[Manifest, ArtefactError]] = {}  # not tried again until the next reload
         self._lock = threading.RLock()  # loading a model may load the encoders that it reads
@@ -88,9 +97,24 @@ class ModelRepository:
         return [name for name in dict.fromkeys([*self._defaults.values(), *sorted(self._warm)]) if name in self._warm]
 
     def announced(self) -> list[str]:
-        """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants."""
-        warm = self._warm
-        return [*self.names(), *(f"{name}/{one.variant}" for name, one in warm.items() if one.loaded.manifest.variants)]
+        """What the worker says of itself at every beat: `names`, and NAME@VERSION/VARIANT of what has variants; of
+        what is measured also how it runs, see `core.calibration.announced`.
+
+        A variant that is none of the manifest, an export's, is named as well.
+        """
+        served = self._warm.values()
+        told = (one for one in served if one.loaded.manifest.variants or one.variant != F32)
+        variants = (f"{one.loaded.manifest.id}/{one.variant}" for one in told)
+        measured = (one for one in served if _worth_measuring(one))
+        setups = (announce(one.loaded.manifest.id, one.runs, one.loaded.streams) for one in measured)
+        return [*self.names(), *variants, *setups]
+
+    def measurable(self) -> list[ServedArtefact]:
+        """Of what it is worth to measure how it runs best, encoders first: encoders of photos, which take most of the
+        time, and what reads one and has variants; as far as OpenVINO runs them."""
+        found = [one for one in self._warm.values() if _worth_measuring(one)]
+        by_openvino = (one for one in found if runtime_of(_graph(one), self._settings.runtime) == "openvino")
+        return sorted(by_openvino, key=lambda one: one.encoder is None)
 
     def close(self) -> None:
         """Stop every lane, the encoders' first: those feed the others."""
@@ -161,30 +185,42 @@ class ModelRepository:
         started = monotonic()
         manifest = installed.manifest
         assert manifest is not None
-        loaded, variant = self._load_variant(installed.folder, manifest)
+        loaded, runs = self._load_setup(installed.folder, manifest)
         encoder = manifest.encoders.get("image")
         read = self._encoder(encoder).encoder if encoder else None
-        served = open_lanes(loaded, self._settings, self._metrics, self._in_flight, read, variant)
+        opened = open_lanes(loaded, self._settings, self._metrics, self._in_flight, read, runs)
+        served = replace(opened, folder=installed.folder)
         seconds = round(monotonic() - started, 2)
-        log.info("model is warm", extra={"model": manifest.id, "variant": variant, "seconds": seconds})
+        extra = {"variant": served.variant, "chosen": runs.chosen, "batch_size": runs.setup.batch_size}
+        log.info("model is warm", extra={"model": manifest.id, **extra, "streams": loaded.streams, "seconds": seconds})
         return served
 
-    def _load_variant(self, folder: Path, manifest: Manifest) -> tuple[Loaded, str]:
-        """What an artefact holds, and the name of its variant: the one that suits, or "f32" where that does not run."""
-        chosen, plain = variant_for(manifest, self._settings), plain_variant(manifest)
+    def _load_setup(self, folder: Path, manifest: Manifest) -> tuple[Loaded, RunsAs]:
+        """What an artefact holds, and how it runs: as it suits, or as "f32" where that does not work."""
+        runs = setup_for(folder, manifest, self._settings, self._found(manifest))
+        plain = RunsAs(Setup(F32, self._settings.batch_size), "default")
 
         def encoder(model_id: str) -> Loaded:
             return self._encoder(model_id).loaded
 
         try:
-            return load_artefact(folder, self._settings, encoder, chosen), chosen.name
+            return load_artefact(folder, self._settings, encoder, variant_of(manifest, runs.setup)), runs
         except ArtefactError as error:
-            if chosen == plain:
+            if runs.setup.variant == F32:
                 raise
-            loaded = load_artefact(folder, self._settings, encoder, plain)  # what is wrong with both is raised here
-            extra = {"model": manifest.id, "variant": chosen.name, "code": error.code}
+            # What is wrong with both is raised here.
+            loaded = load_artefact(folder, self._settings, encoder, variant_of(manifest, plain.setup))
+            extra = {"model": manifest.id, "variant": runs.setup.variant, "code": error.code}
             log.error("a variant is refused, f32 serves instead: %s", error, extra=extra)
-            return loaded, plain.name
+            return loaded, plain
+
+    def _found(self, manifest: Manifest) -> Found | None:
+        """What was found of an artefact by measuring; a file that cannot be used is ignored, and that is said once."""
+        kept, fault = self._room.read_or_nothing()
+        if fault and not self._told:
+            self._told = True
+            log.warning("what was measured on this machine is ignored: %s", fault, extra={"file": str(self._room.file)})
+        return kept.found.get(calibration_key(manifest, self._settings, this_processor()))
 
     def _encoder(self, model_id: str) -> ServedArtefact:
         """What another artefact names as an encoder.
@@ -203,6 +239,16 @@ class ModelRepository:
         if installed.manifest is not None and installed.manifest.encoders:
             raise ArtefactError("encoder_mismatch", f"{model_id} reads another model itself")
         return self._ready(installed)
+
+
+def _worth_measuring(served: ServedArtefact) -> bool:
+    manifest = served.loaded.manifest
+    reads_photos = set(manifest.encoders) == {"image"} and bool(manifest.variants)
+    return isinstance(encoder_in(served.loaded), ImageEncoder) or (reads_photos and served.model is not None)
+
+
+def _graph(served: ServedArtefact) -> Path:
+    return served.folder / served.loaded.manifest.graph
 
 
 def model_unavailable(error: ArtefactError) -> ItemError:

@@ -25,7 +25,7 @@ from worker.libraries.list_source import list_source
 from worker.libraries.relabel import relabel
 from worker.libraries.save_sidecars import save_of_run, save_unsaved
 from worker.libraries.stage_lease import StageLease, Stopping
-from worker.rung_threads import RungThreads
+from worker.rung_threads import Rung, RungThreads
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +45,11 @@ class LibraryStages(RungThreads):
     """
 
     def __init__(self, context: WorkerContext, settings: Settings) -> None:
-        work: dict[str, Callable[[], object]] = {
-            "libraries": lambda: run_stage(context),
-            "sidecars": lambda: save_unsaved(context),
-            "searches": lambda: answer_questions(context),
-            "first looks": lambda: answer_requests(context),
+        work = {
+            "libraries": Rung(lambda: run_stage(context)),
+            "sidecars": Rung(lambda: save_unsaved(context)),
+            "searches": Rung(lambda: answer_questions(context)),
+            "first looks": Rung(lambda: answer_requests(context)),
         }
         super().__init__(settings, work, "could not look after libraries")
 

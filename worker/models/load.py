@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,7 +12,10 @@ from typing import cast
 
 from core.artefacts.catalogue import Catalogue
 from core.artefacts.manifest import Manifest, check_files, load_manifest
-from core.artefacts.variants import ChosenVariant, choose_variant, plain_variant
+from core.artefacts.onnx_export import F16_CUDA
+from core.artefacts.variants import F32, ChosenVariant, choose_variant
+from core.calibration.found_file import Found
+from core.calibration.setups import RunsAs, Setup, runs_as
 from core.errors import ArtefactError
 from core.processor import this_processor
 from core.settings import Settings
@@ -19,7 +24,10 @@ from worker.models.encoders import encoder_missing
 from worker.models.model import Encoder, Loaded, Model, encoder_in
 from worker.models.warm_up import warm_up
 from worker.runtimes.checked import CheckedRuntime
-from worker.runtimes.choose import load_runtime, runtime_of
+from worker.runtimes.choose import load_runtime, onnx_compute, runtime_of
+from worker.runtimes.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 # Kind in the manifest -> class, imported when the first artefact of that kind is loaded.
 KINDS = {
@@ -44,7 +52,7 @@ def load_artefact(
         settings: which runtime to use.
         get_encoder: gives what is loaded of a NAME@VERSION that this artefact reads; unless given, that is loaded from
             the folders beside this one.
-        variant: of its graph; what `variant_for` says unless given.
+        variant: of its graph; that of `setup_for` unless given.
 
     Raises:
         ArtefactError: it is incomplete or damaged (see `load_manifest`), of an unknown kind (`kind_unknown`) or of one
@@ -68,11 +76,12 @@ def load_artefact(
             loaded = kind(folder, manifest, None, encoders)
             warm_up(loaded, encoders)
         else:
-            chosen = variant or variant_for(manifest, settings)
+            chosen = variant or variant_for(folder, manifest, settings)
             for one in manifest.variants:
                 if one.name == chosen.name:
                     check_files(folder, one)
-            loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute)
+            loaded_graph = load_runtime(folder / chosen.graph, settings.runtime, chosen.compute, chosen.streams)
+            log.info("graph is loaded", extra={"model": manifest.id, **_runs(loaded_graph)})
             runtime = CheckedRuntime(loaded_graph, manifest)
             loaded = kind(folder, manifest, runtime, encoders)
             warm_up(loaded, encoders)
@@ -86,11 +95,30 @@ def load_artefact(
     return loaded
 
 
-def variant_for(manifest: Manifest, settings: Settings) -> ChosenVariant:
-    """The variant of an artefact that suits this machine and the settings; only OpenVINO runs others than "f32"."""
-    if runtime_of(Path(manifest.graph), settings.runtime) != "openvino":
-        return plain_variant(manifest)
-    return choose_variant(manifest, settings.precision, this_processor().features)
+def setup_for(folder: Path, manifest: Manifest, settings: Settings, found: Found | None = None) -> RunsAs:
+    """How an artefact runs on this machine, by the settings and what was found.
+
+    Variants of its manifest, and what was found, are OpenVINO's; an export in half precision is ONNX Runtime's;
+    TensorFlow runs "f32" alone.
+    """
+    graph = folder / manifest.graph
+    runtime = runtime_of(graph, settings.runtime)
+    if runtime == "openvino":
+        return runs_as(manifest, settings, this_processor(), found)
+    half = runtime == "onnx" and onnx_compute(graph, settings.precision) == "f16"
+    return RunsAs(Setup(F16_CUDA if half else F32, settings.batch_size), "pinned" if half else "default")
+
+
+def variant_of(manifest: Manifest, setup: Setup) -> ChosenVariant:
+    """What is loaded for a setup."""
+    if setup.variant == F16_CUDA:
+        return ChosenVariant(F16_CUDA, manifest.graph, "f16")
+    return replace(choose_variant(manifest, setup.variant, this_processor().features), streams=setup.streams)
+
+
+def variant_for(folder: Path, manifest: Manifest, settings: Settings) -> ChosenVariant:
+    """The variant of an artefact that suits this machine and the settings, as long as nothing was measured."""
+    return variant_of(manifest, setup_for(folder, manifest, settings).setup)
 
 
 def load_model(folder: Path, settings: Settings) -> Model:
@@ -130,6 +158,10 @@ def _kind(manifest: Manifest) -> Callable[..., Loaded]:
             raise ArtefactError("kind_broken", f"{manifest.id}: {point.value} cannot be imported: {error}") from error
     known = ", ".join(sorted({*KINDS, *offered.names}))
     raise ArtefactError("kind_unknown", f"{manifest.id} is a {manifest.kind!r}; there is {known}")
+
+
+def _runs(runtime: Runtime) -> dict[str, str]:
+    return {"runtime": runtime.name, "device": runtime.device}
 
 
 def _encoder(manifest: Manifest, role: str, model_id: str, get: GetEncoder) -> Loaded:

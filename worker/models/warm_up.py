@@ -57,7 +57,7 @@ def warm_up(loaded: Loaded, encoders: Mapping[str, Loaded]) -> None:
 def _try_model(model: Model, encoders: Mapping[str, Loaded], size: int) -> None:
     """Have a model do its task, and check the number of results and their JSON; CheckedRuntime checks the numbers."""
     options = read_options(model.manifest.task, {})
-    requests = [InferenceRequest(value, options) for value in _examples(model, encoders, size)]
+    requests = [InferenceRequest(value, options) for value in examples(model, encoders, size)]
     results = model.predict(requests)
     if len(results) != len(requests):
         reason = f"gives {len(results)} results for {len(requests)} items"
@@ -66,8 +66,8 @@ def _try_model(model: Model, encoders: Mapping[str, Loaded], size: int) -> None:
     json.dumps([one.json if isinstance(one, Output) else one for one in rendered], allow_nan=False)
 
 
-def _examples(model: Model, encoders: Mapping[str, Loaded], size: int) -> Sequence[Any]:
-    """Inputs of requests that this model should be able to answer."""
+def examples(model: Model, encoders: Mapping[str, Loaded], size: int) -> Sequence[Any]:
+    """Inputs of requests that a model should be able to answer, as many as `size`; `encoders` as of `warm_up`."""
     spec = model.manifest.preprocessing
     if not isinstance(spec, ImageSpec):
         return [cast(TextModel, model).prepare(EXAMPLE_TEXT)] * size

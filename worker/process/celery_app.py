@@ -14,6 +14,7 @@ from core.metrics_server import serve_metrics
 from core.settings_checks import SettingsError
 from core.startup import give_up, starting_settings
 from core.surroundings import check_surroundings
+from worker.calibration.calibrator import Calibrator, calibrator_of
 from worker.chunk.claimers import Claimers
 from worker.chunk.context import WorkerContext
 from worker.libraries.stages import LibraryStages
@@ -29,6 +30,7 @@ _open: list[WorkerContext] = []
 _watchdogs: list[Watchdog] = []
 _claimers: list[Claimers] = []
 _libraries: list[LibraryStages] = []
+_calibrators: list[Calibrator] = []
 _reloader = Reloader()
 
 
@@ -71,6 +73,10 @@ def _ready(**_: Any) -> None:
     # Not before Celery answers SIGTERM: what they claim must be given back in order.
     _claimers.extend(Claimers(context, settings) for context in _open)
     _libraries.extend(LibraryStages(context, settings) for context in _open)
+    if settings.calibrate:
+        for context in _open:
+            _calibrators.append(calibrator_of(context))
+            _calibrators[-1].start()
 
 
 @signals.worker_shutting_down.connect
@@ -86,6 +92,8 @@ def _stop(**_: Any) -> None:
         claimers.close()
     for stages in _libraries:
         stages.close()
+    for calibrator in _calibrators:
+        calibrator.close()
     for watchdog in _watchdogs:
         watchdog.close()
     while _open:

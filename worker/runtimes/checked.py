@@ -17,7 +17,7 @@ class CheckedRuntime:
     """Another runtime, checked while its model is warmed up, whatever parts of the graph the model runs."""
 
     def __init__(self, runtime: Runtime, manifest: Manifest) -> None:
-        self.name, self.streams = runtime.name, runtime.streams
+        self.name, self.device, self.streams = runtime.name, runtime.device, runtime.streams
         self._runtime = runtime
         self._manifest = manifest
         self._checking = True

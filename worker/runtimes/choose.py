@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from core.artefacts.onnx_export import is_exported, read_export
+from core.cards import cards
 from core.errors import ArtefactError
 from worker.runtimes.runtime import Runtime
 
+log = logging.getLogger(__name__)
+
 RUNTIMES = {
+    "onnx": "worker.runtimes.onnx.OnnxRuntime",
     "openvino": "worker.runtimes.openvino.OpenVinoRuntime",
     "tensorflow": "worker.runtimes.tensorflow.TensorFlowRuntime",
 }
@@ -18,26 +24,38 @@ RUNTIMES = {
 
 def runtime_of(graph: Path, wanted: str = "auto") -> str:
     """The name of the runtime that runs a graph file; arguments as of `load_runtime`."""
-    if graph.suffix in (".onnx", ".xml"):
+    if graph.suffix == ".xml" or (graph.suffix == ".onnx" and wanted != "onnx"):
         return "openvino"
-    return choose() if wanted == "auto" else wanted
+    return choose(graph) if wanted == "auto" else wanted
 
 
-def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32") -> Runtime:
+def onnx_compute(graph: Path, wanted: str) -> str:
+    """What ONNX Runtime computes a graph in: "f16" if that is wanted, there is a card, and such an export; else "f32".
+
+    A processor has nothing of half precision: it would compute in single precision, and convert.
+    """
+    return "f16" if wanted == "f16" and is_exported(graph, "f16") and _sees_gpu("onnx") else "f32"
+
+
+def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32", streams: int = 0) -> Runtime:
     """The graph, loaded into a runtime.
 
     Args:
         graph: the artefact's graph file.
-        wanted: "openvino", "tensorflow", or "auto": TensorFlow where it sees a GPU, else OpenVINO, else
-            TensorFlow. An .onnx or .xml file is always OpenVINO's, which alone reads it.
+        wanted: "openvino", "tensorflow", "onnx", or "auto": see `choose`. An .xml file is always OpenVINO's, which
+            alone reads it, and an .onnx file is OpenVINO's unless "onnx" is wanted.
         compute: what floating-point numbers are computed in; TensorFlow always computes in "f32".
+        streams: batches in flight at a time; 0, and always with TensorFlow: the runtime's own number.
 
     Raises:
-        ArtefactError: `runtime_missing`, the runtime is not installed; `graph_unreadable`.
+        ArtefactError: `runtime_missing`, the runtime is not installed; `graph_unreadable`; with "onnx" also
+            `export_missing` or `export_outdated`.
     """
     name = runtime_of(graph, wanted)
     module, _, attribute = RUNTIMES[name].rpartition(".")
-    more = {"compute": compute} if name == "openvino" else {}
+    more: dict[str, Any] = {} if name == "tensorflow" else {"compute": compute}
+    if name == "openvino":
+        more["streams"] = streams
     try:
         made = getattr(import_module(module), attribute)(graph, **more)
     except ImportError as error:
@@ -45,17 +63,36 @@ def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32") -> Run
     return cast(Runtime, made)
 
 
-def choose() -> str:
-    """The runtime for "auto" on this machine."""
-    if _gpu_device() and find_spec("tensorflow") is not None and _tensorflow_sees_gpu():
-        return "tensorflow"
+def choose(graph: Path | None = None) -> str:
+    """The runtime for "auto" on this machine.
+
+    On a card ONNX Runtime for a graph that was exported for it, else TensorFlow; without one, or where neither sees it,
+    OpenVINO, and TensorFlow where that is not installed.
+
+    Args:
+        graph: of an artefact, which may have been exported.
+    """
+    if cards():  # without one, neither need be imported to be asked, which is slow
+        if graph is not None and is_exported(graph) and _sees_gpu("onnx") and _usable(graph):
+            return "onnx"
+        if _sees_gpu("tensorflow"):
+            return "tensorflow"
     return "openvino" if find_spec("openvino") is not None else "tensorflow"
 
 
-def _gpu_device() -> bool:
-    """Whether there is an accelerator at all; without one, TensorFlow need not be imported to ask, which is slow."""
-    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
+def _sees_gpu(runtime: str) -> bool:
+    """Whether a runtime is installed and sees a card."""
+    try:
+        return bool(import_module(f"worker.runtimes.{runtime}").gpu_visible())
+    except (ImportError, OSError):  # it is not installed, or a library that it needs is not
+        return False
 
 
-def _tensorflow_sees_gpu() -> bool:
-    return bool(import_module("worker.runtimes.tensorflow").gpu_visible())
+def _usable(graph: Path) -> bool:
+    """Whether an export is of the graph as it is now: a forgotten one must not keep a worker from starting."""
+    try:
+        read_export(graph, "f32")
+    except ArtefactError as error:
+        log.warning("an export is not used: %s", error, extra={"code": error.code})
+        return False
+    return True

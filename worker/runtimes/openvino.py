@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import ArtefactError
+from core.processor import usable_cores
 from worker.runtimes.runtime import inputs_wrong
 from worker.runtimes.tables import prepare_tables
 
@@ -36,14 +36,15 @@ class OpenVinoRuntime:
     that a network gives among others, from the same inputs, does not get one of its own.
     """
 
-    name = "openvino"
+    name, device = "openvino", "cpu"
 
-    def __init__(self, graph: Path, compute: str = "f32") -> None:
+    def __init__(self, graph: Path, compute: str = "f32", streams: int = 0) -> None:
         """Read the graph; it is compiled when a set of outputs is first asked for.
 
         Args:
             graph: TensorFlow's (.pb), ONNX's (.onnx) or OpenVINO's own (.xml, its weights beside it in .bin).
             compute: "f32", or "bf16" where the processor has that; inputs and outputs stay what they are.
+            streams: batches in flight at a time; 0: as many as suit the cores.
 
         Raises:
             ArtefactError: `graph_unreadable`.
@@ -53,10 +54,10 @@ class OpenVinoRuntime:
         self._lock = threading.Lock()
         self._pools: dict[frozenset[str], _RequestPool] = {}
         self._model = self._read()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = usable_cores()
         # One thread a stream is the fastest for batches on few cores; on many, streams of two keep latency sane.
         self._threads = cores
-        self.streams = cores if cores <= 4 else (cores + 1) // 2
+        self.streams = streams or (cores if cores <= 4 else (cores + 1) // 2)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         pool = self._pool(frozenset(outputs))

@@ -16,10 +16,12 @@ class Runtime(Protocol):
 
     Attributes:
         name: which runtime it is, for logs and metrics.
+        device: what it runs on: "cpu", or "cuda".
         streams: how many runs at a time pay off; more are allowed and wait for one another.
     """
 
     name: str
+    device: str
     streams: int
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:

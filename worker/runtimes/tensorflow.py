@@ -49,6 +49,9 @@ class TensorFlowRuntime:
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
             _share_memory(tf, gpu)
+        # Cards from Ampere on would compute "f32" with 10 bits of mantissa, and results would not say so.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        self.device = "cuda" if gpus else "cpu"
         self.streams = 1 if gpus else 2  # a GPU runs one batch at a time; on a CPU a second hides the gaps
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -30,7 +30,7 @@ def index() -> Response:
         found = [] if unreadable else list_jobs(
             session, caller().tenant_id, limit=PER_PAGE + 1, before=before, state=state, between=between
         )  # fmt: skip
-        shown = [shown_job(job) for job in found[:PER_PAGE]]
+    shown = [shown_job(job, services().forecasts.seconds_left) for job in found[:PER_PAGE]]
     if typed and len(shown) == 1 and not (cursor or state):
         return see_other(f"/jobs/{shown[0].view['id']}")
     return page(

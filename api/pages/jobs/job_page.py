@@ -30,9 +30,9 @@ BULK_PAUSE_S = 1.0  # between two looks at a job that takes long anyway
 def show(job_id: str) -> Response:
     first = int_parameter(request.args, "from", 0, MOST_INPUTS, 0)
     state = choice_parameter(request.args, "state", tuple(ItemState)) if request.args.get("state") else None
-    tenant_id = caller().tenant_id
+    tenant_id, seconds_left = caller().tenant_id, services().forecasts.as_of_now()
     with services().database.read() as session:
-        job = shown_job(find_job(session, tenant_id, job_id))
+        job = shown_job(find_job(session, tenant_id, job_id), seconds_left)
         return page(
             "jobs/job.html",
             job=job,
@@ -50,9 +50,9 @@ def live(job_id: str) -> Response:
     The HTML of a part is made by the template that made it first. Places that are filled already are left alone, so
     that pictures do not flicker, and buttons too as long as they are the right ones, so that nobody loses the focus.
     """
-    tenant_id = caller().tenant_id
+    tenant_id, seconds_left = caller().tenant_id, services().forecasts.as_of_now()
     with services().database.read() as session:
-        job = shown_job(find_job(session, tenant_id, job_id))
+        job = shown_job(find_job(session, tenant_id, job_id), seconds_left)
         still_open = numbers_parameter(request.args, "open", MOST_OPEN)
         done = places_done(session, tenant_id, job_id, still_open)
         grown = _grown(session, tenant_id, job)

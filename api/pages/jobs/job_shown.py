@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from api.forecasts import SecondsLeft
 from api.pages.frame.words import STATE_WORDS, duration
 from api.v1.views import job_view
 from core.states import JobState
@@ -67,14 +68,18 @@ class ShownJob:
         return f"{count:,.0f} a {unit}" if count >= 10 else f"{count:.1f} a {unit}"
 
 
-def shown_job(job: Job) -> ShownJob:
-    """What the pages show of a row."""
+def shown_job(job: Job, seconds_left: SecondsLeft = lambda _: None) -> ShownJob:
+    """What the pages show of a row.
+
+    Args:
+        seconds_left: says how long it will take, where that is shown.
+    """
     done = job.succeeded + job.failed + job.cancelled
     end = time.time() if job.finished_at is None else job.finished_at / 1000
     took = None if job.started_at is None else max(end - job.started_at / 1000, 0.001)
     since = done - job.done_before - (job.cancelled if job.finished_at else 0)  # what was cancelled took no time
     return ShownJob(
-        view=job_view(job, ""),
+        view=job_view(job, "", seconds_left),
         noun="text" if job.queue == "text" else "photo",
         done=done,
         rate=since / took if took is not None and since > 0 else None,

@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from core.heads.beam import Search
-from core.heads.captions import Caption, CaptionSettings, Part, Wording, captions_of, encode_grids
+from core.heads.captions import Caption, CaptionSettings, Part, Wording, captions_of, encode_grids, encoded
 from training.common.captions.caption_scores import caption_scores
 from training.common.captions.content_words import Captioned
 from training.common.captions.decoder import Decoder
@@ -29,8 +29,8 @@ class DecoderStep(keras.Model):  # type: ignore[misc]
         self.compile(jit_compile=False)  # the number of photos changes at every step
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Inputs "tokens", "position", "cache", "memory" to "log_probabilities" and "entry"."""
-        logits, entry = self._decoder.step(inputs["tokens"], inputs["position"], inputs["cache"], inputs["memory"])
+        """Inputs "tokens", "position", "cache" and those of the memory to "log_probabilities" and "entry"."""
+        logits, entry = self._decoder.step(inputs["tokens"], inputs["position"], inputs["cache"], inputs)
         return {"log_probabilities": ops.log_softmax(logits), "entry": entry}
 
 
@@ -42,8 +42,9 @@ def live_parts(decoder: Decoder) -> Part:
         if "cells" in feeds:
             ids, scores = feeds["label_ids"], feeds["label_scores"]
             seen = np.ones(len(ids), np.float32)
-            memory = ops.convert_to_numpy(decoder.encode(feeds["cells"].astype(np.float32), ids, scores, seen))
-            return {"encoded": memory, "label_ids": ids, "label_scores": scores}
+            memory = decoder.by_heads(decoder.encode(feeds["cells"].astype(np.float32), ids, scores, seen))
+            found = {encoded(name): ops.convert_to_numpy(value) for name, value in memory.items()}
+            return {**found, "label_ids": ids, "label_scores": scores}
         found = step.predict_on_batch(feeds)
         return {name: np.array(found[name]) for name in outputs}  # JAX's arrays are read-only
 
@@ -64,8 +65,8 @@ def best_captions(
     search = Search(settings.beam_size, settings.most_words, length_penalty=settings.length_penalty)
     best: list[Caption] = []
     for at in range(0, len(next(iter(feeds.values()))), AT_ONCE):
-        encoded = encode_grids(run, {name: value[at : at + AT_ONCE] for name, value in feeds.items()}, settings)
-        best += [found[0] for found in captions_of(run, encoded, wording, settings, search)]
+        photos = encode_grids(run, {name: value[at : at + AT_ONCE] for name, value in feeds.items()}, settings)
+        best += [found[0] for found in captions_of(run, photos, wording, settings, search)]
     return best
 
 
@@ -74,7 +75,12 @@ def training_scores(
 ) -> dict[str, float]:
     """BLEU-1, BLEU-4 and CIDEr of a decoder with its present weights, for the learning curve."""
     settings = CaptionSettings(
-        words="", labels="", most_words=decoder.positions - 1, entry=decoder.entry, beam_size=BEAMS
+        words="",
+        labels="",
+        most_words=decoder.positions - 1,
+        entry=decoder.entry,
+        memory=decoder.memory_names(),
+        beam_size=BEAMS,
     )
     captions = best_captions(live_parts(decoder), feeds, Wording(tuple(words), None), settings)
     scores = caption_scores([caption.text for caption in captions], [photo.captions for photo in photos])

@@ -8,6 +8,7 @@ whole sentences in training and, with a cache, over one word in serving.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -36,7 +37,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         super().__init__(**rest)
         self.net, self.vocabulary, self.positions, self.cells = net, vocabulary, positions, cells
         self.label_words = label_words
-        self.entry = net.layers * 2 * net.dim  # keys and values of every layer, of one word or one token of the memory
+        self.entry = (net.layers * 2, net.dim)  # keys and values of every layer, of one word or one token of the memory
         self.grid_dense = layers.Dense(net.dim, name="grid_dense")
         self.grid_norm = layers.LayerNormalization(epsilon=1e-5, name="grid_norm")
         self.grid_drop = layers.Dropout(net.drop_grid)
@@ -81,7 +82,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             seen: float32 [N], 1 where the cells are there, 0 where they are hidden.
 
         Returns:
-            float32 [N, cells + M + 1, entry + 1]: keys and values, and behind them what is added to their scores.
+            float32 [N, cells + M + 1, C]: keys and values, and behind them what is added to their scores.
         """
         grid = self.grid_dense(self.grid_drop(cells, training=training)) + self.cells_table
         named = self.label_norm(self.label_dense(self.label_vectors(labels, scores)))
@@ -105,7 +106,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]
         """Logits of every next word.
 
         Args:
-            memory: float32 [N, tokens, entry + 1], from `encode`.
+            memory: float32 [N, tokens, C], from `encode`.
             tokens: int32 [N, K, T], K sentences of each photo, each beginning with the start.
 
         Returns:
@@ -120,28 +121,46 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             x = block(x, parts, hidden, earlier, training=training)
         return self._logits(x)
 
-    def step(self, tokens: Any, position: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
+    def memory_names(self) -> tuple[str, ...]:
+        """What `by_heads` gives."""
+        return ("hidden", *(f"{what}_{at}" for at in range(self.net.layers) for what in ("keys", "values")))
+
+    def by_heads(self, memory: Any) -> dict[str, Any]:
+        """A memory from `encode` as steps read it, so that what is the same for every word is done once.
+
+        Returns:
+            "hidden", [N, 1, 1, tokens]; of every layer "keys_AT" [N, heads, dim / heads, tokens], scaled, and
+            "values_AT" [N, heads, tokens, dim / heads].
+        """
+        found = {"hidden": memory[:, None, None, :, -1]}
+        for at, (block, (key, value)) in enumerate(zip(self.blocks, self._parts(memory[..., :-1]), strict=True)):
+            found[f"keys_{at}"] = ops.swapaxes(block.heads(key), -1, -2) * block.scale
+            found[f"values_{at}"] = block.heads(value)
+        return found
+
+    def step(self, tokens: Any, position: Any, cache: Any, memory: Mapping[str, Any]) -> tuple[Any, Any]:
         """One word further.
 
         Args:
             tokens: int32 [N, K], the word at `position` of K sentences of each photo.
             position: int32 [1].
-            cache: float32 [N, K, T, entry], what this gave for the words before; what is behind them is ignored.
-            memory: float32 [N, tokens, entry + 1], from `encode`.
+            cache: float32 [T, *entry[:1], N, K, *entry[1:]], what this gave for the words before; T is at least 1, and
+                what is behind `position` is ignored.
+            memory: from `by_heads`.
 
         Returns:
-            Logits of the next word [N, K, vocabulary], and this word's entry in the cache [N, K, entry].
+            Logits of the next word [N, K, vocabulary], and this word's entry in the cache, [parts, N, K, dim].
         """
         x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + ops.take(self.positions_table, position, axis=0)
-        places = ops.arange(cache.shape[2])
-        here, visible = ops.equal(places, position)[:, None], places <= position
-        hidden = memory[:, None, None, :, -1]
+        earlier = ops.split(cache, self.entry[0], axis=1)
+        unseen = ops.where(ops.arange(ops.shape(cache)[0]) < position, 0.0, HIDDEN)[:, None, None, None]
         entries = []
-        parts = zip(self.blocks, self._parts(memory[..., :-1]), self._parts(cache), strict=True)
-        for block, remembered, earlier in parts:
-            x, entry = block.step(x, remembered, hidden, earlier, here, visible)
+        for at, block in enumerate(self.blocks):
+            words = (earlier[2 * at][:, 0], earlier[2 * at + 1][:, 0])
+            remembered = (memory[f"keys_{at}"], memory[f"values_{at}"])
+            x, entry = block.step(x, remembered, memory["hidden"], words, unseen)
             entries += entry
-        return self._logits(x), ops.concatenate(entries, axis=-1)
+        return self._logits(x), ops.stack(entries)
 
     def _logits(self, x: Any) -> Any:
         return ops.matmul(self.norm(x), ops.transpose(self.words)) + self.bias
@@ -158,6 +177,7 @@ class Block(layers.Layer):  # type: ignore[misc]
     def __init__(self, net: DecoderNet, **rest: Any) -> None:
         super().__init__(**rest)
         self.net = net
+        self.scale = (net.dim // net.heads) ** -0.5  # of attention
         names = ("own_query", "own_key", "own_value", "own_out", "query", "key", "value", "out")
         self.dense = {name: layers.Dense(net.dim, name=name) for name in names}
         self.norms = [layers.LayerNormalization(epsilon=1e-5, name=f"norm{at}") for at in range(3)]
@@ -196,30 +216,46 @@ class Block(layers.Layer):  # type: ignore[misc]
         return x + self.drops[2](self._feed_forward(x), training=training)
 
     def step(
-        self, x: Any, memory: tuple[Any, Any], hidden: Any, cache: tuple[Any, Any], here: Any, visible: Any
+        self, x: Any, memory: tuple[Any, Any], hidden: Any, words: tuple[Any, Any], unseen: Any
     ) -> tuple[Any, list[Any]]:
-        """One word x [N, K, dim]; `here` [T, 1] marks its position, `visible` [T] the words it may look at."""
+        """One word x [N, K, dim], with what is remembered of earlier ones, [T, N, K, dim] twice; `unseen` [T, 1, 1, 1]
+        is added to their scores.
+        """
         y = self.norms[0](x)
         entry = [self.dense["own_key"](y), self.dense["own_value"](y)]
-        keys, values = (ops.where(here, new[:, :, None], old) for new, old in zip(entry, cache, strict=True))
-        own = self._attend(
-            self.dense["own_query"](y)[:, :, None], keys, values, ops.where(visible, 0.0, HIDDEN), False
-        )[:, :, 0]
+        own = self._attend_words(self.dense["own_query"](y), words, entry, unseen)
         x = x + self.dense["own_out"](own)
-        x = x + self.dense["out"](self._attend(self.dense["query"](self.norms[1](x)), *memory, hidden, False))
+        query = self.heads(self.dense["query"](self.norms[1](x)))
+        x = x + self.dense["out"](self._weighted(query, *memory, hidden, False))
         return x + self._feed_forward(x), entry
+
+    def _attend_words(self, query: Any, words: tuple[Any, Any], entry: list[Any], unseen: Any) -> Any:
+        """Attention of one word [N, K, dim] to earlier ones and itself, in products without turning the cache over."""
+        heads = (self.net.heads, self.net.dim // self.net.heads)
+        keys, values = (
+            ops.reshape(ops.concatenate([old, new[None]], axis=0), (-1, *ops.shape(new)[:-1], *heads))
+            for old, new in zip(words, entry, strict=True)
+        )
+        query = ops.reshape(query * self.scale, (*ops.shape(query)[:-1], *heads))
+        scores = ops.sum(keys * query[None], axis=-1)
+        scores = scores + ops.concatenate([unseen, ops.zeros_like(unseen[:1])], axis=0)
+        weights = ops.softmax(scores, axis=0)[..., None]
+        return ops.reshape(ops.sum(weights * values, axis=0), ops.shape(entry[0]))
 
     def _feed_forward(self, x: Any) -> Any:
         return self.narrow(self.widen(self.norms[2](x)))
 
     def _attend(self, query: Any, key: Any, value: Any, hidden: Any, training: bool) -> Any:
         """Attention in several heads: query [..., Q, dim], key and value [..., M, dim] to [..., Q, dim]."""
-        query, key, value = self._heads(query), self._heads(key), self._heads(value)
-        scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) * (self.net.dim // self.net.heads) ** -0.5
-        weights = self.attention_drop(ops.softmax(scores + hidden), training=training)
-        joined = ops.swapaxes(ops.matmul(weights, value), -2, -3)
+        keys = ops.swapaxes(self.heads(key), -1, -2) * self.scale
+        return self._weighted(self.heads(query), keys, self.heads(value), hidden, training)
+
+    def _weighted(self, query: Any, keys: Any, values: Any, hidden: Any, training: bool) -> Any:
+        """The same by heads: query [..., heads, Q, d], scaled keys [..., heads, d, M], values [..., heads, M, d]."""
+        weights = self.attention_drop(ops.softmax(ops.matmul(query, keys) + hidden), training=training)
+        joined = ops.swapaxes(ops.matmul(weights, values), -2, -3)
         return ops.reshape(joined, (*ops.shape(joined)[:-2], self.net.dim))
 
-    def _heads(self, x: Any) -> Any:
+    def heads(self, x: Any) -> Any:
         """[..., T, dim] to [..., heads, T, dim / heads]."""
         return ops.swapaxes(ops.reshape(x, (*ops.shape(x)[:-1], self.net.heads, -1)), -2, -3)

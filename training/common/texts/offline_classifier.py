@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.artefacts.manifest import load_manifest, read_labels
 from core.texts.prepare import TextSpec, pad_batch, padded_length, prepare_text
 from training.common.datasets.labelled_texts import Example
-from training.common.graph_runner import load_graph
+from training.common.offline_variants import PLAIN, Variants, artefact_parts
 
 AT_ONCE = 64
 
@@ -23,12 +23,12 @@ class OfflineTextClassifier:
         labels: in the order of the probabilities.
     """
 
-    def __init__(self, folder: Path, *outputs: str) -> None:
-        """`outputs`: of the graph; "probabilities" unless given."""
+    def __init__(self, folder: Path, *outputs: str, variants: Variants = PLAIN) -> None:
+        """`outputs`: of the graph; "probabilities" unless given. `variants` says in what precision it runs."""
         self.manifest = load_manifest(folder)
         assert isinstance(self.manifest.preprocessing, TextSpec)
         self._spec = self.manifest.preprocessing
-        self._run = load_graph(folder / self.manifest.graph, outputs or ("probabilities",), "ids")
+        self._parts, self._outputs = artefact_parts(folder, self.manifest, variants), outputs or ("probabilities",)
         self.labels = [label.name for label in read_labels(folder, self.manifest)]
 
     def outputs(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -42,7 +42,8 @@ class OfflineTextClassifier:
         found: list[list[NDArray[np.float32]]] = []
         for at in range(0, len(order), AT_ONCE):
             chosen = [items[index] for index in order[at : at + AT_ONCE]]
-            found.append(self._run(pad_batch(chosen, padded_length(len(chosen[-1])))))
+            ids = pad_batch(chosen, padded_length(len(chosen[-1])))
+            found.append(list(self._parts({"ids": ids}, self._outputs).values()))
         back = np.argsort(order)
         return [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]
 

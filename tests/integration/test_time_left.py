@@ -1,0 +1,276 @@
+"""How long jobs will take: told before they begin, while they run, and after a retry; on real rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select, update
+
+from api.forecasts import Forecasts
+from core.errors import ItemError
+from core.inputs import ItemResult
+from core.states import Priority
+from db import keys, workers
+from db.claims import release_chunk
+from db.clock import now_ms
+from db.engine import Database
+from db.jobs import retry_job
+from db.store import store_results
+from db.tables import Job
+from db.throughput import Pace, WorkPace, add_paces, seconds_per_item
+from db.upkeep import purge_small
+from tests.support.api import Caller
+from tests.support.jobs import claim, make_job, must_claim, successes
+
+BULK = Priority.BULK
+
+
+def rates(database: Database, *paces: Pace, live: tuple[str, ...] = ("w1",)) -> None:
+    """What workers have measured, and who of them lives."""
+    with database.write() as session:
+        for worker in live:
+            workers.beat(session, worker, [])
+        add_paces(session, "w1", paces)
+
+
+def seconds(database: Database, job_id: str) -> float | None:
+    """As whoever asks for the job now is told."""
+    with database.read() as session:
+        job = session.get_one(Job, job_id)
+    return Forecasts(database).seconds_left(job)
+
+
+def tenant_named(database: Database, name: str) -> str:
+    with database.write() as session:
+        return keys.create_tenant(session, name, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+
+
+def store(database: Database, chunks: int = 1, bad: bool = False) -> None:
+    for _ in range(chunks):
+        claimed = must_claim(database)
+        error = ItemError("fetch_http_404", "gone")
+        results = [ItemResult(item, error=error) for item in claimed.items] if bad else successes(claimed)
+        with database.write() as session:
+            store_results(session, claimed, results)
+
+
+def earlier(database: Database, job_id: str, **moments: int) -> None:
+    """Move moments of a job back by so many seconds."""
+    columns = {name: getattr(Job, name) - 1000 * seconds for name, seconds in moments.items()}
+    with database.write() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(columns))
+
+
+def test_nobody_guesses(database: Database, tenant: str) -> None:
+    """Fails if a number comes from nowhere: no rate, a rate of other work, or nobody alive to do it."""
+    job = make_job(database, tenant, items=100, priority=BULK)
+    assert seconds(database, job) is None
+    rates(database, Pace("caption bulk", 600, 60_000), Pace("classify interactive", 600, 60_000))
+    assert seconds(database, job) is None
+    rates(database, Pace("classify bulk", 600, 60_000))
+    assert seconds(database, job) == 10.0
+    with database.write() as session:
+        workers.sign_off(session, "w1")
+    assert seconds(database, job) is None
+
+
+def test_a_job_that_waits_counts_what_is_ahead_of_it(database: Database, tenant: str) -> None:
+    """Each kind at its own rate; a second worker halves it; what comes later and is not urgent does not matter."""
+    rates(database, Pace("classify bulk", 600, 60_000), Pace("caption bulk", 60, 60_000))
+    rates(database, Pace("classify interactive", 60, 60_000))
+    first = make_job(database, tenant, items=40, priority=BULK, tasks=("caption",))
+    second = make_job(database, tenant, items=400, priority=BULK)
+    assert seconds(database, first) == 40 + 4  # they take turns, until the first is done
+    assert seconds(database, second) == 40 + 40
+    urgent = make_job(database, tenant_named(database, "other"), items=10)
+    assert seconds(database, urgent) == 10
+    assert seconds(database, second) == 90
+    rates(database, live=("w1", "w2"))
+    assert seconds(database, second) == 45
+    text = make_job(database, tenant, items=10, priority=BULK, tasks=("spam",))
+    rates(database, Pace("spam bulk", 1000, 1000))
+    assert seconds(database, text) == 0.0  # rounded; photos are another queue's
+
+
+def test_the_order_is_that_of_the_claims(database: Database, tenant: str) -> None:
+    """Four tenants, one of them behind with what it was given: each job's last chunk is claimed when it was said."""
+    rates(database, *(Pace(f"classify {name}", 1000, 1_000_000) for name in ("interactive", "bulk")))
+    others = [tenant_named(database, name) for name in ("b", "c", "d")]
+    begun = make_job(database, tenant, items=60, chunk=1, priority=BULK)
+    for _ in range(20):
+        must_claim(database)
+    jobs = [
+        make_job(database, whose, items=items, chunk=1, priority=priority)
+        for whose, items, priority in (
+            (others[0], 50, BULK), (others[0], 5, BULK), (others[1], 90, BULK), (others[2], 3, Priority.INTERACTIVE),
+            (tenant, 12, BULK), (others[1], 8, Priority.INTERACTIVE),
+        )
+    ]  # fmt: skip
+    said = {job: seconds(database, job) for job in jobs}
+    last: dict[str, int] = {}
+    claims = 0
+    while (claimed := claim(database)) is not None:
+        claims += 1
+        last[claimed.job_id] = claims
+    assert begun in last
+    for job, expected in said.items():
+        in_hand = 0 if job in (jobs[3], jobs[5]) else 20  # urgent ones overtake inside a worker, too
+        assert expected == pytest.approx(last[job] + in_hand, abs=5)
+
+
+def test_a_job_that_runs_goes_by_its_recent_pace(database: Database, tenant: str) -> None:
+    """It waited for an hour after its beginning: the average since then would say days. Fails if that counts."""
+    job = make_job(database, tenant, items=400, chunk=4)
+    store(database)  # the first moment to look back to
+    earlier(database, job, started_at=3600, pace_next_at=70, stored_at=1)
+    store(database)  # 4 in the 70 s since; this moment is the next
+    earlier(database, job, pace_from_at=30, pace_next_at=30, stored_at=30)
+    store(database, 4)
+    left = 400 - 6 * 4
+    found = seconds(database, job)
+    assert found is not None
+    assert 100 / 20 * left <= found <= 100 / 20 * left * 1.5  # 20 in 100 s, and what this test takes
+
+
+def test_a_gap_in_which_nobody_worked_is_forgotten(database: Database, tenant: str) -> None:
+    job = make_job(database, tenant, items=400, chunk=4)
+    store(database, 2)
+    earlier(database, job, started_at=7200, pace_next_at=7190, stored_at=7190)
+    store(database)
+    earlier(database, job, pace_from_at=10, pace_next_at=10, stored_at=10)
+    store(database, 5)
+    found = seconds(database, job)
+    assert found is not None
+    assert found < 10 / 20 * 376 * 2
+
+
+def test_a_pace_that_is_young_counts_in_part(database: Database, tenant: str) -> None:
+    """Fails if the first photo of a job, which waits for all that is warmed up, tells of the others alone."""
+    rates(database, Pace("classify bulk", 600, 60_000))
+    job = make_job(database, tenant, items=404, chunk=4, priority=BULK)
+    store(database)
+    earlier(database, job, started_at=5)
+    found = seconds(database, job)
+    assert found is not None
+    assert 40 < found < 400  # 500 by its pace
+    earlier(database, job, started_at=20)
+    later = seconds(database, job)
+    assert later is not None
+    assert later > 1500
+
+
+def test_silence_is_not_progress(database: Database, tenant: str) -> None:
+    """Fails if a job whose worker died keeps promising the same."""
+    job = make_job(database, tenant, items=40, chunk=4)
+    store(database, 5)
+    earlier(database, job, started_at=10)
+    before = seconds(database, job)
+    earlier(database, job, started_at=1000, pace_next_at=1000, stored_at=1000)
+    after = seconds(database, job)
+    assert before is not None
+    assert after is not None
+    assert after > 500 > before
+
+
+def test_a_job_nothing_of_which_has_come_takes_at_least_as_long_again(database: Database, tenant: str) -> None:
+    rates(database, Pace("classify bulk", 600, 60_000))
+    job = make_job(database, tenant, items=40, priority=BULK)
+    must_claim(database)
+    assert seconds(database, job) == 4.0
+    earlier(database, job, started_at=100)
+    found = seconds(database, job)
+    assert found is not None
+    assert found >= 100
+
+
+def test_after_a_retry_only_what_is_left_counts(database: Database, tenant: str) -> None:
+    """Fails if what was done before, how long it took, or how long the job rested, is in it."""
+    rates(database, Pace("classify bulk", 100, 100_000))
+    job = make_job(database, tenant, items=40, chunk=4, priority=BULK)
+    store(database, 9)
+    store(database, bad=True)
+    earlier(database, job, started_at=5000, pace_next_at=5000, stored_at=5000)
+    assert seconds(database, job) is None
+    with database.write() as session:
+        retry_job(session, tenant, job, chunk_size=4, ttl_hours=1)
+    assert seconds(database, job) == 4.0
+    must_claim(database)
+    found = seconds(database, job)
+    assert found is not None
+    assert 4.0 <= found < 60
+
+
+def test_a_job_that_waits_for_its_hosts_is_not_done_before_they_are_asked_again(
+    database: Database, tenant: str
+) -> None:
+    """Fails if the wait goes into the pace of what is not waiting, or is forgotten, or outlives a retry."""
+    rates(database, Pace("classify interactive", 600, 60_000))
+    job = make_job(database, tenant, items=8, chunk=4)
+    claimed = must_claim(database)
+    with database.write() as session:
+        release_chunk(session, claimed, delay_ms=90_000)
+        release_chunk(session, claimed, delay_ms=900_000)  # no longer ours
+    found = seconds(database, job)
+    assert found is not None
+    assert 30 < found <= 90
+    with database.write() as session:
+        release_chunk(session, must_claim(database), delay_ms=5_000)  # an earlier one changes nothing
+    later = seconds(database, job)
+    assert later is not None
+    assert 30 < later <= found
+
+
+def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database, tenant: str) -> None:
+    job = make_job(database, tenant, items=8, chunk=4)
+    store(database)
+    with database.write() as session:
+        session.execute(update(Job).values(waits_until=1, started_at=now_ms() + 60_000))
+    assert seconds(database, job) in (None, 0.0)
+    store(database)
+    assert seconds(database, job) is None
+
+
+def test_the_answer_to_a_submission_says_it(acme: Caller, rival: Caller, database: Database) -> None:
+    """Behind a stranger's job of 600 photos: they take turns until the small one is done."""
+    rates(database, Pace("classify bulk", 600, 60_000))
+    urls = [f"http://a/{n}" for n in range(600)]
+    assert rival.submit(urls, priority="bulk")["eta_seconds"] == 60.0
+    acme_job = acme.submit(urls[:20], priority="bulk")
+    listed = acme.get("/v1/jobs").json["data"][0]
+    assert acme_job["eta_seconds"] in (2.0, 4.0)  # what was read for the one before may be a second old
+    assert listed["eta_seconds"] in (2.0, 4.0)
+    assert seconds(database, acme_job["id"]) == 4.0
+
+
+def test_what_is_measured_is_kept_for_a_while(database: Database) -> None:
+    """The newest minutes count, whatever a kind did before; after eight days they go."""
+    with database.write() as session:
+        add_paces(session, "w1", [Pace("classify bulk", 10, 100_000), Pace("spam bulk", 5, 0)])
+        session.execute(update(WorkPace).values(minute=WorkPace.minute - 8 * 24 * 60 - 1))
+        for _ in range(10):
+            add_paces(session, "w1", [Pace("classify bulk", 50, 500)])
+            add_paces(session, "w1", [Pace("classify bulk", 50, 500)])
+            session.execute(update(WorkPace).where(WorkPace.minute > 1_000).values(minute=WorkPace.minute - 1))
+        assert seconds_per_item(session) == {"classify bulk": 0.01}
+        purge_small(session)
+        assert set(session.scalars(select(WorkPace.kind))) == {"classify bulk"}
+        assert session.scalars(select(WorkPace.items)).all() == [100] * 10
+
+
+def test_a_poll_reads_no_chunk_that_waits(database: Database, tenant: str) -> None:
+    """Fails if what is ahead is counted by chunks: of a big job that would be thousands at every poll."""
+    job = make_job(database, tenant, items=8, chunk=4, priority=BULK)
+    said: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        said.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    seconds(database, job)
+    event.remove(database.engine, "before_cursor_execute", note)
+    [(statement, parameters)] = [one for one in said if "FROM chunks" in one[0]]
+    if database.is_sqlite:  # PostgreSQL would not bother with an index of two rows
+        with database.engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        assert [row[3] for row in plan] == ["SEARCH chunks USING INDEX ix_chunks_leased (lease_until>?)"]

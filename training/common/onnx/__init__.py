@@ -1,0 +1,1 @@
+"""Written graphs as ONNX, for ONNX Runtime on a card."""
