@@ -20,7 +20,7 @@ def quantize(graph: Path, target: Path, photos: Sequence[NDArray[np.uint8]]) -> 
 
     Weights in eight bits by channel, activations in eight bits by tensor, symmetric where they are signed ("mixed").
     Layer after layer, the mean error that the layers so far have made is added to the bias (on a fifth of the photos;
-    the fast way, which looks at each layer alone, leaves nearly twice the distance to single precision). Some layers
+    the fast way, which looks at each layer alone, leaves half as much distance to single precision again). Some layers
     stay as they are, see `sensitive_layers`. The weights have all eight bits: processors without VNNI, whose sums could
     overflow by it, are not what this is for.
 
