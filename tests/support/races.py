@@ -26,6 +26,8 @@ class Race:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # As if each were in a process of its own: threads of one take turns before they ask SQLite.
+        self._turn, database._turn = database._turn, None
         self._main = threading.get_ident()
         self._step = self._seen = 0
         self._alone = False
@@ -37,6 +39,7 @@ class Race:
         event.listen(database.engine, "rollback", self._rolled_back)
 
     def close(self) -> None:
+        self._database._turn = self._turn
         event.remove(self._database.engine, "before_cursor_execute", self._before)
         event.remove(self._database.engine, "commit", self._before)
         event.remove(self._database.engine, "rollback", self._rolled_back)
