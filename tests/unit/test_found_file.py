@@ -220,6 +220,8 @@ def test_int8_is_tried_where_it_says_what_was_measured() -> None:
         ({"precision": "bf16"}, {"variant": "f32"}, RunsAs(Setup("bf16", 16), "pinned")),
         ({}, {"streams": 9}, RunsAs(Setup("int8", 16), "default")),
         ({"batch_size": 4}, {}, RunsAs(Setup("int8", 4), "default")),
+        ({"calibrate": False}, {}, RunsAs(Setup("int8", 16), "default")),
+        ({"calibrate": False, "precision": "f32"}, {"variant": "f32"}, RunsAs(Setup("f32", 16), "pinned")),
     ],
 )
 def test_what_was_found_serves_as_far_as_it_is_allowed(
@@ -241,6 +243,8 @@ def test_the_doctor_says_what_was_measured(measured_folder: Path, tmp_path: Path
     assert "bf16 (also there: f32, int8); measured: f32 40/s, bf16 90.5/s; batches of 8, 2 at a time" in line
     pinned = Settings(data_dir=tmp_path, models_dir=measured_folder.parent, precision="f32")
     assert any(line.endswith("  f32 (also there: bf16, int8)") for line in report(pinned, COOPER))
+    turned_off = Settings(data_dir=tmp_path, models_dir=measured_folder.parent, calibrate=False)
+    assert any(line.endswith("  int8 (also there: f32, bf16)") for line in report(turned_off, COOPER))
 
 
 def test_what_a_worker_announces_is_read_as_it_was_meant() -> None:
