@@ -40,6 +40,26 @@ def test_a_coarser_variant_has_to_be_clearly_faster(coarse: float, variant: str)
     assert found == Setup(variant, 16, 4)
 
 
+@pytest.mark.parametrize(
+    ("default", "rates", "variant"),
+    [
+        ("f32", (40.0, 120.0, 121.0), "bf16"),
+        ("f32", (40.0, 121.0, 120.0), "bf16"),
+        ("int8", (40.0, 120.0, 121.0), "int8"),
+        ("int8", (40.0, 121.0, 120.0), "int8"),
+        ("int8", (40.0, 140.0, 120.0), "bf16"),
+        ("f32", (40.0, 60.0, 120.0), "int8"),
+        ("bf16", (100.0, 105.0, 112.0), "int8"),
+        ("bf16", (100.0, 0.0, 105.0), "f32"),
+        ("f32", (0.0, 10.0, 10.5), "bf16"),
+    ],
+)
+def test_variants_that_are_equally_fast_do_not_take_turns(default: str, rates: tuple[float, ...], variant: str) -> None:
+    """Would fail if noise chose between two that are both faster than single precision: labels would change by it."""
+    by_name = dict(zip(("f32", "bf16", "int8"), rates, strict=True))
+    assert search(Setup(default, 16, 4), tuple(by_name), 8, lambda s: by_name[s.variant])[0].variant == variant
+
+
 def test_batches_and_streams_stay_unless_others_are_clearly_faster() -> None:
     slightly = {Setup("bf16", 8, 4): 207.0, Setup("bf16", 16, 2): 207.0}
     assert measured(slightly, lambda setup: 200.0 if setup.variant == "bf16" else 100.0)[1] == START
