@@ -91,6 +91,12 @@ def test_what_was_found_before_time_ran_out_is_the_answer() -> None:
     assert search(START, VARIANTS, 8, until(2)) == (START, {"f32": 100.0, "bf16": 300.0})
     assert search(START, VARIANTS, 8, until(3))[0] == START, "half of a comparison says nothing"
     assert search(START, VARIANTS, 8, until(5))[0] == Setup("bf16", 8, 4)
+    rates: dict[str, float] = {}
+    with pytest.raises(OutOfTime):
+        search(START, VARIANTS, 8, until(1), rates)
+    assert rates == {"f32": 100.0}, "of use to whoever goes on from there"
+    others = {"bf16": 300.0, "int8": 999.0}  # what is known of a variant that may not be chosen counts for nothing
+    assert search(START, VARIANTS, 8, until(1), others) == (START, {"f32": 100.0, "bf16": 300.0})
 
 
 def test_nothing_is_found_where_nothing_runs() -> None:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ ONE = GOOD["found"][KEY]  # type: ignore[index]
         b"9" * 5000, json.dumps(GOOD).encode()[:-40], json.dumps({**GOOD, "more": 1}).encode(),
         json.dumps({**GOOD, "found": {"short": ONE}}).encode(),
         json.dumps({**GOOD, "begun": {KEY: "1"}}).encode(),
+        json.dumps({**GOOD, "partial": {KEY: {"int4": 1.0}}}).encode(),
+        json.dumps({**GOOD, "partial": {KEY: {"f32": -1.0}}}).encode(),
         json.dumps({**GOOD, "found": {f"{at:064x}": ONE for at in range(MOST + 1)}}).encode(),
         *(json.dumps({**GOOD, "found": {KEY: {**ONE, **wrong}}}).encode() for wrong in (
             {"variant": "int4"}, {"variant": None}, {"batch_size": 0}, {"batch_size": 10**9}, {"batch_size": "8"},
@@ -125,6 +128,19 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
             room.write(FoundFile(found={KEY: found()}))
             assert room.read().found
     assert json.loads(other.read_text()) == GOOD, "what a link leads to is not written"
+
+
+def test_others_may_read_it_and_share_the_folder(tmp_path: Path) -> None:
+    """Would fail if `tagline doctor` of another user, or a worker of one in the group, met "Permission denied"."""
+    before = os.umask(0o002)
+    try:
+        made = CalibrationRoom(tmp_path)
+        with made.locked():
+            made.write(FoundFile())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.file.stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / ROOM / LOCK).stat().st_mode) == 0o664
 
 
 def test_a_data_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ class OutOfTime(Exception):
     """There is no time left to measure in."""
 
 
-def search(start: Setup, variants: Sequence[str], most_streams: int, rate: Rate) -> tuple[Setup, dict[str, float]]:
+def search(
+    start: Setup, variants: Sequence[str], most_streams: int, rate: Rate, rates: dict[str, float] | None = None
+) -> tuple[Setup, dict[str, float]]:
     """The fastest setup of a model, and the rate of each variant.
 
     The variant is chosen first, for it makes the largest difference, then the batch, then the streams; each stays as it
@@ -32,12 +34,17 @@ def search(start: Setup, variants: Sequence[str], most_streams: int, rate: Rate)
         variants: the names to choose from, "f32" first if it is among them.
         most_streams: there are no more.
         rate: items a second of a setup; 0 of one that does not run.
+        rates: of variants that are known already. Those that are measured come to it, also where time runs out.
 
     Raises:
         OutOfTime: `rate` ran out of time before each variant had been measured, or none of them runs.
     """
     probe = replace(start, batch_size=min(PROBE, start.batch_size))
-    rates = {name: rate(replace(probe, variant=name)) for name in variants}
+    rates = {} if rates is None else rates
+    for name in variants:
+        if name not in rates:
+            rates[name] = rate(replace(probe, variant=name))
+    rates = {name: rates[name] for name in variants}
     best = _fastest_variant(rates, start.variant)
     if not rates[best]:
         raise OutOfTime
