@@ -58,7 +58,7 @@ def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32", stream
         more["streams"] = streams
     try:
         made = getattr(import_module(module), attribute)(graph, **more)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library that it needs is not there
         raise ArtefactError("runtime_missing", f"the runtime {name} is not installed: {error}") from error
     return cast(Runtime, made)
 
@@ -84,7 +84,7 @@ def _sees_gpu(runtime: str) -> bool:
     """Whether a runtime is installed and sees a card."""
     try:
         return bool(import_module(f"worker.runtimes.{runtime}").gpu_visible())
-    except (ImportError, OSError):  # it is not installed, or a library that it needs is not
+    except Exception:  # it is not installed, or whatever the import of one raises that does not fit
         return False
 
 
