@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from core.artefacts.onnx_export import is_exported, read_export
+from core.artefacts.onnx_export import export_folder, is_exported, read_export
 from core.cards import cards
 from core.errors import ArtefactError
 from worker.runtimes.runtime import Runtime
@@ -90,6 +91,22 @@ def _sees_gpu(runtime: str) -> bool:
 
 def _usable(graph: Path) -> bool:
     """Whether an export is of the graph as it is now: a forgotten one must not keep a worker from starting."""
+    files = [graph, *sorted(export_folder(graph, "f32").glob("*"))]
+    return _is_of_graph(graph, tuple((path, _stamp(path)) for path in files))
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file does; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache
+def _is_of_graph(graph: Path, stamps: tuple[Any, ...]) -> bool:
+    """Reads some 100 MB, and it is asked for every model, again and again: once for each state of the files."""
     try:
         read_export(graph, "f32")
     except ArtefactError as error:
