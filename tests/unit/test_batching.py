@@ -223,6 +223,19 @@ def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], s
     assert not +waiting
 
 
+def test_an_urgent_item_takes_few_others_along_and_never_all_the_room() -> None:
+    """Fails if an interactive photo had to wait for a whole batch of bulk, or if many of them stopped bulk for good."""
+    queue = FairQueue()
+    queue.put([f"bulk {at}" for at in range(40)], 1, "a", [NO_ITEM] * 40, NOBODY)
+    for at in range(5):
+        queue.put([f"quick {at}"], 0, "b", [NO_ITEM], NOBODY)
+        assert _items(queue.take(16)) == sorted([f"quick {at}", *(f"bulk {3 * at + more}" for more in range(3))])
+    queue.put([f"quick {at}" for at in range(9)], 0, "b", [NO_ITEM] * 9, NOBODY)
+    assert _items(queue.take(16)) == [f"quick {at}" for at in range(9)]
+    assert len(queue.take(16)) == 1
+    assert len(queue) == 9
+
+
 GROUPS = st.lists(st.tuples(st.sampled_from((0, 1)), st.sampled_from("abc"), st.integers(1, 9)), min_size=1, max_size=8)
 
 
