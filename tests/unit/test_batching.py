@@ -154,7 +154,9 @@ class Hungry:
         RuntimeError("Exception from src/inference: bad allocation: std::bad_alloc"),
         RuntimeError("ResourceExhaustedError: OOM when allocating tensor with shape[16,112,112,96]"),
         RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
-        RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 822083584"),
+        RuntimeError(
+            "[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 822083584"
+        ),
         RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0"),
     ],
 )

@@ -250,16 +250,17 @@ def test_what_was_found_serves_as_far_as_it_is_allowed(
 
 
 def test_the_doctor_says_what_was_measured(measured_folder: Path, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, models_dir=measured_folder.parent)
+    given = {"data_dir": tmp_path, "models_dir": measured_folder.parent, "runtime": "openvino"}
+    settings = Settings.model_validate(given)
     key = calibration_key(load_manifest(measured_folder), settings, COOPER)
     room = CalibrationRoom(tmp_path)
     with room.locked():
         room.write(FoundFile(found={key: found()}))
     [line] = [line for line in report(settings, COOPER) if line.startswith("toy@1.0.0")]
     assert "bf16 (also there: f32, int8); measured: f32 40/s, bf16 90.5/s; batches of 8, 2 at a time" in line
-    pinned = Settings(data_dir=tmp_path, models_dir=measured_folder.parent, precision="f32")
+    pinned = Settings.model_validate({**given, "precision": "f32"})
     assert any(line.endswith("  f32 (also there: bf16, int8)") for line in report(pinned, COOPER))
-    turned_off = Settings(data_dir=tmp_path, models_dir=measured_folder.parent, calibrate=False)
+    turned_off = Settings.model_validate({**given, "calibrate": False})
     assert any(line.endswith("  int8 (also there: f32, bf16)") for line in report(turned_off, COOPER))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from core.artefacts.onnx_export import export_folder, is_exported, read_export
+from core.artefacts.runtimes import given_runtime, processor_runtime
 from core.cards import cards
 from core.errors import ArtefactError
 from worker.runtimes.runtime import Runtime
@@ -25,9 +25,7 @@ RUNTIMES = {
 
 def runtime_of(graph: Path, wanted: str = "auto") -> str:
     """The name of the runtime that runs a graph file; arguments as of `load_runtime`."""
-    if graph.suffix == ".xml" or (graph.suffix == ".onnx" and wanted != "onnx"):
-        return "openvino"
-    return choose(graph) if wanted == "auto" else wanted
+    return given_runtime(graph, wanted) or choose(graph)
 
 
 def onnx_compute(graph: Path, wanted: str) -> str:
@@ -78,7 +76,7 @@ def choose(graph: Path | None = None) -> str:
             return "onnx"
         if _sees_gpu("tensorflow"):
             return "tensorflow"
-    return "openvino" if find_spec("openvino") is not None else "tensorflow"
+    return processor_runtime()
 
 
 def _sees_gpu(runtime: str) -> bool:
