@@ -12,7 +12,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -80,7 +80,7 @@ class FoundFile(_Part):
         return FoundFile(found=kept, partial=_without(self.partial, key), begun=_without(self.begun, key))
 
 
-def _without(entries: dict[str, Value], key: str) -> dict[str, Value]:
+def _without(entries: Mapping[str, Value], key: str) -> dict[str, Value]:
     return {other: entry for other, entry in entries.items() if other != key}
 
 

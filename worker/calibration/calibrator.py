@@ -140,7 +140,7 @@ class Calibrator:
             log.warning("it is not measured again, workers ended while they did", extra={"model": manifest.id})
             return True
         self._room.write(kept.begin(key))
-        found, rates = None, dict[str, float](kept.partial.get(key, {}))
+        found, rates = None, dict[str, float](kept.partial.get(key, {}).items())
         try:
             found = self._measure(served, rates)
         except Interrupted:

@@ -27,7 +27,8 @@ def search(
 
     The variant is chosen first, for it makes the largest difference, then the batch, then the streams; each stays as it
     is unless another is clearly faster. Of variants "f32" is there first, then that of `start`, then the others: two
-    that are equally fast must not take turns from one measurement to the next. When time runs out behind the variants, what was found till then is the answer.
+    that are equally fast must not take turns from one measurement to the next. When time runs out behind the variants,
+    what was found till then is the answer.
 
     Args:
         start: batches of the most items allowed, and the runtime's own streams.
