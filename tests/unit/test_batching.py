@@ -154,6 +154,10 @@ class Hungry:
         RuntimeError("Exception from src/inference: bad allocation: std::bad_alloc"),
         RuntimeError("ResourceExhaustedError: OOM when allocating tensor with shape[16,112,112,96]"),
         RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        RuntimeError(
+            "[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 822083584"
+        ),
+        RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0"),
     ],
 )
 def test_what_memory_a_batch_needs_is_found_out_once(error: Exception) -> None:
