@@ -30,13 +30,14 @@ NO_CARD = "none is seen: models run on the processor"
 
 @click.command("doctor")
 @click.option("--models", type=click.Path(file_okay=False, path_type=Path), help="Models.  [TAGLINE_MODELS_DIR]")
-def doctor(models: Path | None) -> None:
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [TAGLINE_DATA_DIR]")
+def doctor(models: Path | None, data: Path | None) -> None:
     """Say what this machine runs, and how.
 
     A worker that starts now takes the same choice; where a variant's files are damaged, it takes f32, and its log says
     so.
     """
-    settings = read_settings(models_dir=models)
+    settings = read_settings("runtime", models_dir=models, data_dir=data)
     seen = cards()
     for line in report(settings, this_processor(), seen, ask_runtimes(settings) if seen else None):
         say(line)
@@ -66,8 +67,7 @@ def report(
     ]
     room = CalibrationRoom(settings.data_dir)
     kept, fault = room.read_or_nothing()
-    if fault:
-        rows.append(("measured", f"{room.file} is ignored: {fault}"))
+    rows.append(("measured", f"{room.file} is ignored: {fault}" if fault else _found_in(room)))
     models = told["models"] if told else {}
     for entry in Catalogue(settings.models_dir).entries():
         if entry.manifest is None:
@@ -118,6 +118,10 @@ def _precision(
     others = [name for name in (F32, *(variant.name for variant in manifest.variants)) if name != chosen]
     said = f"{chosen}{by} (also there: {', '.join(others)})" if others else f"{chosen}{by}"
     return f"{said}; {_measured(found)}" if found and measured else said
+
+
+def _found_in(room: CalibrationRoom) -> str:
+    return f"what {room.file} says" if room.file.exists() else f"nothing yet: there is no {room.file}"
 
 
 def _measured(found: Found) -> str:

@@ -159,7 +159,9 @@ class ModelView(_Answer):
     settings: dict[str, Any] = Field(description="What its kind has set, such as a captioner's `most_words`.")
     label_count: int
     metrics: list[MetricView]
-    variants: list[VariantView] = Field(description="f32 first; a result's `variant` says which it is from.")
+    variants: list[VariantView] = Field(
+        description="f32 first. A result's `variant` says which it is from, its encoder's included."
+    )
     setups: list[SetupView] = Field(
         description="How live workers run it, each way once; of photo encoders, and of what reads them in variants."
     )
