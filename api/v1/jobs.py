@@ -26,7 +26,7 @@ from api.v1.views import etag, job_view
 from core.errors import NotFound, RequestError
 from core.states import JobState
 from db import jobs
-from db.engine import Unavailable
+from db.engine import NoConnection, Unavailable
 from db.tables import Job
 from jobs.cancelling import cancel_job
 from jobs.orders import take_orders
@@ -108,7 +108,7 @@ def _answer_to(accepted: Accepted, view: dict[str, Any]) -> Response:
 
 def _current(job_id: str) -> Job | None:
     """The job as it is now; None if it cannot be read: it was accepted, and the answer must say so."""
-    with suppress(NotFound, Unavailable), services().database.read() as session:
+    with suppress(NotFound, Unavailable, NoConnection), services().database.read() as session:
         return jobs.find_job(session, caller().tenant_id, job_id)
     return None
 

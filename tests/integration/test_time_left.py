@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import create_engine, event, select, update
 
 from api.forecasts import Forecasts
 from core.errors import ItemError
 from core.inputs import ItemResult
+from core.settings import load_settings
 from core.states import Priority
 from db import keys, workers
 from db.claims import release_chunk
 from db.clock import now_ms
-from db.engine import Database
+from db.engine import Database, Session
 from db.jobs import retry_job
+from db.open_work import OpenJob, open_work
 from db.store import store_results
 from db.tables import Job
 from db.throughput import Pace, WorkPace, add_paces, seconds_per_item
 from db.upkeep import purge_small
+from jobs.time_left import seconds_by_order
 from tests.support.api import Caller
 from tests.support.jobs import claim, make_job, must_claim, successes
 
@@ -38,12 +46,21 @@ def seconds(database: Database, job_id: str) -> float | None:
     """As whoever asks for the job now is told."""
     with database.read() as session:
         job = session.get_one(Job, job_id)
-    return Forecasts(database).seconds_left(job)
+    return Forecasts(database, load_settings().chunk_of).seconds_left(job)
 
 
 def tenant_named(database: Database, name: str) -> str:
     with database.write() as session:
         return keys.create_tenant(session, name, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+
+
+class NeverWalked(dict[str, OpenJob]):
+    """Jobs by id that nobody goes through one by one."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError
+
+    values = items = __iter__  # type: ignore[assignment]
 
 
 def store(database: Database, chunks: int = 1, bad: bool = False) -> None:
@@ -117,6 +134,38 @@ def test_the_order_is_that_of_the_claims(database: Database, tenant: str) -> Non
     for job, expected in said.items():
         in_hand = 0 if job in (jobs[3], jobs[5]) else 20  # urgent ones overtake inside a worker, too
         assert expected == pytest.approx(last[job] + in_hand, abs=5)
+
+
+def test_what_is_ahead_is_added_up_once_for_all_who_ask(database: Database, tenant: str) -> None:
+    """Fails if each job of a list is told by a walk through all that are open, of which there may be thousands."""
+    rates(database, Pace("classify bulk", 600, 60_000), Pace("caption bulk", 600, 600_000))
+    jobs = [make_job(database, tenant, items=items, chunk=1, priority=BULK) for items in (3, 40, 5, 40, 7)]
+    make_job(database, tenant, items=2, priority=BULK, tasks=("caption",))
+    must_claim(database)
+    with database.read() as session:
+        work = open_work(session, seconds_per_item(session), lambda _: 64)
+        first, second, third = (session.get_one(Job, job) for job in jobs[:3])
+    assert work is not None
+    assert {(group.kind, group.in_hand, group.waiting) for group in work.groups} == {
+        ("classify bulk", 1, 94),
+        ("caption bulk", 0, 2),
+    }
+    work = replace(work, jobs=NeverWalked(work.jobs))
+    assert seconds_by_order(first, 3, work) == pytest.approx(0.1 * (3 + 4 * 2) + 2)
+    assert seconds_by_order(second, 40, work) == pytest.approx(0.1 * 95 + 2)
+    assert seconds_by_order(third, 5, work) == pytest.approx(0.1 * (5 + 3 * 5 + 3) + 2)
+    assert seconds_by_order(third, 2, work) == pytest.approx(
+        0.1 * (2 + 4 * 2 + 1) + 2
+    )  # more is done since it was read
+
+
+def test_a_chunk_is_run_by_one_worker(database: Database, tenant: str) -> None:
+    """Fails if workers that find nothing to do make it look quick: they cannot help with 16 photos of one chunk."""
+    rates(database, Pace("classify bulk", 400, 100_000), live=("w1", "w2", "w3", "w4"))
+    job = make_job(database, tenant, items=16, chunk=16, priority=BULK)
+    assert seconds(database, job) == 4.0
+    big = make_job(database, tenant, items=4000, chunk=64, priority=BULK)
+    assert seconds(database, big) == 4016 * 0.25 / 4
 
 
 def test_a_job_that_runs_goes_by_its_recent_pace(database: Database, tenant: str) -> None:
@@ -214,8 +263,9 @@ def test_a_job_that_waits_for_its_hosts_is_not_done_before_they_are_asked_again(
     found = seconds(database, job)
     assert found is not None
     assert 30 < found <= 90
+    claimed = must_claim(database)
     with database.write() as session:
-        release_chunk(session, must_claim(database), delay_ms=5_000)  # an earlier one changes nothing
+        release_chunk(session, claimed, delay_ms=5_000)  # an earlier one changes nothing
     later = seconds(database, job)
     assert later is not None
     assert 30 < later <= found
@@ -229,6 +279,67 @@ def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database
     assert seconds(database, job) in (None, 0.0)
     store(database)
     assert seconds(database, job) is None
+
+
+class Guarded(Database):
+    """Counts the reads, and does something first at each."""
+
+    before: Callable[[], object] = staticmethod(lambda: None)
+    reads = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        self.reads += 1
+        self.before()
+        with super().read() as session:
+            yield session
+
+
+@pytest.fixture
+def guarded(database_url: str) -> Iterator[Guarded]:
+    guarded = Guarded(database_url)
+    yield guarded
+    guarded.close()
+
+
+def test_a_pool_without_a_free_connection_is_asked_once_and_nobody_minds(
+    database: Database, tenant: str, guarded: Guarded
+) -> None:
+    """Fails if a poll is answered with 500, or if each of many tries again what took the pool's whole patience."""
+    with database.read() as session:
+        job = session.get_one(Job, make_job(database, tenant))
+    engine = guarded.engine
+    guarded.engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    forecasts = Forecasts(guarded, load_settings().chunk_of)
+    with guarded.engine.connect():
+        assert [forecasts.seconds_left(job) for _ in range(3)] == [None] * 3
+        assert forecasts.as_of_now()(job) is None
+    guarded.engine.dispose()
+    guarded.engine = engine
+    assert guarded.reads == 1
+
+
+def test_nobody_waits_for_a_slow_read_of_another(database: Database, tenant: str, guarded: Guarded) -> None:
+    """Fails by never ending if one slow read holds up all polls and submissions: it ends only after they are answered."""
+    rates(database, Pace("classify interactive", 600, 60_000))
+    with database.read() as session:
+        job = session.get_one(Job, make_job(database, tenant, items=40))
+    reading, answered = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        reading.set()
+        assert answered.wait(60)
+
+    forecasts = Forecasts(guarded, load_settings().chunk_of)
+    guarded.before = slow
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(forecasts.seconds_left, job)
+        assert reading.wait(60)
+        assert forecasts.seconds_left(job) is None
+        assert forecasts.as_of_now()(job) is None
+        answered.set()
+        assert first.result() == 4.0
+    assert forecasts.seconds_left(job) == 4.0
 
 
 def test_the_answer_to_a_submission_says_it(acme: Caller, rival: Caller, database: Database) -> None:
