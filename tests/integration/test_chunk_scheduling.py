@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,7 @@ from worker.chunk import pipeline
 from worker.chunk.claimers import Claimers
 from worker.chunk.context import WorkerContext
 from worker.chunk.pipeline import run_batch
+from worker.chunk.work_meter import WorkMeter
 from worker.metrics import Metrics
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
@@ -108,6 +110,27 @@ def counts(database: Database, tenant: str, job: str) -> tuple[int, int]:
     with database.read() as session:
         found = find_job(session, tenant, job)
         return found.succeeded, found.failed
+
+
+def test_photos_of_slow_hosts_are_measured_without_the_wait(
+    settings: Settings, database: Database, tenant: str
+) -> None:
+    """Fails if nobody is ever told how long such jobs take, because each of their chunks waits for over 10 s."""
+    released, now = threading.Event(), count()
+    late = 0.0
+    with photo_server(released=released) as url:
+        place = {"allow_hosts": (url.split("/")[2],)}
+        make_job(database, tenant, refs=[f"{url}/held/cat.jpg?n={n}" for n in range(4)])
+        with worker(settings.model_copy(update=place)) as context:
+            context.leases.meter = meter = WorkMeter(lambda: next(now) / 1000 + late)
+            assert run_batch(context, "image")
+            assert [run.claim.attempts for run in context.waiting.runs()] == [1]
+            late = 11.0
+            released.set()
+            until(meter.counted, what="the end of the chunk")
+    [pace] = meter.counted()
+    assert (pace.kind, pace.items) == ("classify interactive", 4)
+    assert 0 < pace.busy_ms < 11_000
 
 
 @pytest.mark.parametrize("priority", [Priority.BULK, Priority.INTERACTIVE])

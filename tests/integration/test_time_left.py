@@ -30,6 +30,8 @@ from db.upkeep import purge_small
 from jobs.time_left import seconds_by_order
 from tests.support.api import Caller
 from tests.support.jobs import claim, make_job, must_claim, successes
+from worker.chunk import leases
+from worker.chunk.leases import Leases
 
 BULK = Priority.BULK
 
@@ -281,6 +283,28 @@ def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database
     assert seconds(database, job) is None
 
 
+def test_a_beat_that_fails_loses_no_measurement(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if what is measured is given away before its transaction is committed, or is written twice."""
+    leases_of_w1 = Leases(database, load_settings(), "w1", list)
+    leases_of_w1.meter.begin(1, "classify bulk")
+    leases_of_w1.meter.finished(1, 64)
+    leases_of_w1.meter.end(1)
+
+    def refused(session: Session, *_: Any, **__: Any) -> set[int]:
+        assert session.scalars(select(WorkPace.items)).all() == [64]
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(leases, "renew_leases", refused)
+        for _ in range(2):
+            with pytest.raises(ConnectionError):
+                leases_of_w1.beat()
+    for _ in range(2):
+        leases_of_w1.beat()
+    with database.read() as session:
+        assert session.scalars(select(WorkPace.items)).all() == [64]
+
+
 class Guarded(Database):
     """Counts the reads, and does something first at each."""
 
@@ -320,7 +344,7 @@ def test_a_pool_without_a_free_connection_is_asked_once_and_nobody_minds(
 
 
 def test_nobody_waits_for_a_slow_read_of_another(database: Database, tenant: str, guarded: Guarded) -> None:
-    """Fails by never ending if one slow read holds up all polls and submissions: it ends only after they are answered."""
+    """Fails by never ending if one slow read holds up all polls: it ends only once they are answered."""
     rates(database, Pace("classify interactive", 600, 60_000))
     with database.read() as session:
         job = session.get_one(Job, make_job(database, tenant, items=40))

@@ -83,6 +83,9 @@ class ChunkRun:
         with self._lock, structlog.contextvars.bound_contextvars(**ids):
             if not self.closed:
                 self._attempt(self._advance)
+                meter = self._context.leases.meter
+                tell = meter.waits if self.waits_for_network else meter.works
+                tell(self.claim.chunk_id)
             return not self.closed
 
     @property
@@ -271,13 +274,14 @@ class ChunkRun:
     def _count(self, outcome: str) -> None:
         metrics, results = self._context.metrics, self._results
         metrics.chunks.labels(outcome).inc()
-        self._context.leases.meter.finished(self.claim.chunk_id, len(results))
         for state, count in Counter(result.state for result in results).items():
             metrics.items.labels(state).inc(count)
         codes = Counter(result.error.code for result in results if result.error)
         for code, count in codes.items():
             metrics.item_errors.labels(code).inc(count)
         failed = codes.total()
+        # A photo that never came took no time: its host may have kept it waiting all the while.
+        self._context.leases.meter.finished(self.claim.chunk_id, len(results) - failed)
         log.info("chunk %s", outcome, extra={"items": len(results), "failed": failed})
         self._results = []
 
