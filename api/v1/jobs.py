@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -57,7 +58,6 @@ def create() -> Response:
     before = waited()
     if before is not None:
         return _after_wait(before.note)
-    seconds_left = services().forecasts.as_of_now()
     accepted = submit(
         services(),
         Submission(
@@ -67,10 +67,19 @@ def create() -> Response:
             body=Body(request.environ),
             key=idempotency_key(),
             base_url=base_url(),
-            view=lambda job: job_view(job, base_url(), seconds_left),
+            view=_first_view,
         ),
     )
     return _wait_for(accepted)
+
+
+def _first_view() -> Callable[[Job], dict[str, Any]]:
+    """How a job that is just coming in is shown. Whoever waits for it is shown it anew: nobody looks ahead for them."""
+    base = base_url()
+    if wanted_wait() is not None:
+        return lambda job: job_view(job, base)
+    seconds_left = services().forecasts.as_of_now()
+    return lambda job: job_view(job, base, seconds_left)
 
 
 def _wait_for(accepted: Accepted) -> Response:
@@ -83,7 +92,7 @@ def _wait_for(accepted: Accepted) -> Response:
         try:
             place = services().places.enter(job.tenant_id)
         except RequestError:
-            return _answer_to(accepted, accepted.view)
+            return _answer_to(accepted, _view(job))
         return park_for_job(place, job_id, job.version, seconds, note=accepted)
     return _after_wait(accepted)
 

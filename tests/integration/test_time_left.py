@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import create_engine, event, select, update
 
-from api.forecasts import Forecasts
+from api.forecasts import Forecasts, SecondsLeft
+from api.services import KEY
 from core.errors import ItemError
 from core.inputs import ItemResult
 from core.settings import load_settings
@@ -376,6 +379,44 @@ def test_the_answer_to_a_submission_says_it(acme: Caller, rival: Caller, databas
     assert acme_job["eta_seconds"] in (2.0, 4.0)  # what was read for the one before may be a second old
     assert listed["eta_seconds"] in (2.0, 4.0)
     assert seconds(database, acme_job["id"]) == 4.0
+
+
+class Noting(Forecasts):
+    """Notes when it is asked before a transaction."""
+
+    events: list[str]
+
+    def as_of_now(self) -> SecondsLeft:
+        self.events.append("forecast")
+        return super().as_of_now()
+
+
+class Slow(BytesIO):
+    """A body."""
+
+    events: list[str]
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.events.append("body")
+        return super().read(size)
+
+
+def test_a_submission_is_told_what_is_so_when_its_body_has_come(app: Flask, acme: Caller, database: Database) -> None:
+    """Fails if an upload of ten minutes is answered by what was to be done before it, or if a forecast is made for
+    somebody who waits for the end."""
+    events: list[str] = []
+    forecasts = Noting(database, load_settings().chunk_of)
+    forecasts.events = events
+    app.extensions[KEY] = replace(app.extensions[KEY], forecasts=forecasts)
+    for prefer, looks in (("", 1), ("wait=0", 0), ("wait=1", 0)):
+        body = Slow(b"http://a/1")
+        body.events = events
+        sent = {"input_stream": body, "content_length": 10, "content_type": "text/plain"}
+        answer = acme.send("POST", "/v1/jobs?tasks=classify", {"Prefer": prefer}, **sent)
+        assert answer.status_code == 202
+        assert events.count("forecast") == looks
+        assert events[-1] == ("forecast" if looks else "body")
+        events.clear()
 
 
 def test_what_is_measured_is_kept_for_a_while(database: Database) -> None:
