@@ -27,7 +27,7 @@ from db.engine import Database, Session
 from db.jobs import retry_job
 from db.open_work import OpenJob, open_work
 from db.store import store_results
-from db.tables import Job
+from db.tables import Chunk, Job
 from db.throughput import Pace, WorkPace, add_paces, seconds_per_item
 from db.upkeep import purge_small
 from jobs.time_left import seconds_by_order
@@ -274,6 +274,42 @@ def test_a_job_that_waits_for_its_hosts_is_not_done_before_they_are_asked_again(
     later = seconds(database, job)
     assert later is not None
     assert 30 < later <= found
+
+
+def test_a_chunk_that_made_room_was_not_put_off_by_its_hosts(database: Database, tenant: str) -> None:
+    rates(database, Pace("classify interactive", 600, 60_000))
+    job = make_job(database, tenant, items=8, chunk=4)
+    claimed = must_claim(database)
+    with database.write() as session:
+        release_chunk(session, claimed, delay_ms=90_000, hosts_ask=False)
+    found = seconds(database, job)
+    assert found is not None
+    assert found < 90
+    with database.read() as session:
+        assert session.get_one(Job, job).waits_until is None
+
+
+@pytest.mark.parametrize("all_wait", [False, True])
+def test_a_gap_is_the_hosts_only_if_all_that_is_left_waits_for_them(
+    database: Database, tenant: str, all_wait: bool
+) -> None:
+    """A quarter waits for an hour, and for a while nothing comes. Fails if that is the job's own pace although others
+    held the rest up; or if it is not where the rest waits too, for then the hosts will ask again."""
+    job = make_job(database, tenant, items=16, chunk=4)
+    store(database)
+    waiting = [must_claim(database) for _ in range(3 if all_wait else 1)]
+    with database.write() as session:
+        for claimed in waiting:
+            release_chunk(session, claimed, delay_ms=3_600_000)
+    earlier(database, job, started_at=1210, pace_next_at=1200, stored_at=1200)
+    with database.write() as session:  # one is due again
+        session.execute(update(Chunk).where(Chunk.id == waiting[-1].chunk_id, all_wait).values(due_at=now_ms() - 1000))
+    store(database)
+    with database.read() as session:
+        found = session.get_one(Job, job)
+        assert found.pace_from_at is not None
+        assert found.stored_at is not None
+        assert (found.stored_at - found.pace_from_at > 1_000_000) == all_wait
 
 
 def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database, tenant: str) -> None:

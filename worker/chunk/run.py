@@ -241,7 +241,7 @@ class ChunkRun:
     def _store(self) -> None:
         if not self._to_start and not self._under_way and not self._texts:
             if self._postponed:
-                self._release(min(self._postponed))
+                self._release(min(self._postponed), hosts_ask=True)
             else:
                 with self._context.metrics.timed("store"), self._context.database.write() as session:
                     store_results(session, self.claim, self._results)
@@ -258,7 +258,9 @@ class ChunkRun:
                 self._count("stored in part")
                 self.claim = rest
 
-    def _release(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset()) -> None:
+    def _release(
+        self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset(), *, hosts_ask: bool = False
+    ) -> None:
         """Store what has finished, and put the rest back in the same transaction."""
         with self._context.metrics.timed("store"), self._context.database.write() as session:
             if len(self._results) == len(self.claim.items):
@@ -268,7 +270,7 @@ class ChunkRun:
                 if suspects:
                     set_apart(session, rest, suspects, max_attempts=self._context.settings.max_attempts)
                 else:
-                    release_chunk(session, rest, delay_ms=round(delay_s * 1000))
+                    release_chunk(session, rest, delay_ms=round(delay_s * 1000), hosts_ask=hosts_ask)
         self._count("released")
 
     def _count(self, outcome: str) -> None:
