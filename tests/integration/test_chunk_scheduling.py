@@ -112,6 +112,24 @@ def counts(database: Database, tenant: str, job: str) -> tuple[int, int]:
         return found.succeeded, found.failed
 
 
+def put_off(database: Database, tenant: str, job: str) -> bool:
+    """Whether hosts of a job asked to be left alone."""
+    with database.read() as session:
+        return find_job(session, tenant, job).waits_until is not None
+
+
+def test_a_chunk_that_makes_room_is_not_put_off_by_its_hosts(
+    settings: Settings, database: Database, tenant: str, silent: list[str]
+) -> None:
+    """Fails if a job is said to wait for hosts because its worker had too many chunks in hand."""
+    job = make_job(database, tenant, refs=[f"http://{silent[0]}/1.jpg"])
+    with worker(settings) as context:
+        assert run_batch(context, "image")
+        [run] = context.waiting.runs()
+        run.give_back(90.0)
+    assert not put_off(database, tenant, job)
+
+
 def test_photos_of_slow_hosts_are_measured_without_the_wait(
     settings: Settings, database: Database, tenant: str
 ) -> None:
@@ -271,6 +289,7 @@ def test_chunks_of_a_host_that_asks_for_time_or_has_a_rate_leave_their_slots(
             until(lambda: finished(database, tenant, healthy), what="the healthy job")
             assert not finished(database, tenant, patient)
             assert not finished(database, tenant, rated)
+            assert put_off(database, tenant, patient)
             assert len(busy.requests) <= 2
             assert len(slow.requests) == 1
 
