@@ -133,14 +133,15 @@ def test_a_chunk_that_makes_room_is_not_put_off_by_its_hosts(
 def test_photos_of_slow_hosts_are_measured_without_the_wait(
     settings: Settings, database: Database, tenant: str
 ) -> None:
-    """Fails if nobody is ever told how long such jobs take, because each of their chunks waits for over 10 s."""
+    """Fails if nobody is ever told how long such jobs take, because each of their chunks waits for over 10 s;
+    or if it is not busy with them after that. A look at this clock takes a tenth of a second."""
     released, now = threading.Event(), count()
     late = 0.0
     with photo_server(released=released) as url:
         place = {"allow_hosts": (url.split("/")[2],)}
         make_job(database, tenant, refs=[f"{url}/held/cat.jpg?n={n}" for n in range(4)])
         with worker(settings.model_copy(update=place)) as context:
-            context.leases.meter = meter = WorkMeter(lambda: next(now) / 1000 + late)
+            context.leases.meter = meter = WorkMeter(lambda: next(now) / 10 + late)
             assert run_batch(context, "image")
             assert [run.claim.attempts for run in context.waiting.runs()] == [1]
             late = 11.0
@@ -148,7 +149,7 @@ def test_photos_of_slow_hosts_are_measured_without_the_wait(
             until(meter.counted, what="the end of the chunk")
     [pace] = meter.counted()
     assert (pace.kind, pace.items) == ("classify interactive", 4)
-    assert 0 < pace.busy_ms < 11_000
+    assert 200 <= pace.busy_ms < 11_000  # looks: claimed, all waits; something has come, the end
 
 
 @pytest.mark.parametrize("priority", [Priority.BULK, Priority.INTERACTIVE])
