@@ -17,6 +17,7 @@ from core.heads.captions import CaptionSettings, captions_of, encode_grids, read
 from core.images.decode import ImageSpec, decode_image
 from core.settings import Settings
 from core.tasks import CaptionOptions, read_options
+from worker.inference.batching import is_out_of_memory
 from worker.models.load import load_model, variant_for
 from worker.models.model import InferenceRequest, OutputReader
 from worker.runtimes.choose import load_runtime
@@ -43,13 +44,16 @@ class Measured:
         return rate(self._ours, batch, seconds)
 
     def bare(self, batches: Sequence[int], seconds: float) -> Speeds:
-        """Bare, for each size of a batch up to the largest that the card has memory for."""
+        """Bare, for each size of a batch up to the largest that the card has memory for: at least the first."""
         found: Speeds = {}
         for batch in batches:
             try:
                 found[batch] = rate(self._bare, batch, seconds)
-            except Exception as error:  # each runtime says in its own way that memory is short
-                print(f"batches of {batch} do not fit: {str(error).splitlines()[0]}")
+            except Exception as error:
+                if not found or not is_out_of_memory(error):
+                    raise
+                reason, *_ = str(error).splitlines() or [type(error).__name__]
+                print(f"batches of {batch} do not fit: {reason}")
                 break
         return found
 

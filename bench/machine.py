@@ -60,6 +60,7 @@ def write_result(
         **figures,
     }
     path.write_text(json.dumps(whole, indent=2) + "\n")
+    print(f"written to {path}")
     return path
 
 

@@ -95,8 +95,8 @@ def main() -> None:
     found = measure(make_texts(given.texts), given.tasks, given.rounds)
     medians = {name: round(statistics.median(values), 3) for name, values in found.items()}
     rounds = {name: [round(value, 3) for value in values] for name, values in found.items()}
-    path = write_result("texts", {"texts": given.texts, "medians": medians, "rounds": rounds})
-    print(json.dumps(medians, indent=1), f"written to {path}", sep="\n")
+    write_result("texts", {"texts": given.texts, "medians": medians, "rounds": rounds})
+    print(json.dumps(medians, indent=1))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import click
 
 from cli.config import read_settings
 from cli.terminal import say
-from core.artefacts.catalogue import Catalogue
-from core.artefacts.manifest import Manifest
+from core.artefacts.catalogue import Catalogue, Installed
+from core.artefacts.runtimes import given_runtime, processor_runtime
 from core.artefacts.variants import F32
 from core.calibration.found_file import CalibrationRoom, Found
-from core.calibration.setups import RunsAs, Setup, calibration_key, runs_as
+from core.calibration.setups import calibration_key, runs_as
 from core.cards import cards
 from core.processor import Processor, this_processor
 from core.settings import Settings
@@ -74,7 +74,9 @@ def report(
             rows.append((entry.folder.name, f"cannot be used: {entry.error}"))
         else:
             found = kept.found.get(calibration_key(entry.manifest, settings, processor))
-            rows.append((entry.manifest.id, _precision(entry.manifest, settings, processor, found, models)))
+            rows.append(
+                (entry.manifest.id, _precision(entry, settings, processor, found, models.get(entry.manifest.id)))
+            )
     width = max(len(name) for name, _ in rows)
     return [f"{name:{width}}  {text}" for name, text in rows]
 
@@ -101,16 +103,18 @@ def _runtimes(card: bool, told: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _precision(
-    manifest: Manifest, settings: Settings, processor: Processor, found: Found | None, models: dict[str, Any]
+    entry: Installed, settings: Settings, processor: Processor, found: Found | None, told: dict[str, str] | None
 ) -> str:
-    measured = False
-    if manifest.id in models and models[manifest.id]["runtime"] != "openvino":
-        chosen, by = models[manifest.id]["variant"], f" by {models[manifest.id]['runtime']}"
-    else:
-        plain = RunsAs(Setup(F32, settings.batch_size), "default")
-        runs = plain if settings.runtime in ("tensorflow", "onnx") else runs_as(manifest, settings, processor, found)
-        by = f" by {models[manifest.id]['runtime']}" if manifest.id in models else ""
+    """What a model computes in here; `told` is what a worker's runtimes say of it, where there was somebody to ask."""
+    manifest = entry.manifest
+    assert manifest is not None
+    graph = entry.folder / manifest.graph
+    runtime = told["runtime"] if told else given_runtime(graph, settings.runtime) or processor_runtime()
+    chosen, measured = told["variant"] if told else F32, False
+    if runtime == "openvino":
+        runs = runs_as(manifest, settings, processor, found)
         chosen, measured = runs.setup.variant, runs.chosen == "measured"
+    by = f" by {runtime}" if told else ""
     others = [name for name in (F32, *(variant.name for variant in manifest.variants)) if name != chosen]
     said = f"{chosen}{by} (also there: {', '.join(others)})" if others else f"{chosen}{by}"
     return f"{said}; {_measured(found)}" if found and measured else said

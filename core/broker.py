@@ -161,4 +161,4 @@ class DoorbellListener(ChannelListener):
     """Calls `on_ring` with the queue of every ring; with "" when all are meant, also after the broker was away."""
 
     def __init__(self, settings: Settings, on_ring: Callable[[str], object]) -> None:
-        super().__init__(settings, RING_CHANNEL, lambda queue: on_ring(queue.decode()))
+        super().__init__(settings, RING_CHANNEL, lambda queue: on_ring(queue.decode(errors="replace")))

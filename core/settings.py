@@ -122,9 +122,14 @@ class Settings(_FromEnvironment):
     chunk_window: int = Field(16, ge=1, description="Images of one chunk that are fetched or wait for decoding.")
     decode_threads: int = Field(0, ge=0, description="Threads that decode images; 0: one per core.")
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in one model batch.")
-    runtime: Literal["auto", "openvino", "tensorflow", "onnx"] = Field("auto", description="Who executes the models.")
+    runtime: Literal["auto", "openvino", "tensorflow", "onnx"] = Field(
+        "auto",
+        description="Who executes the models: openvino, tensorflow, onnx (what is exported for a card), or auto.",
+    )
     precision: Literal["auto", "f32", "bf16", "int8", "f16"] = Field(
-        "auto", description="What models compute in; auto: what suits the processor. Those without it take f32."
+        "auto",
+        description="What models compute in: f32, bf16, int8, f16 (on a card), or auto: what suits the processor. "
+        "Those without it take f32.",
     )
     calibrate: bool = Field(True, description="Measure, when idle, how models run best here; used from the next start.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's own /metrics; 0: none.")

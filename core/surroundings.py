@@ -17,7 +17,12 @@ from core.settings import Settings
 from core.settings_checks import SettingsError
 
 Need = Literal["data", "database", "uploads", "models", "runtime"]
-_RUNTIMES = {"auto": ("openvino", "tensorflow"), "openvino": ("openvino",), "tensorflow": ("tensorflow",)}
+_RUNTIMES = {
+    "auto": ("openvino", "tensorflow"),
+    "openvino": ("openvino",),
+    "tensorflow": ("tensorflow",),
+    "onnx": ("onnxruntime",),
+}
 
 
 def check_surroundings(settings: Settings, needs: Collection[Need]) -> None:

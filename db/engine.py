@@ -73,13 +73,16 @@ class Database:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        # As long as SQLite would wait; then that says that the database is locked.
-        taken = self._turn is not None and self._turn.acquire(timeout=BUSY_TIMEOUT_S)
+        """Raises Unavailable, as SQLite does, after the time that it would wait."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
+            raise Unavailable("BEGIN IMMEDIATE", None, TimeoutError("database is locked by a thread of this process"))
         try:
             yield
         finally:
-            if taken and self._turn is not None:
-                self._turn.release()
+            self._turn.release()
 
     def close(self) -> None:
         if self._job_news is not None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from core.artefacts.manifest import Manifest, load_manifest
 from core.artefacts.onnx_export import F16_CUDA, Precision
+from core.errors import ArtefactError
 from training.common.offline_variants import ONNX_F32, PLAIN
 from training.common.onnx.onnx_write import remove_export, write_export
 from training.onnx_answers import answers, differences, farthest
@@ -92,7 +93,14 @@ def main() -> int:
     parser.add_argument("--f16", action="store_true", help="export them in half precision, too")
     parser.add_argument("--photos", type=Path, default=SAMPLES, help="a folder of JPEGs to ask about")
     given = parser.parse_args()
-    return export_all(given.folders, ["f32", "f16"] if given.f16 else ["f32"], sorted(given.photos.glob("*.jpg")))
+    photos = sorted(given.photos.glob("*.jpg"))
+    try:  # before anything is written over
+        manifests = [load_manifest(folder) for folder in given.folders]
+    except ArtefactError as error:
+        parser.error(f"{error.code}: {' '.join(str(error).split())}")
+    if not photos and any(manifest.medium == "image" for manifest in manifests):
+        parser.error(f"there is no JPEG in {given.photos} to ask about")
+    return export_all(given.folders, ["f32", "f16"] if given.f16 else ["f32"], photos)
 
 
 if __name__ == "__main__":

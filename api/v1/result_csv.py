@@ -93,7 +93,9 @@ def safe_cell(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     """A cell as `csv.writer` writes it."""
-    if not isinstance(value, str):
-        return "" if value is None else str(value)
-    text: str = safe_cell(value) if value.startswith(_FORMULA) else value
+    if value is None:
+        return ""
+    text = str(value)  # a plug-in may say something else than a text or a number
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        text = safe_cell(value)
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text

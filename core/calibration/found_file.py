@@ -12,7 +12,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -28,6 +28,7 @@ MOST = 64  # measurements that are kept, the newest
 TRIES = 2  # measurements that ended with their process; there is no third
 VariantName = Literal["f32", "bf16", "int8"]
 Value = TypeVar("Value")
+Rate = Annotated[float, Field(gt=0)]
 Word = Annotated[str, StringConstraints(pattern=r"^[ -~]{0,200}$")]  # a terminal shows it
 
 
@@ -52,12 +53,14 @@ class FoundFile(_Part):
     """All that is kept, by `calibration_key`.
 
     Attributes:
+        partial: rates of variants that were measured before the time ran out; the next start goes on from there.
         begun: measurements under way, and how often one was begun that never ended: a worker that dies of one must
-            not die of it for ever.
+            not die of it for ever. One that ends without a find takes its own beginning back, and no other's.
     """
 
     schema_version: Literal[1] = 1
     found: dict[Sha256, Found] = Field(default={}, max_length=MOST)
+    partial: dict[Sha256, dict[VariantName, Rate]] = Field(default={}, max_length=MOST)
     begun: dict[Sha256, int] = Field(default={}, max_length=MOST)
 
     def begin(self, key: str) -> FoundFile:
@@ -65,11 +68,20 @@ class FoundFile(_Part):
         begun = {**self.begun, key: self.begun.get(key, 0) + 1}
         return self.model_copy(update={"begun": _newest(begun)})
 
-    def end(self, key: str, found: Found | None) -> FoundFile:
-        """As it stands when the measurement has ended, whether or not it found something."""
-        begun = {other: count for other, count in self.begun.items() if other != key}
-        kept = {other: one for other, one in self.found.items() if other != key}
-        return FoundFile(found=_newest({**kept, key: found} if found else self.found), begun=begun)
+    def go_on_from(self, key: str, rates: dict[str, float]) -> FoundFile:
+        """As it stands with what was measured of variants till now; those that do not run are tried again."""
+        known = {name: rate for name, rate in rates.items() if rate}
+        partial = {**_without(self.partial, key), **({key: known} if known else {})}
+        return self.model_copy(update={"partial": _newest(partial)})
+
+    def end(self, key: str, found: Found) -> FoundFile:
+        """As it stands when something was found."""
+        kept = _newest({**_without(self.found, key), key: found})
+        return FoundFile(found=kept, partial=_without(self.partial, key), begun=_without(self.begun, key))
+
+
+def _without(entries: Mapping[str, Value], key: str) -> dict[str, Value]:
+    return {other: entry for other, entry in entries.items() if other != key}
 
 
 def _newest(entries: dict[str, Value]) -> dict[str, Value]:
@@ -129,7 +141,7 @@ class CalibrationRoom:
             raise FileNotFoundError(f"{self._data} is no folder")
         self._folder.mkdir(exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self._folder / LOCK, flags, 0o600)
+        descriptor = os.open(self._folder / LOCK, flags, 0o666)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,6 +161,7 @@ class CalibrationRoom:
         text = json.dumps(kept.model_dump(mode="json"), indent=1, allow_nan=False)
         descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=f"{FILE}.")
         try:
+            os.fchmod(descriptor, 0o644)  # `tagline doctor` reads it, whoever asks
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()

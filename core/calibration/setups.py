@@ -54,13 +54,14 @@ def runs_as(manifest: Manifest, settings: Settings, processor: Processor, found:
     """How a model runs: as it was found to run best, as far as that is allowed, else by default.
 
     Args:
-        found: what the file says under the model's key. A batch above the setting's, or a variant that is not to be
-            tried here, is nobody's measurement: then all of it is left.
+        found: what the file says under the model's key; nothing where the settings turn measuring off. A batch above
+            the setting's, or a variant that is not to be tried here, is nobody's measurement: then all of it is left.
     """
     default = default_setup(manifest, settings, processor.features)
     chosen: Chosen = "default" if settings.precision == AUTO else "pinned"
     fits = (
         found is not None
+        and settings.calibrate
         and found.variant in variants_to_try(manifest, settings.precision, processor.features)
         and found.batch_size <= settings.batch_size
         and found.streams <= most_streams(processor)

@@ -61,6 +61,7 @@ def an_output(choose: random.Random, depth: int = 0) -> dict[str, Any]:
         {"labels": [{**label, "wnid": "n1"} for _ in range(choose.randrange(4))], "model": choose.choice(NASTY)},
         {"text": choose.choice(NASTY), "score": choose.choice(SCORES), "model": "m@1.0.0", "variant": "int8"},
         {**label, "labels": [label, {"score": 1.5}], "model": "m@1.0.0"},
+        {"label": {"text": 1.0, "b, c": '"'}, "score": [1, "2"]}, {"text": ["=1", None], "score": {}},
         {"labels": None}, {"labels": []}, {}, {"label": None, "score": "high"},
         {choose.choice(NASTY): label, "words": [choose.choice(NASTY), 5, [], None]},
         {"label": choose.choice(NASTY), "a: 5": choose.choice(NASTY), "sha256": 1, "words": ["x: ", "y", ": 5"]},

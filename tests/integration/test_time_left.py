@@ -268,9 +268,9 @@ def test_a_job_that_waits_for_its_hosts_is_not_done_before_they_are_asked_again(
     found = seconds(database, job)
     assert found is not None
     assert 30 < found <= 90
-    claimed = must_claim(database)
+    other = must_claim(database)
     with database.write() as session:
-        release_chunk(session, claimed, delay_ms=5_000)  # an earlier one changes nothing
+        release_chunk(session, other, delay_ms=5_000)  # an earlier one changes nothing
     later = seconds(database, job)
     assert later is not None
     assert 30 < later <= found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.artefacts import runtimes
 from worker.runtimes import choose
 
 
@@ -13,4 +14,4 @@ def machine(
     """One with a card or without, which these runtimes see."""
     monkeypatch.setattr(choose, "cards", lambda: ["NVIDIA T4"] if device else [])
     monkeypatch.setattr(choose, "_sees_gpu", lambda runtime: runtime in sees)
-    monkeypatch.setattr(choose, "find_spec", lambda name: name in installed or None)
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: name in installed or None)

@@ -154,6 +154,10 @@ class Hungry:
         RuntimeError("Exception from src/inference: bad allocation: std::bad_alloc"),
         RuntimeError("ResourceExhaustedError: OOM when allocating tensor with shape[16,112,112,96]"),
         RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        RuntimeError(
+            "[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 822083584"
+        ),
+        RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0"),
     ],
 )
 def test_what_memory_a_batch_needs_is_found_out_once(error: Exception) -> None:
@@ -221,6 +225,19 @@ def test_tenants_that_wait_get_the_same_share(arrivals: list[tuple[str, int]], s
             behind = [served[tenant] for tenant in waiting if waiting[tenant]]
             assert not behind or served[taken] - min(behind) <= 1
     assert not +waiting
+
+
+def test_an_urgent_item_takes_few_others_along_and_never_all_the_room() -> None:
+    """Fails if an interactive photo had to wait for a whole batch of bulk, or if many of them stopped bulk for good."""
+    queue = FairQueue()
+    queue.put([f"bulk {at}" for at in range(40)], 1, "a", [NO_ITEM] * 40, NOBODY)
+    for at in range(5):
+        queue.put([f"quick {at}"], 0, "b", [NO_ITEM], NOBODY)
+        assert _items(queue.take(16)) == sorted([f"quick {at}", *(f"bulk {3 * at + more}" for more in range(3))])
+    queue.put([f"quick {at}" for at in range(9)], 0, "b", [NO_ITEM] * 9, NOBODY)
+    assert _items(queue.take(16)) == [f"quick {at}" for at in range(9)]
+    assert len(queue.take(16)) == 1
+    assert len(queue) == 9
 
 
 GROUPS = st.lists(st.tuples(st.sampled_from((0, 1)), st.sampled_from("abc"), st.integers(1, 9)), min_size=1, max_size=8)

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("tensorflow")
-
-from bench import gpu, machine
+from bench import gpu, gpu_models, machine
+from core.artefacts.manifest import Manifest, load_manifest
 from core.settings import Settings
-from tests.support.artefacts import set_defaults, write_captioner, write_encoder
+from tests.support.manifests import make
 
 RESULTS = Path(machine.__file__).parent / "results"
 
@@ -58,7 +57,42 @@ def test_a_card_gets_a_file_of_its_name(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "tensorflow" in written["machine"]["packages"]
 
 
+class Cards:
+    """What a graph runs by."""
+
+    name, device = "onnx", "cuda"
+
+
+def measured(manifest: Manifest, fails_at: int, error: Exception) -> gpu_models.Measured:
+    """A graph that fails in batches of that size."""
+
+    def bare(batch: int) -> None:
+        if batch == fails_at:
+            raise error
+
+    return gpu_models.Measured(manifest, "f32", Cards(), bare, bare)  # type: ignore[arg-type]
+
+
+def test_a_batch_that_does_not_fit_ends_the_sizes_and_whatever_else_fails_is_raised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Would fail if a bug, or a graph that does not run at all, passed for a card that is too small."""
+    manifest = load_manifest(make(tmp_path))
+    short = RuntimeError("CUDA failure 2: out of memory\nat line 7")
+    for error, said in ((short, "CUDA failure 2: out of memory"), (MemoryError(), "MemoryError")):
+        assert set(measured(manifest, 4, error).bare((1, 2, 4, 8), 0.0)) == {1, 2}
+        assert capsys.readouterr().out == f"batches of 4 do not fit: {said}\n"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        measured(manifest, 1, short).bare((1, 2), 0.0)
+    with pytest.raises(ValueError, match="a bug"):
+        measured(manifest, 4, ValueError("a bug")).bare((1, 2, 4, 8), 0.0)
+
+
 def test_encoder_and_decoder_are_measured_as_a_worker_calls_them_and_bare(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("openvino")
+    from tests.support.artefacts import set_defaults, write_captioner, write_encoder
+
     models = tmp_path / "models"
     write_encoder(models)
     write_captioner(models)

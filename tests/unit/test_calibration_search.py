@@ -40,6 +40,26 @@ def test_a_coarser_variant_has_to_be_clearly_faster(coarse: float, variant: str)
     assert found == Setup(variant, 16, 4)
 
 
+@pytest.mark.parametrize(
+    ("default", "rates", "variant"),
+    [
+        ("f32", (40.0, 120.0, 121.0), "bf16"),
+        ("f32", (40.0, 121.0, 120.0), "bf16"),
+        ("int8", (40.0, 120.0, 121.0), "int8"),
+        ("int8", (40.0, 121.0, 120.0), "int8"),
+        ("int8", (40.0, 140.0, 120.0), "bf16"),
+        ("f32", (40.0, 60.0, 120.0), "int8"),
+        ("bf16", (100.0, 105.0, 112.0), "int8"),
+        ("bf16", (100.0, 0.0, 105.0), "f32"),
+        ("f32", (0.0, 10.0, 10.5), "bf16"),
+    ],
+)
+def test_variants_that_are_equally_fast_do_not_take_turns(default: str, rates: tuple[float, ...], variant: str) -> None:
+    """Would fail if noise chose between two that are both faster than single precision: labels would change by it."""
+    by_name = dict(zip(("f32", "bf16", "int8"), rates, strict=True))
+    assert search(Setup(default, 16, 4), tuple(by_name), 8, lambda s: by_name[s.variant])[0].variant == variant
+
+
 def test_batches_and_streams_stay_unless_others_are_clearly_faster() -> None:
     slightly = {Setup("bf16", 8, 4): 207.0, Setup("bf16", 16, 2): 207.0}
     assert measured(slightly, lambda setup: 200.0 if setup.variant == "bf16" else 100.0)[1] == START
@@ -71,6 +91,12 @@ def test_what_was_found_before_time_ran_out_is_the_answer() -> None:
     assert search(START, VARIANTS, 8, until(2)) == (START, {"f32": 100.0, "bf16": 300.0})
     assert search(START, VARIANTS, 8, until(3))[0] == START, "half of a comparison says nothing"
     assert search(START, VARIANTS, 8, until(5))[0] == Setup("bf16", 8, 4)
+    rates: dict[str, float] = {}
+    with pytest.raises(OutOfTime):
+        search(START, VARIANTS, 8, until(1), rates)
+    assert rates == {"f32": 100.0}, "of use to whoever goes on from there"
+    others = {"bf16": 300.0, "int8": 999.0}  # what is known of a variant that may not be chosen counts for nothing
+    assert search(START, VARIANTS, 8, until(1), others) == (START, {"f32": 100.0, "bf16": 300.0})
 
 
 def test_nothing_is_found_where_nothing_runs() -> None:

@@ -20,7 +20,8 @@ from tests.support.manifests import make
 from worker.calibration import calibrator as module
 from worker.calibration.calibrator import SPARE, Calibrator
 from worker.calibration.idleness import Processors
-from worker.calibration.stopwatch import Stopwatch
+from worker.calibration.search import OutOfTime
+from worker.calibration.stopwatch import Interrupted, Stopwatch
 from worker.calibration.workloads import Workload
 from worker.inference.lanes import ServedArtefact
 
@@ -213,6 +214,44 @@ def test_a_worker_that_dies_of_it_does_not_die_for_ever(scene: Scene, caplog: py
     scene.run()
     assert scene.kept.found
     assert scene.kept.begun == {}
+
+
+@pytest.mark.parametrize("error", [Interrupted, OutOfTime, RuntimeError])
+def test_an_end_of_its_own_takes_back_no_death(scene: Scene, error: type[Exception]) -> None:
+    """Would fail if workers could die of it for ever because a job came in between, or if a bug passed for a death."""
+    room = CalibrationRoom(scene.settings.data_dir)
+    with room.locked():
+        room.write(FoundFile().begin(scene.key))
+
+    def end() -> None:
+        during.append(scene.kept.begun[scene.key])
+        scene.opened[0]._stop.set()
+        raise error("an end")
+
+    during = list[int]()
+    scene.during = end
+    scene.run()
+    assert during == [2], "meanwhile both stand there"
+    assert scene.kept.begun == {scene.key: 1}
+
+
+def test_the_next_start_goes_on_where_time_ran_out(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Would fail if a machine on which each variant takes long measured the first of them at every start, for ever."""
+    monkeypatch.setattr(module, "variants_to_try", lambda *_: ("f32", "bf16"))
+
+    def end() -> None:
+        if scene.asked[-1].variant == "bf16":
+            raise OutOfTime
+
+    scene.during = end
+    scene.run()
+    assert [setup.variant for setup in scene.asked] == ["f32", "bf16"]
+    assert scene.kept == FoundFile(partial={scene.key: {"f32": 100.0}})
+    scene.during, scene.asked = lambda: None, []
+    scene.run()
+    assert (scene.asked[0].variant, scene.asked[0].batch_size) == ("bf16", 4), "f32 is known"
+    assert scene.kept.found[scene.key].rates == {"f32": 100.0, "bf16": 100.0}
+    assert scene.kept.partial == {}
 
 
 def test_only_one_of_several_workers_measures(scene: Scene) -> None:

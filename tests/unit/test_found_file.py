@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ ONE = GOOD["found"][KEY]  # type: ignore[index]
         b"9" * 5000, json.dumps(GOOD).encode()[:-40], json.dumps({**GOOD, "more": 1}).encode(),
         json.dumps({**GOOD, "found": {"short": ONE}}).encode(),
         json.dumps({**GOOD, "begun": {KEY: "1"}}).encode(),
+        json.dumps({**GOOD, "partial": {KEY: {"int4": 1.0}}}).encode(),
+        json.dumps({**GOOD, "partial": {KEY: {"f32": -1.0}}}).encode(),
         json.dumps({**GOOD, "found": {f"{at:064x}": ONE for at in range(MOST + 1)}}).encode(),
         *(json.dumps({**GOOD, "found": {KEY: {**ONE, **wrong}}}).encode() for wrong in (
             {"variant": "int4"}, {"variant": None}, {"batch_size": 0}, {"batch_size": 10**9}, {"batch_size": "8"},
@@ -125,6 +128,19 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
             room.write(FoundFile(found={KEY: found()}))
             assert room.read().found
     assert json.loads(other.read_text()) == GOOD, "what a link leads to is not written"
+
+
+def test_others_may_read_it_and_share_the_folder(tmp_path: Path) -> None:
+    """Would fail if `tagline doctor` of another user, or a worker of one in the group, met "Permission denied"."""
+    before = os.umask(0o002)
+    try:
+        made = CalibrationRoom(tmp_path)
+        with made.locked():
+            made.write(FoundFile())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.file.stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / ROOM / LOCK).stat().st_mode) == 0o664
 
 
 def test_a_data_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
@@ -220,6 +236,8 @@ def test_int8_is_tried_where_it_says_what_was_measured() -> None:
         ({"precision": "bf16"}, {"variant": "f32"}, RunsAs(Setup("bf16", 16), "pinned")),
         ({}, {"streams": 9}, RunsAs(Setup("int8", 16), "default")),
         ({"batch_size": 4}, {}, RunsAs(Setup("int8", 4), "default")),
+        ({"calibrate": False}, {}, RunsAs(Setup("int8", 16), "default")),
+        ({"calibrate": False, "precision": "f32"}, {"variant": "f32"}, RunsAs(Setup("f32", 16), "pinned")),
     ],
 )
 def test_what_was_found_serves_as_far_as_it_is_allowed(
@@ -232,15 +250,18 @@ def test_what_was_found_serves_as_far_as_it_is_allowed(
 
 
 def test_the_doctor_says_what_was_measured(measured_folder: Path, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, models_dir=measured_folder.parent)
+    given = {"data_dir": tmp_path, "models_dir": measured_folder.parent, "runtime": "openvino"}
+    settings = Settings.model_validate(given)
     key = calibration_key(load_manifest(measured_folder), settings, COOPER)
     room = CalibrationRoom(tmp_path)
     with room.locked():
         room.write(FoundFile(found={key: found()}))
     [line] = [line for line in report(settings, COOPER) if line.startswith("toy@1.0.0")]
     assert "bf16 (also there: f32, int8); measured: f32 40/s, bf16 90.5/s; batches of 8, 2 at a time" in line
-    pinned = Settings(data_dir=tmp_path, models_dir=measured_folder.parent, precision="f32")
+    pinned = Settings.model_validate({**given, "precision": "f32"})
     assert any(line.endswith("  f32 (also there: bf16, int8)") for line in report(pinned, COOPER))
+    turned_off = Settings.model_validate({**given, "calibrate": False})
+    assert any(line.endswith("  int8 (also there: f32, bf16)") for line in report(turned_off, COOPER))
 
 
 def test_what_a_worker_announces_is_read_as_it_was_meant() -> None:

@@ -16,7 +16,7 @@ import onnxruntime
 import tensorflow as tf
 
 from core.artefacts.manifest import load_manifest
-from core.artefacts.onnx_export import OnnxPart, export_folder, parts_for, read_export
+from core.artefacts.onnx_export import OnnxExport, OnnxPart, export_folder, parts_for, read_export
 from core.errors import ArtefactError
 from core.settings import Settings
 from tests.support.artefacts import write_captioner, write_encoder
@@ -117,6 +117,34 @@ def test_a_card_runs_what_is_exported_and_the_rest_runs_as_before(
     (export_folder(graph, "f32") / "part-0.onnx").unlink()
     assert choose.runtime_of(graph) == "openvino", "a worker must not stop for want of a faster graph"
     assert "an export is not used" in caplog.text
+
+
+def test_an_export_is_read_once_as_long_as_it_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, eye: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Would fail if all of its files were read, and the same were said of it, each time that somebody asks."""
+    graph, asked = eye / "graph.pb", list[Path]()
+
+    def read(graph: Path, precision: str) -> OnnxExport:
+        asked.append(graph)
+        return read_export(graph, precision)
+
+    monkeypatch.setattr(choose, "read_export", read)
+    machine(monkeypatch, True, ("onnx",))
+    for _ in range(3):
+        assert choose.runtime_of(graph) == "onnx"
+    assert len(asked) == 1
+    part = export_folder(graph, "f32") / "part-0.onnx"
+    whole = part.read_bytes()
+    part.write_bytes(whole + b"\0")
+    for _ in range(3):
+        assert choose.runtime_of(graph) == "openvino"
+    assert len(asked) == 2
+    assert caplog.text.count("an export is not used") == 1
+    part.write_bytes(whole)
+    assert choose.runtime_of(graph) == "onnx", "it was made again"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    assert choose.runtime_of(graph) == "openvino", "it is of another graph now"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import pytest
 from core.errors import ArtefactError
 from tests.support.cards import machine
 from worker.models.load import KINDS
-from worker.runtimes import choose
+from worker.runtimes import choose, seen
+from worker.runtimes.tensorflow import gpu_visible
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,34 @@ def test_a_runtime_that_is_not_installed_sees_no_card(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "worker.runtimes.onnx", raising=False)
     monkeypatch.setattr(choose, "cards", lambda: ["NVIDIA T4"])
     assert not choose._sees_gpu("onnx")
+
+
+def broken_tensorflow(monkeypatch: pytest.MonkeyPatch, folder: Path, error: str) -> None:
+    """A package that is found, and whose import raises."""
+    (folder / "tensorflow.py").write_text(f"raise {error}")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+
+
+@pytest.mark.parametrize("error", ["ImportError('numpy')", "OSError('libcudart.so.12')", "TypeError('protobuf')"])
+def test_a_tensorflow_that_cannot_be_imported_sees_no_card(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: str
+) -> None:
+    """Would fail if a package that is there, and whose libraries are not, ended the doctor's question or a worker."""
+    broken_tensorflow(monkeypatch, tmp_path, error)
+    monkeypatch.setattr(seen, "cards", lambda: ["NVIDIA T4"])
+    assert not gpu_visible()
+    assert "sees no card" in (seen._tensorflow() or "")
+    assert not choose._sees_gpu("tensorflow")
+
+
+@pytest.mark.parametrize("error", ["ImportError('numpy')", "OSError('libcudart.so.12')"])
+def test_a_runtime_without_its_libraries_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: str
+) -> None:
+    broken_tensorflow(monkeypatch, tmp_path, error)
+    with pytest.raises(ArtefactError, match="runtime_missing"):
+        choose.load_runtime(tmp_path / "graph.pb", "tensorflow")
 
 
 def test_missing_runtime_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,8 @@ from cli.stack.layout import Stack, lay_out
 from cli.stack.logfiles import LogFile
 from cli.stack.service import Service
 from cli.stack.supervisor import Supervisor, WrongSettings
-from core.settings import MODELS_DIR, load_settings
+from core import surroundings
+from core.settings import MODELS_DIR, Settings, load_settings
 from core.settings_checks import SettingsError
 from core.surroundings import check_surroundings
 from tests.support.ports import free_port
@@ -187,6 +189,16 @@ def test_models_that_cannot_serve(defaults: str | None, whole: bool, said: str, 
 def test_models_that_can(tmp_path: Path) -> None:
     folder = models(tmp_path / "models", '{"spam": "spam-ngram"}')
     check_surroundings(load_settings(models_dir=folder), ["data", "models", "runtime"])
+
+
+@pytest.mark.parametrize("runtime", get_args(Settings.model_fields["runtime"].annotation))
+def test_every_runtime_is_there_or_is_said_not_to_be(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(runtime=runtime)
+    monkeypatch.setattr(surroundings, "find_spec", lambda name: object())
+    check_surroundings(settings, ["runtime"])
+    monkeypatch.setattr(surroundings, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"^TAGLINE_RUNTIME: .* not installed"):
+        check_surroundings(settings, ["runtime"])
 
 
 def test_a_data_folder_that_cannot_be_one(tmp_path: Path) -> None:

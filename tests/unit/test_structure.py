@@ -110,6 +110,13 @@ def test_names_that_lead_nowhere_are_found() -> None:
     assert sorted(set(dead_names("README.md", text))) == dead
 
 
+def test_decisions_are_headed_alike() -> None:
+    """By the number that their file has, as other documents name them."""
+    pages = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    headings = {page.name: page.read_text().partition("\n")[0] for page in pages}
+    assert [name for name, heading in headings.items() if not heading.startswith(f"# {name[:4]}: ")] == []
+
+
 def test_files_are_short() -> None:
     """A file of more than 300 lines holds more than one idea."""
     code = [file for file in FILES if file.endswith(".py") and not file.startswith("tests/")]

@@ -15,8 +15,10 @@ from core.artefacts.variants import choose_variant, joint_name
 from core.errors import ArtefactError
 from core.processor import Processor, read_processor
 from core.settings import MODELS_DIR, Settings
+from tests.support.cards import machine
 from tests.support.manifests import make
 from tests.support.variants import EIGHT_BITS, add_variants
+from worker.runtimes.choose import runtime_of
 
 SAPPHIRE = frozenset({"avx512_bf16", "amx_bf16", "avx512_vnni", "avx2"})
 CASCADE, HASWELL = frozenset({"avx512_vnni", "avx2"}), frozenset({"avx2"})
@@ -119,11 +121,13 @@ def test_what_linux_says_of_a_processor(text: str, model: str, features: str) ->
         ({"precision": "f32"}, SAPPHIRE, "f32 (also there: bf16, int8)"),
         ({}, CASCADE, "int8 (also there: f32, bf16)"),
         ({"runtime": "tensorflow", "precision": "int8"}, CASCADE, "f32 (also there: bf16, int8)"),
+        ({"runtime": "onnx"}, SAPPHIRE, "f32 (also there: bf16, int8)"),
     ],
 )
 def test_the_doctor_says_what_a_worker_takes(
-    folder: Path, settings: dict[str, Any], features: frozenset[str], said: str
+    monkeypatch: pytest.MonkeyPatch, folder: Path, settings: dict[str, Any], features: frozenset[str], said: str
 ) -> None:
+    machine(monkeypatch, False, ())
     make(folder.parent, "plain")
     (make(folder.parent, "broken") / "graph.pb").unlink()
     lines = report(Settings(models_dir=folder.parent, **settings), Processor("A: B", features))
@@ -131,6 +135,38 @@ def test_the_doctor_says_what_a_worker_takes(
     assert f"toy@1.0.0    {said}" in lines
     assert "plain@1.0.0  f32" in lines
     assert any("cannot be used" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "graph", "installed", "precision"),
+    [
+        ("auto", "graph.pb", ("tensorflow",), "f32"),
+        ("auto", "graph.xml", ("tensorflow",), "bf16"),
+        ("onnx", "graph.xml", ("openvino",), "bf16"),
+        ("tensorflow", "graph.onnx", ("openvino",), "bf16"),
+        ("onnx", "graph.onnx", ("openvino",), "f32"),
+    ],
+)
+def test_the_doctor_knows_the_runtime_that_a_worker_takes(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    runtime: str,
+    graph: str,
+    installed: tuple[str, ...],
+    precision: str,
+) -> None:
+    """Variants are OpenVINO's. Would fail if it went by the setting, where the file or what is installed decides."""
+    machine(monkeypatch, False, (), installed)
+    folder = make(tmp_path / "models")
+    add_variants(folder)
+    text = json.loads((folder / "manifest.json").read_text())
+    text["files"][graph] = text["files"].pop("graph.pb")
+    (folder / "graph.pb").rename(folder / graph)
+    (folder / "manifest.json").write_text(json.dumps({**text, "graph": graph}))
+    settings = Settings(models_dir=folder.parent, runtime=runtime)
+    [said] = [line for line in report(settings, Processor("A: B", SAPPHIRE)) if line.startswith("toy@")]
+    assert said.split()[1] == precision
+    assert (runtime_of(folder / graph, runtime) == "openvino") == (precision == "bf16"), "as a worker does"
 
 
 def test_what_is_shipped_says_what_its_variants_cost() -> None:

@@ -35,7 +35,7 @@ def quantize(graph: Path, target: Path, photos: Sequence[NDArray[np.uint8]]) -> 
     Raises:
         ImportError: NNCF is not installed.
     """
-    os.environ.setdefault("NNCF_CI", "1")  # or it tells its makers of each run
+    os.environ.update(NNCF_CI="1")  # or it tells its makers of each run
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 

@@ -140,18 +140,19 @@ class Calibrator:
             log.warning("it is not measured again, workers ended while they did", extra={"model": manifest.id})
             return True
         self._room.write(kept.begin(key))
-        found, ended = None, True
+        found, rates = None, dict[str, float](kept.partial.get(key, {}).items())
         try:
-            found = self._measure(served)
+            found = self._measure(served, rates)
         except Interrupted:
-            ended = False
+            return False
         except OutOfTime:
             log.info("measuring is given up: it took too long, or nothing runs", extra={"model": manifest.id})
-        self._room.write(kept.end(key, found))
+        finally:  # however it ends: only a process that ends meanwhile leaves behind that it began
+            self._room.write(kept.end(key, found) if found else kept.go_on_from(key, rates))
         if found:
             told = found.model_dump(exclude={"processor", "measured_at"})
             log.info("measured how a model runs best; it is run so from the next start on", extra=told)
-        return ended
+        return True
 
     def _workload(self, served: ServedArtefact) -> Workload:
         manifest = served.loaded.manifest
@@ -160,7 +161,8 @@ class Calibrator:
         warm = {one.loaded.manifest.id: one.loaded for one in self._measurable()}
         return model_workload(served.folder, manifest, self._settings, warm.__getitem__)
 
-    def _measure(self, served: ServedArtefact) -> Found:
+    def _measure(self, served: ServedArtefact, rates: dict[str, float]) -> Found:
+        """What is found of a model; to `rates`, what is known of its variants, comes what is measured on the way."""
         manifest, processor = served.loaded.manifest, this_processor()
         if manifest.id not in self._trials:
             self._trials[manifest.id] = Trial(manifest.id, self._workload(served), self._stopwatch, self._processors())
@@ -169,7 +171,7 @@ class Calibrator:
         own = replace(served.runs.setup, batch_size=self._settings.batch_size, streams=served.loaded.streams)
         try:
             with self._stopwatch.running():
-                setup, rates = search(own, variants, most_streams(processor), trial.rate)
+                setup, rates = search(own, variants, most_streams(processor), trial.rate, rates)
         finally:
             trial.close()
         return Found(

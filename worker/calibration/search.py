@@ -20,24 +20,33 @@ class OutOfTime(Exception):
     """There is no time left to measure in."""
 
 
-def search(start: Setup, variants: Sequence[str], most_streams: int, rate: Rate) -> tuple[Setup, dict[str, float]]:
+def search(
+    start: Setup, variants: Sequence[str], most_streams: int, rate: Rate, rates: dict[str, float] | None = None
+) -> tuple[Setup, dict[str, float]]:
     """The fastest setup of a model, and the rate of each variant.
 
     The variant is chosen first, for it makes the largest difference, then the batch, then the streams; each stays as it
-    is unless another is clearly faster. When time runs out behind the variants, what was found till then is the answer.
+    is unless another is clearly faster. Of variants "f32" is there first, then that of `start`, then the others: two
+    that are equally fast must not take turns from one measurement to the next. When time runs out behind the variants,
+    what was found till then is the answer.
 
     Args:
         start: batches of the most items allowed, and the runtime's own streams.
         variants: the names to choose from, "f32" first if it is among them.
         most_streams: there are no more.
         rate: items a second of a setup; 0 of one that does not run.
+        rates: of variants that are known already. Those that are measured come to it, also where time runs out.
 
     Raises:
         OutOfTime: `rate` ran out of time before each variant had been measured, or none of them runs.
     """
     probe = replace(start, batch_size=min(PROBE, start.batch_size))
-    rates = {name: rate(replace(probe, variant=name)) for name in variants}
-    best = _fastest_variant(rates)
+    rates = {} if rates is None else rates
+    for name in variants:
+        if name not in rates:
+            rates[name] = rate(replace(probe, variant=name))
+    rates = {name: rates[name] for name in variants}
+    best = _fastest_variant(rates, start.variant)
     if not rates[best]:
         raise OutOfTime
     found = replace(start, variant=best)
@@ -50,9 +59,12 @@ def search(start: Setup, variants: Sequence[str], most_streams: int, rate: Rate)
     return found, {name: round(each, 1) for name, each in rates.items()}
 
 
-def _fastest_variant(rates: dict[str, float]) -> str:
-    best = max(rates, key=lambda name: rates[name])
-    return F32 if rates[best] < VARIANT_GAIN * rates.get(F32, 0.0) else best
+def _fastest_variant(rates: dict[str, float], default: str) -> str:
+    best, *others = sorted(rates, key=lambda name: (name != F32, name != default))
+    for name in others:
+        if rates[name] > VARIANT_GAIN * rates[best]:
+            best = name
+    return best
 
 
 def _smaller(batch_size: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from core.settings import Settings
 from core.states import Priority
@@ -52,7 +52,8 @@ class Leases:
         self.meter = WorkMeter()
         self._held: dict[int, int] = {}  # chunk id -> token
         self._lock = threading.Lock()
-        self._claiming = threading.Lock()
+        # PostgreSQL lets claims go beside each other; SQLite does not.
+        self._claiming = threading.Lock() if database.is_sqlite else nullcontext()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
 

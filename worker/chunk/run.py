@@ -258,9 +258,7 @@ class ChunkRun:
                 self._count("stored in part")
                 self.claim = rest
 
-    def _release(
-        self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset(), *, hosts_ask: bool = False
-    ) -> None:
+    def _release(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset(), hosts_ask: bool = False) -> None:
         """Store what has finished, and put the rest back in the same transaction."""
         with self._context.metrics.timed("store"), self._context.database.write() as session:
             if len(self._results) == len(self.claim.items):
@@ -282,8 +280,7 @@ class ChunkRun:
         for code, count in codes.items():
             metrics.item_errors.labels(code).inc(count)
         failed = codes.total()
-        # A photo that never came took no time: its host may have kept it waiting all the while.
-        self._context.leases.meter.finished(self.claim.chunk_id, len(results) - failed)
+        self._context.leases.meter.finished(self.claim.chunk_id, len(results) - failed)  # what never came took no time
         log.info("chunk %s", outcome, extra={"items": len(results), "failed": failed})
         self._results = []
 

@@ -29,6 +29,8 @@ OUT_OF_MEMORY = (
     "oom when allocating",
     "resource_exhausted",
     "cannot allocate",
+    "failed to allocate memory",
+    "alloc_failed",
 )
 
 

@@ -105,15 +105,14 @@ class Dispatcher:
 
     def render_texts(self, task: str, raw: Any) -> list[Output | Exception]:
         """A task's results for texts, each as `render` gives it, or why there is none."""
-        rendered = render_each(_many(self._served[task].model), raw, self._options[task])
-        return [one if isinstance(one, Output | Exception) else Output(one) for one in rendered]
+        served = self._served[task]
+        rendered = render_each(_many(served.model), raw, self._options[task])
+        return [one if isinstance(one, Exception) else _with_variant(one, served.variant) for one in rendered]
 
     def render(self, task: str, raw: Any) -> Output:
         """A task's result for an item, rendered by its model with the task's options, and the variant it is from."""
         served = self._served[task]
-        rendered = served.model.render(raw, self._options[task])
-        output = rendered if isinstance(rendered, Output) else Output(rendered)
-        return Output({**output.json, "variant": served.variant}, output.embedding)
+        return _with_variant(served.model.render(raw, self._options[task]), served.variant)
 
     def check(self) -> None:
         """Raises CancelledError once the chunk is given up, so that nothing more is prepared for it."""
@@ -172,6 +171,11 @@ class Dispatcher:
     def _forget(self, future: Future[Any]) -> None:
         with self._lock:
             self._queued.discard(future)
+
+
+def _with_variant(rendered: dict[str, Any] | Output, variant: str) -> Output:
+    output = rendered if isinstance(rendered, Output) else Output(rendered)
+    return Output({**output.json, "variant": variant}, output.embedding)
 
 
 def _many(model: Model) -> ManyTexts | OneByOne:

@@ -95,17 +95,21 @@ class FairQueue:
         heapq.heappush(self._heap, Entry(priority, start, next(self._numbers), items, keys, outcome))
 
     def take(self, count: int) -> list[Part]:
-        """The next `count` items of the most urgent priority, or as many as there are; of each entry one part.
+        """The next `count` items, or as many as there are; of each entry one part.
 
-        What is less urgent waits for the next batch, even if there is room: an interactive photo would take as long as
-        all the bulk photos beside it.
+        What is less urgent than the first fills it up to a quarter alone: an interactive photo would take as long as
+        all the bulk photos beside it, and if none went beside it, many interactive ones would stop bulk for good.
         """
         taken: dict[int, tuple[Entry, int, int]] = {}  # by the entry's number: it, from where, to where
+        enough = count // 4
         left = count = min(count, self._size)
         priority = self.priority if left else 0
-        while left and self._heap and self._heap[0].priority == priority:
+        while left and self._heap:
             entry = self._heap[0]
-            some = min(left, len(entry.items) - entry.first, self._turn(entry))
+            room = left if entry.priority == priority else min(left, enough - (count - left))
+            if room <= 0:
+                break
+            some = min(room, len(entry.items) - entry.first, self._turn(entry))
             _, first, _ = taken.get(entry.number, (entry, entry.first, 0))
             taken[entry.number] = (entry, first, entry.first + some)
             self._now[entry.priority] = entry.start + some - 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from core.artefacts.onnx_export import is_exported, read_export
+from core.artefacts.onnx_export import export_folder, is_exported, read_export
+from core.artefacts.runtimes import given_runtime, processor_runtime
 from core.cards import cards
 from core.errors import ArtefactError
 from worker.runtimes.runtime import Runtime
@@ -24,9 +25,7 @@ RUNTIMES = {
 
 def runtime_of(graph: Path, wanted: str = "auto") -> str:
     """The name of the runtime that runs a graph file; arguments as of `load_runtime`."""
-    if graph.suffix == ".xml" or (graph.suffix == ".onnx" and wanted != "onnx"):
-        return "openvino"
-    return choose(graph) if wanted == "auto" else wanted
+    return given_runtime(graph, wanted) or choose(graph)
 
 
 def onnx_compute(graph: Path, wanted: str) -> str:
@@ -58,7 +57,7 @@ def load_runtime(graph: Path, wanted: str = "auto", compute: str = "f32", stream
         more["streams"] = streams
     try:
         made = getattr(import_module(module), attribute)(graph, **more)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library that it needs is not there
         raise ArtefactError("runtime_missing", f"the runtime {name} is not installed: {error}") from error
     return cast(Runtime, made)
 
@@ -77,19 +76,35 @@ def choose(graph: Path | None = None) -> str:
             return "onnx"
         if _sees_gpu("tensorflow"):
             return "tensorflow"
-    return "openvino" if find_spec("openvino") is not None else "tensorflow"
+    return processor_runtime()
 
 
 def _sees_gpu(runtime: str) -> bool:
     """Whether a runtime is installed and sees a card."""
     try:
         return bool(import_module(f"worker.runtimes.{runtime}").gpu_visible())
-    except (ImportError, OSError):  # it is not installed, or a library that it needs is not
+    except Exception:  # it is not installed, or whatever the import of one raises that does not fit
         return False
 
 
 def _usable(graph: Path) -> bool:
     """Whether an export is of the graph as it is now: a forgotten one must not keep a worker from starting."""
+    files = [graph, *sorted(export_folder(graph, "f32").glob("*"))]
+    return _is_of_graph(graph, tuple((path, _stamp(path)) for path in files))
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file does; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache
+def _is_of_graph(graph: Path, stamps: tuple[Any, ...]) -> bool:
+    """Reads some 100 MB, and it is asked for every model, again and again: once for each state of the files."""
     try:
         read_export(graph, "f32")
     except ArtefactError as error:

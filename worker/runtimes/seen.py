@@ -18,7 +18,7 @@ def _onnxruntime() -> str | None:
         return "not installed: pip install 'onnxruntime-gpu[cuda,cudnn]', and export what shall run there"
     try:
         missing: str | None = import_module("worker.runtimes.onnx").cuda_missing()
-    except (ImportError, OSError) as error:
+    except Exception as error:  # whatever the import of one raises that does not fit
         return f"cannot be imported: {error}"
     return missing
 

@@ -19,7 +19,7 @@ def gpu_visible() -> bool:
     """Whether TensorFlow is installed and sees a GPU."""
     try:
         import tensorflow as tf
-    except ImportError:
+    except Exception:  # whatever the import of one raises that does not fit: ImportError, OSError, TypeError
         return False
     return bool(tf.config.list_physical_devices("GPU"))
 
