@@ -88,6 +88,21 @@ def test_only_the_waiting_is_dropped_and_not_the_chunk() -> None:
     assert take(meter) == [Pace("classify bulk", 64, 9000)]  # the short wait at the end counts
 
 
+def test_what_never_came_does_not_make_the_rest_look_quick() -> None:
+    """Fails if photos of a host that let them time out count as done in no time; others that fail count."""
+    clock = Clock()
+    meter = WorkMeter(clock)
+    meter.begin(1, "classify bulk")
+    clock.now += 1
+    meter.finished(1, 8, 2)
+    meter.waits(1)
+    clock.now += 30
+    meter.works(1)
+    meter.finished(1, 0, 50)
+    meter.end(1)
+    assert take(meter) == [Pace("classify bulk", 10, 1000)]
+
+
 def test_what_is_not_in_hand_does_no_harm() -> None:
     meter = WorkMeter(Clock())
     meter.waits(7)

@@ -24,13 +24,16 @@ class _InHand:
     items: int = 0
     waits_since: float | None = None
     waited_s: float = 0.0  # of its share of the time, what may yet turn out to be a part of a long wait
+    slow: bool = False  # it has waited for long
 
     def waits_long(self, now: float) -> bool:
         return self.waits_since is not None and now - self.waits_since > LONG_S
 
     def work_on(self, now: float) -> None:
         """Whatever it has waited for has come, or will not."""
-        if not self.waits_long(now):
+        if self.waits_long(now):
+            self.slow = True
+        else:
             self.busy_s += self.waited_s
         self.waits_since, self.waited_s = None, 0.0
 
@@ -68,11 +71,12 @@ class WorkMeter:
                 self._share_out()
                 chunk.work_on(self._last)
 
-    def finished(self, chunk_id: int, items: int) -> None:
-        """So many items of a chunk have been stored."""
+    def finished(self, chunk_id: int, succeeded: int, failed: int = 0) -> None:
+        """So many items of a chunk have been stored. If hosts are slow, what failed never came, and took no time."""
         with self._lock:
-            if chunk_id in self._in_hand:
-                self._in_hand[chunk_id].items += items
+            chunk = self._in_hand.get(chunk_id)
+            if chunk is not None:
+                chunk.items += succeeded + (0 if chunk.slow else failed)
 
     def end(self, chunk_id: int) -> None:
         """A chunk is no longer in hand, whatever became of it."""
