@@ -59,7 +59,7 @@ def test_a_variant_is_held_to_its_own_numbers(
 ) -> None:
     """Would fail if only the numbers of single precision were looked at."""
     manifest = load_manifest(SHIPPED, verify=False)
-    [variant] = manifest.variants
+    variant = manifest.variants[0]
 
     def measure(folder: Path, of: Manifest, data: Path, name: str) -> list[tuple[Metric, None]]:
         assert (folder, of.id, name) == (SHIPPED, manifest.id, variant.name)
