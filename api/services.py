@@ -81,7 +81,7 @@ def make_services(settings: Settings) -> Services:
         thumbnails=open_thumbnail_store(settings),
         places=places,
         live=JobHub(database, settings),
-        forecasts=Forecasts(database),
+        forecasts=Forecasts(database, settings.chunk_of),
         metrics=ApiMetrics(settings.metrics_peers, places.taken),
         search=LibrarySearch(database, doorbell),
     )

@@ -150,11 +150,12 @@ def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms:
     return ours
 
 
-def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0) -> None:
+def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0, hosts_ask: bool = True) -> None:
     """Give a chunk back unfinished; it does not count as an attempt, nor as work done for its tenant.
 
     Args:
-        delay_ms: nobody claims it before, for instance because its host asked to be left alone.
+        delay_ms: nobody claims it before.
+        hosts_ask: that is because its hosts asked to be left alone, and not to make room.
     """
     released = session.execute(
         update(Chunk)
@@ -168,7 +169,7 @@ def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0) -> None:
         )
     )
     if released.rowcount:  # type: ignore[attr-defined]
-        if delay_ms:
+        if delay_ms and hosts_ask:
             note_wait(session, claim.chunk_id, claim.job_id)
         _count(session, claim.tenant_id, claim.priority, -len(claim.items))
 

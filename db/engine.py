@@ -11,12 +11,13 @@ from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError as Unavailable
 from sqlalchemy.exc import ProgrammingError as NotMigrated
+from sqlalchemy.exc import TimeoutError as NoConnection  # all that the pool may have are in use
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.changes import changed_jobs
 
-__all__ = ["BUSY_TIMEOUT_S", "Database", "NotMigrated", "Session", "Unavailable"]
+__all__ = ["BUSY_TIMEOUT_S", "Database", "NoConnection", "NotMigrated", "Session", "Unavailable"]
 BUSY_TIMEOUT_S = 30
 
 

@@ -12,15 +12,18 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from db.locks import UNFINISHED
 from db.tables import Chunk, Job
 
 LEAST_WINDOW_MS, MOST_WINDOW_MS = 5_000, 60_000
 OF_ITS_AGE = 4  # a job that has run for a minute looks back 15 to 30 seconds
 SILENCE_MS, WINDOWS_OF_SILENCE = 30_000, 4
-COLUMNS = (Job.pace_from_at, Job.pace_next_at, Job.pace_next_done, Job.stored_at, Job.started_at, Job.waits_until)
+COLUMNS = (
+    Job.id, Job.pace_from_at, Job.pace_next_at, Job.pace_next_done, Job.stored_at, Job.started_at, Job.waits_until,
+)  # fmt: skip
 
 
-def pace_values(job: Any, now: int, count: int) -> dict[str, Any]:
+def pace_values(session: Session, job: Any, now: int, count: int) -> dict[str, Any]:
     """What to write on a job's row while `count` more of its items are counted there.
 
     Two that store at the same time may both move a moment on; it is the same one, to within their transactions.
@@ -33,7 +36,7 @@ def pace_values(job: Any, now: int, count: int) -> dict[str, Any]:
     following = {"pace_next_at": now, "pace_next_done": done}
     if job.pace_next_at is None:
         return {"stored_at": now, **following}
-    if _was_interrupted(job, now):
+    if _was_interrupted(session, job, now):
         return {"stored_at": now, "pace_from_at": now, "pace_from_done": done, **following}
     age = now - (job.started_at or now)
     if now - job.pace_next_at < min(max(age // OF_ITS_AGE, LEAST_WINDOW_MS), MOST_WINDOW_MS):
@@ -41,13 +44,16 @@ def pace_values(job: Any, now: int, count: int) -> dict[str, Any]:
     return {"stored_at": now, "pace_from_at": job.pace_next_at, "pace_from_done": job.pace_next_done, **following}
 
 
-def _was_interrupted(job: Any, now: int) -> bool:
+def _was_interrupted(session: Session, job: Any, now: int) -> bool:
     """Whether nothing was stored for so much longer than usual that something else had been in the way: other jobs, or
-    no worker lived. Its hosts are not something else."""
-    if job.waits_until is not None and job.waits_until > job.stored_at:
-        return False
+    no worker lived. Its hosts are not something else, if all that is left has waited for them."""
     window = job.stored_at - (job.pace_from_at or job.started_at or job.stored_at)
-    return bool(now - job.stored_at > max(SILENCE_MS, WINDOWS_OF_SILENCE * window))
+    if now - job.stored_at <= max(SILENCE_MS, WINDOWS_OF_SILENCE * window):
+        return False
+    if job.waits_until is None or job.waits_until <= job.stored_at:
+        return True
+    held_up = (Chunk.job_id == job.id, Chunk.state.in_(UNFINISHED), Chunk.due_at <= job.stored_at)
+    return session.scalars(select(Chunk.id).where(*held_up).limit(1)).first() is not None
 
 
 def forget_pace(job: Job) -> None:

@@ -5,9 +5,12 @@ From the jobs' own counters, never by counting chunks: a job of a million items 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,24 +28,46 @@ class OpenJob:
     """A job that is queued or running.
 
     Attributes:
-        left: items that are not finished.
-        in_hand: those of them that workers have claimed.
+        in_hand: items that workers have claimed.
+        waiting: items that nobody has claimed yet.
         served: items that were claimed for its tenant at its priority; the tenant with least goes first.
     """
 
-    id: str
     tenant_id: str
     queue: str
     priority: int
     kind: str
-    left: int
     in_hand: int
+    waiting: int
     served: int
 
     @property
+    def group(self) -> tuple[Any, ...]:
+        """What the jobs have in common that are told of together."""
+        return self.queue, self.priority, self.tenant_id, self.kind, self.served
+
+
+class OpenGroup:
+    """All open jobs of a tenant, queue, priority and kind, added up once: many ask what is ahead of them.
+
+    Attributes:
+        in_hand, waiting: items of all of them.
+    """
+
+    def __init__(self, jobs: Sequence[OpenJob]) -> None:
+        self.queue, self.priority, self.tenant_id, self.kind, self.served = jobs[0].group
+        self.in_hand = sum(job.in_hand for job in jobs)
+        self._waiting = sorted(job.waiting for job in jobs)
+        self._sums = list(accumulate(self._waiting, initial=0))
+
+    @property
     def waiting(self) -> int:
-        """Items that nobody has claimed yet."""
-        return max(0, self.left - self.in_hand)
+        return self._sums[-1]
+
+    def within(self, turns: int) -> int:
+        """Items that wait and are claimed by the time that each of the jobs has been given so many."""
+        smaller = bisect_left(self._waiting, turns)
+        return self._sums[smaller] + turns * (len(self._waiting) - smaller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +75,18 @@ class OpenWork:
     """All open jobs at one time.
 
     Attributes:
+        jobs: by id.
+        groups: the same jobs, added up.
         workers: how many live.
         item_s: seconds of one worker for an item, by kind; of every kind that has been measured.
+        chunk_of: items of a chunk, by queue.
     """
 
-    jobs: tuple[OpenJob, ...]
+    jobs: Mapping[str, OpenJob]
+    groups: Sequence[OpenGroup]
     workers: int
     item_s: Mapping[str, float]
+    chunk_of: Callable[[str], int]
 
 
 def job_kind(job: Job) -> str:
@@ -64,11 +94,12 @@ def job_kind(job: Job) -> str:
     return work_kind(job.tasks, job.priority, reuse=job.reuse or job.library_run is not None)
 
 
-def open_work(session: Session, item_s: Mapping[str, float]) -> OpenWork | None:
+def open_work(session: Session, item_s: Mapping[str, float], chunk_of: Callable[[str], int]) -> OpenWork | None:
     """What is to be done now; None if it is more than `MOST_JOBS` jobs.
 
     Args:
         item_s: see `db.throughput.seconds_per_item`.
+        chunk_of: see `Settings.chunk_of`.
     """
     left = Job.total - Job.succeeded - Job.failed - Job.cancelled
     columns = (Job.id, Job.tenant_id, Job.queue, Job.priority, Job.tasks, Job.reuse, Job.library_run)
@@ -81,16 +112,21 @@ def open_work(session: Session, item_s: Mapping[str, float]) -> OpenWork | None:
     if len(rows) > MOST_JOBS:
         return None
     held = _in_hand(session)
-    jobs = tuple(
-        OpenJob(
-            row.id, row.tenant_id, row.queue, row.priority,
-            kind=work_kind(row.tasks, row.priority, reuse=row.reuse or row.library_run is not None),
-            left=row.left, in_hand=held[row.id],
-            served=row.served_interactive if row.priority == Priority.INTERACTIVE else row.served,
-        )
-        for row in rows
+    jobs = {row.id: _open_job(row, held[row.id]) for row in rows}
+    groups: defaultdict[tuple[Any, ...], list[OpenJob]] = defaultdict(list)
+    for job in jobs.values():
+        groups[job.group].append(job)
+    return OpenWork(jobs, [OpenGroup(alike) for alike in groups.values()], count_alive(session), item_s, chunk_of)
+
+
+def _open_job(row: Any, held: int) -> OpenJob:
+    in_hand = min(held, row.left)
+    return OpenJob(
+        row.tenant_id, row.queue, row.priority,
+        kind=work_kind(row.tasks, row.priority, reuse=row.reuse or row.library_run is not None),
+        in_hand=in_hand, waiting=row.left - in_hand,
+        served=row.served_interactive if row.priority == Priority.INTERACTIVE else row.served,
     )  # fmt: skip
-    return OpenWork(jobs, count_alive(session), item_s)
 
 
 def _in_hand(session: Session) -> Counter[str]:

@@ -111,7 +111,7 @@ def write_results(
             succeeded=Job.succeeded + len(results) - failed,
             failed=Job.failed + failed,
             version=Job.version + 1,
-            **job_pace.pace_values(job, job.now, len(results)),
+            **job_pace.pace_values(session, job, job.now, len(results)),
         )
     )
     if job.library_run is None:  # nobody can wait for a part of a run

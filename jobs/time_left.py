@@ -8,10 +8,10 @@ been measured, or no worker lives, nobody knows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from core.states import JobState
-from db.open_work import OpenJob, OpenWork, job_kind
+from db.open_work import OpenGroup, OpenWork, job_kind
 from db.tables import Job
 
 QUIET = 0.8  # the part of the time looked back on by which the last results may be old: they come a chunk at a time
@@ -76,27 +76,37 @@ def seconds_by_order(job: Job, left: int, work: OpenWork) -> float | None:
     Args:
         left: its own items that are not finished; `work` may be older than they are, or not know the job at all.
     """
-    mine, others = _apart(job, left, work)
+    known, kind = work.jobs.get(job.id), job_kind(job)
+    in_hand = min(known.in_hand, left) if known is not None and JobState(job.state) == JobState.RUNNING else 0
+    waiting = left - in_hand
+    given = waiting  # to its tenant, by the time that it has been given all
     ahead: defaultdict[str, float] = defaultdict(float)  # items by kind
-    ahead[mine.kind] += left
-    for other in others:
-        if other.priority <= mine.priority:  # what is in hand goes on, but inside a worker too the urgent goes first
-            ahead[other.kind] += min(other.in_hand, other.left)
-        if other.priority < mine.priority:
-            ahead[other.kind] += other.waiting
-    equals = [other for other in others if other.priority == mine.priority]
-    given = float(mine.waiting)
-    for own in (other for other in equals if other.tenant_id == mine.tenant_id):
-        turns = min(own.waiting, mine.waiting)
-        ahead[own.kind] += turns
-        given += turns
-    level = mine.served + given  # what its tenant will have been given by then
-    for theirs in _by_tenant(equals, mine.tenant_id):
-        waiting = sum(other.waiting for other in theirs)
-        part = min(1.0, max(0.0, level - theirs[0].served) / waiting) if waiting else 0.0
-        for other in theirs:
-            ahead[other.kind] += part * other.waiting
-    return _seconds_of(ahead, work)
+    ahead[kind] = left
+    if known is not None:  # it is in its group, too
+        given -= min(known.waiting, waiting)
+        ahead[kind] -= known.in_hand + min(known.waiting, waiting)
+    groups = [group for group in work.groups if group.queue == job.queue and group.priority <= job.priority]
+    others: defaultdict[str, list[OpenGroup]] = defaultdict(list)
+    for group in groups:  # what is in hand goes on, but inside a worker too the urgent goes first
+        ahead[group.kind] += group.in_hand
+        if group.priority < job.priority:
+            ahead[group.kind] += group.waiting
+        elif group.tenant_id != job.tenant_id:
+            others[group.tenant_id].append(group)
+        else:
+            turns = group.within(waiting)
+            ahead[group.kind] += turns
+            given += turns
+    level = given + (known.served if known is not None else _level(job, work))
+    for theirs in others.values():
+        total = sum(group.waiting for group in theirs)
+        part = min(1.0, max(0.0, level - theirs[0].served) / total) if total else 0.0
+        for group in theirs:
+            ahead[group.kind] += part * group.waiting
+    together = _seconds_of(ahead, work)
+    if together is None or not left:
+        return together
+    return max(together, min(left, work.chunk_of(job.queue)) * work.item_s[kind])  # one worker runs a chunk
 
 
 def _seconds_of(ahead: dict[str, float], work: OpenWork) -> float | None:
@@ -107,26 +117,8 @@ def _seconds_of(ahead: dict[str, float], work: OpenWork) -> float | None:
     return sum(items * work.item_s[kind] for kind, items in wanted.items()) / work.workers
 
 
-def _apart(job: Job, left: int, work: OpenWork) -> tuple[OpenJob, list[OpenJob]]:
-    """The job, and the others of its queue."""
-    known = next((other for other in work.jobs if other.id == job.id), None)
-    others = [other for other in work.jobs if other.queue == job.queue and other.id != job.id]
-    served = known.served if known is not None else _level(job, work)
-    in_hand = known.in_hand if known is not None and JobState(job.state) == JobState.RUNNING else 0
-    mine = OpenJob(job.id, job.tenant_id, job.queue, job.priority, job_kind(job), left, min(in_hand, left), served)
-    return mine, others
-
-
 def _level(job: Job, work: OpenWork) -> int:
     """What the tenant of a job that is just coming in counts as having been given; see `db.jobs` on who was idle."""
-    equals = [other for other in work.jobs if other.priority == job.priority]
-    own = [other.served for other in equals if other.tenant_id == job.tenant_id]
-    return own[0] if own else min((other.served for other in equals), default=0)
-
-
-def _by_tenant(jobs: Iterable[OpenJob], but: str) -> list[list[OpenJob]]:
-    found: defaultdict[str, list[OpenJob]] = defaultdict(list)
-    for job in jobs:
-        if job.tenant_id != but:
-            found[job.tenant_id].append(job)
-    return list(found.values())
+    equals = [group for group in work.groups if group.priority == job.priority]
+    own = [group.served for group in equals if group.tenant_id == job.tenant_id]
+    return own[0] if own else min((group.served for group in equals), default=0)

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.http.problems import PROBLEMS, Problem
 from core.errors import ArtefactError, ItemError, ManyErrors, RequestError, TaglineError
-from db.engine import NotMigrated, Unavailable
+from db.engine import NoConnection, NotMigrated, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
@@ -78,6 +78,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(TaglineError, _tagline)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(NoConnection, _unavailable)
     app.register_error_handler(NotMigrated, _not_migrated)
     app.register_error_handler(Exception, _unexpected)
 

@@ -58,7 +58,8 @@ class Submission:
         body: holds the inputs; of a JSON submission everything.
         key: the Idempotency-Key, if there is one.
         base_url: where the caller reaches the API.
-        view: the job as the caller sees it; with a key the same view answers every repetition.
+        view: called once the body has been read; how the caller sees the job. With a key the same view answers every
+            repetition.
     """
 
     caller: Caller
@@ -67,7 +68,7 @@ class Submission:
     body: Body
     key: str | None
     base_url: str
-    view: JobView
+    view: Callable[[], JobView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +120,12 @@ def _accept(services: Services, submission: Submission, lock: KeyLock | None) ->
             plan = _read_json(services, submission, spool)
         else:
             plan = _read_stream(services, submission, spool)
+        view = submission.view()
         if lock is None:
-            return _store(services, submission.view, plan, spool)
+            return _store(services, view, plan, spool)
         lock.renew(BEFORE_STORING_S)
         complete = partial(lock.complete, fingerprint=_fingerprint(submission))
-        return _store(services, submission.view, plan, spool, complete)
+        return _store(services, view, plan, spool, complete)
 
 
 def submit_document(

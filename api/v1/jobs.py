@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ from api.v1.views import etag, job_view
 from core.errors import NotFound, RequestError
 from core.states import JobState
 from db import jobs
-from db.engine import Unavailable
+from db.engine import NoConnection, Unavailable
 from db.tables import Job
 from jobs.cancelling import cancel_job
 from jobs.orders import take_orders
@@ -57,7 +58,6 @@ def create() -> Response:
     before = waited()
     if before is not None:
         return _after_wait(before.note)
-    seconds_left = services().forecasts.as_of_now()
     accepted = submit(
         services(),
         Submission(
@@ -67,10 +67,19 @@ def create() -> Response:
             body=Body(request.environ),
             key=idempotency_key(),
             base_url=base_url(),
-            view=lambda job: job_view(job, base_url(), seconds_left),
+            view=_first_view,
         ),
     )
     return _wait_for(accepted)
+
+
+def _first_view() -> Callable[[Job], dict[str, Any]]:
+    """How a job that is just coming in is shown. Whoever waits for it is shown it anew: nobody looks ahead for them."""
+    base = base_url()
+    if wanted_wait() is not None:
+        return lambda job: job_view(job, base)
+    seconds_left = services().forecasts.as_of_now()
+    return lambda job: job_view(job, base, seconds_left)
 
 
 def _wait_for(accepted: Accepted) -> Response:
@@ -83,7 +92,7 @@ def _wait_for(accepted: Accepted) -> Response:
         try:
             place = services().places.enter(job.tenant_id)
         except RequestError:
-            return _answer_to(accepted, accepted.view)
+            return _answer_to(accepted, _view(job))
         return park_for_job(place, job_id, job.version, seconds, note=accepted)
     return _after_wait(accepted)
 
@@ -108,7 +117,7 @@ def _answer_to(accepted: Accepted, view: dict[str, Any]) -> Response:
 
 def _current(job_id: str) -> Job | None:
     """The job as it is now; None if it cannot be read: it was accepted, and the answer must say so."""
-    with suppress(NotFound, Unavailable), services().database.read() as session:
+    with suppress(NotFound, Unavailable, NoConnection), services().database.read() as session:
         return jobs.find_job(session, caller().tenant_id, job_id)
     return None
 

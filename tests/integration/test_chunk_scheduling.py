@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,7 @@ from worker.chunk import pipeline
 from worker.chunk.claimers import Claimers
 from worker.chunk.context import WorkerContext
 from worker.chunk.pipeline import run_batch
+from worker.chunk.work_meter import WorkMeter
 from worker.metrics import Metrics
 from worker.models.captioner import Captioner
 from worker.models.load import KINDS, load_model
@@ -108,6 +110,46 @@ def counts(database: Database, tenant: str, job: str) -> tuple[int, int]:
     with database.read() as session:
         found = find_job(session, tenant, job)
         return found.succeeded, found.failed
+
+
+def put_off(database: Database, tenant: str, job: str) -> bool:
+    """Whether hosts of a job asked to be left alone."""
+    with database.read() as session:
+        return find_job(session, tenant, job).waits_until is not None
+
+
+def test_a_chunk_that_makes_room_is_not_put_off_by_its_hosts(
+    settings: Settings, database: Database, tenant: str, silent: list[str]
+) -> None:
+    """Fails if a job is said to wait for hosts because its worker had too many chunks in hand."""
+    job = make_job(database, tenant, refs=[f"http://{silent[0]}/1.jpg"])
+    with worker(settings) as context:
+        assert run_batch(context, "image")
+        [run] = context.waiting.runs()
+        run.give_back(90.0)
+    assert not put_off(database, tenant, job)
+
+
+def test_photos_of_slow_hosts_are_measured_without_the_wait(
+    settings: Settings, database: Database, tenant: str
+) -> None:
+    """Fails if nobody is ever told how long such jobs take, because each of their chunks waits for over 10 s;
+    or if it is not busy with them after that. A look at this clock takes a tenth of a second."""
+    released, now = threading.Event(), count()
+    late = 0.0
+    with photo_server(released=released) as url:
+        place = {"allow_hosts": (url.split("/")[2],)}
+        make_job(database, tenant, refs=[f"{url}/held/cat.jpg?n={n}" for n in range(4)])
+        with worker(settings.model_copy(update=place)) as context:
+            context.leases.meter = meter = WorkMeter(lambda: next(now) / 10 + late)
+            assert run_batch(context, "image")
+            assert [run.claim.attempts for run in context.waiting.runs()] == [1]
+            late = 11.0
+            released.set()
+            until(meter.counted, what="the end of the chunk")
+    [pace] = meter.counted()
+    assert (pace.kind, pace.items) == ("classify interactive", 4)
+    assert 200 <= pace.busy_ms < 11_000  # looks: claimed, all waits; something has come, the end
 
 
 @pytest.mark.parametrize("priority", [Priority.BULK, Priority.INTERACTIVE])
@@ -248,6 +290,7 @@ def test_chunks_of_a_host_that_asks_for_time_or_has_a_rate_leave_their_slots(
             until(lambda: finished(database, tenant, healthy), what="the healthy job")
             assert not finished(database, tenant, patient)
             assert not finished(database, tenant, rated)
+            assert put_off(database, tenant, patient)
             assert len(busy.requests) <= 2
             assert len(slow.requests) == 1
 

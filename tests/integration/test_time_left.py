@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from flask import Flask
+from sqlalchemy import create_engine, event, select, update
 
-from api.forecasts import Forecasts
+from api.forecasts import Forecasts, SecondsLeft
+from api.services import KEY
 from core.errors import ItemError
 from core.inputs import ItemResult
+from core.settings import load_settings
 from core.states import Priority
 from db import keys, workers
 from db.claims import release_chunk
 from db.clock import now_ms
-from db.engine import Database
+from db.engine import Database, Session
 from db.jobs import retry_job
+from db.open_work import OpenJob, open_work
 from db.store import store_results
-from db.tables import Job
+from db.tables import Chunk, Job
 from db.throughput import Pace, WorkPace, add_paces, seconds_per_item
 from db.upkeep import purge_small
+from jobs.time_left import seconds_by_order
 from tests.support.api import Caller
 from tests.support.jobs import claim, make_job, must_claim, successes
+from worker.chunk import leases
+from worker.chunk.leases import Leases
 
 BULK = Priority.BULK
 
@@ -38,12 +51,21 @@ def seconds(database: Database, job_id: str) -> float | None:
     """As whoever asks for the job now is told."""
     with database.read() as session:
         job = session.get_one(Job, job_id)
-    return Forecasts(database).seconds_left(job)
+    return Forecasts(database, load_settings().chunk_of).seconds_left(job)
 
 
 def tenant_named(database: Database, name: str) -> str:
     with database.write() as session:
         return keys.create_tenant(session, name, "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+
+
+class NeverWalked(dict[str, OpenJob]):
+    """Jobs by id that nobody goes through one by one."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError
+
+    values = items = __iter__  # type: ignore[assignment]
 
 
 def store(database: Database, chunks: int = 1, bad: bool = False) -> None:
@@ -117,6 +139,38 @@ def test_the_order_is_that_of_the_claims(database: Database, tenant: str) -> Non
     for job, expected in said.items():
         in_hand = 0 if job in (jobs[3], jobs[5]) else 20  # urgent ones overtake inside a worker, too
         assert expected == pytest.approx(last[job] + in_hand, abs=5)
+
+
+def test_what_is_ahead_is_added_up_once_for_all_who_ask(database: Database, tenant: str) -> None:
+    """Fails if each job of a list is told by a walk through all that are open, of which there may be thousands."""
+    rates(database, Pace("classify bulk", 600, 60_000), Pace("caption bulk", 600, 600_000))
+    jobs = [make_job(database, tenant, items=items, chunk=1, priority=BULK) for items in (3, 40, 5, 40, 7)]
+    make_job(database, tenant, items=2, priority=BULK, tasks=("caption",))
+    must_claim(database)
+    with database.read() as session:
+        work = open_work(session, seconds_per_item(session), lambda _: 64)
+        first, second, third = (session.get_one(Job, job) for job in jobs[:3])
+    assert work is not None
+    assert {(group.kind, group.in_hand, group.waiting) for group in work.groups} == {
+        ("classify bulk", 1, 94),
+        ("caption bulk", 0, 2),
+    }
+    work = replace(work, jobs=NeverWalked(work.jobs))
+    assert seconds_by_order(first, 3, work) == pytest.approx(0.1 * (3 + 4 * 2) + 2)
+    assert seconds_by_order(second, 40, work) == pytest.approx(0.1 * 95 + 2)
+    assert seconds_by_order(third, 5, work) == pytest.approx(0.1 * (5 + 3 * 5 + 3) + 2)
+    assert seconds_by_order(third, 2, work) == pytest.approx(
+        0.1 * (2 + 4 * 2 + 1) + 2
+    )  # more is done since it was read
+
+
+def test_a_chunk_is_run_by_one_worker(database: Database, tenant: str) -> None:
+    """Fails if workers that find nothing to do make it look quick: they cannot help with 16 photos of one chunk."""
+    rates(database, Pace("classify bulk", 400, 100_000), live=("w1", "w2", "w3", "w4"))
+    job = make_job(database, tenant, items=16, chunk=16, priority=BULK)
+    assert seconds(database, job) == 4.0
+    big = make_job(database, tenant, items=4000, chunk=64, priority=BULK)
+    assert seconds(database, big) == 4016 * 0.25 / 4
 
 
 def test_a_job_that_runs_goes_by_its_recent_pace(database: Database, tenant: str) -> None:
@@ -222,6 +276,42 @@ def test_a_job_that_waits_for_its_hosts_is_not_done_before_they_are_asked_again(
     assert 30 < later <= found
 
 
+def test_a_chunk_that_made_room_was_not_put_off_by_its_hosts(database: Database, tenant: str) -> None:
+    rates(database, Pace("classify interactive", 600, 60_000))
+    job = make_job(database, tenant, items=8, chunk=4)
+    claimed = must_claim(database)
+    with database.write() as session:
+        release_chunk(session, claimed, delay_ms=90_000, hosts_ask=False)
+    found = seconds(database, job)
+    assert found is not None
+    assert found < 90
+    with database.read() as session:
+        assert session.get_one(Job, job).waits_until is None
+
+
+@pytest.mark.parametrize("all_wait", [False, True])
+def test_a_gap_is_the_hosts_only_if_all_that_is_left_waits_for_them(
+    database: Database, tenant: str, all_wait: bool
+) -> None:
+    """A quarter waits for an hour, and for a while nothing comes. Fails if that is the job's own pace although others
+    held the rest up; or if it is not where the rest waits too, for then the hosts will ask again."""
+    job = make_job(database, tenant, items=16, chunk=4)
+    store(database)
+    waiting = [must_claim(database) for _ in range(3 if all_wait else 1)]
+    with database.write() as session:
+        for claimed in waiting:
+            release_chunk(session, claimed, delay_ms=3_600_000)
+    earlier(database, job, started_at=1210, pace_next_at=1200, stored_at=1200)
+    with database.write() as session:  # one is due again
+        session.execute(update(Chunk).where(Chunk.id == waiting[-1].chunk_id, all_wait).values(due_at=now_ms() - 1000))
+    store(database)
+    with database.read() as session:
+        found = session.get_one(Job, job)
+        assert found.pace_from_at is not None
+        assert found.stored_at is not None
+        assert (found.stored_at - found.pace_from_at > 1_000_000) == all_wait
+
+
 def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database, tenant: str) -> None:
     job = make_job(database, tenant, items=8, chunk=4)
     store(database)
@@ -230,6 +320,89 @@ def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database
     assert seconds(database, job) in (None, 0.0)
     store(database)
     assert seconds(database, job) is None
+
+
+def test_a_beat_that_fails_loses_no_measurement(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if what is measured is given away before its transaction is committed, or is written twice."""
+    leases_of_w1 = Leases(database, load_settings(), "w1", list)
+    leases_of_w1.meter.begin(1, "classify bulk")
+    leases_of_w1.meter.finished(1, 64)
+    leases_of_w1.meter.end(1)
+
+    def refused(session: Session, *_: Any, **__: Any) -> set[int]:
+        assert session.scalars(select(WorkPace.items)).all() == [64]
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(leases, "renew_leases", refused)
+        for _ in range(2):
+            with pytest.raises(ConnectionError):
+                leases_of_w1.beat()
+    for _ in range(2):
+        leases_of_w1.beat()
+    with database.read() as session:
+        assert session.scalars(select(WorkPace.items)).all() == [64]
+
+
+class Guarded(Database):
+    """Counts the reads, and does something first at each."""
+
+    before: Callable[[], object] = staticmethod(lambda: None)
+    reads = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        self.reads += 1
+        self.before()
+        with super().read() as session:
+            yield session
+
+
+@pytest.fixture
+def guarded(database_url: str) -> Iterator[Guarded]:
+    guarded = Guarded(database_url)
+    yield guarded
+    guarded.close()
+
+
+def test_a_pool_without_a_free_connection_is_asked_once_and_nobody_minds(
+    database: Database, tenant: str, guarded: Guarded
+) -> None:
+    """Fails if a poll is answered with 500, or if each of many tries again what took the pool's whole patience."""
+    with database.read() as session:
+        job = session.get_one(Job, make_job(database, tenant))
+    engine = guarded.engine
+    guarded.engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    forecasts = Forecasts(guarded, load_settings().chunk_of)
+    with guarded.engine.connect():
+        assert [forecasts.seconds_left(job) for _ in range(3)] == [None] * 3
+        assert forecasts.as_of_now()(job) is None
+    guarded.engine.dispose()
+    guarded.engine = engine
+    assert guarded.reads == 1
+
+
+def test_nobody_waits_for_a_slow_read_of_another(database: Database, tenant: str, guarded: Guarded) -> None:
+    """Fails by never ending if one slow read holds up all polls: it ends only once they are answered."""
+    rates(database, Pace("classify interactive", 600, 60_000))
+    with database.read() as session:
+        job = session.get_one(Job, make_job(database, tenant, items=40))
+    reading, answered = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        reading.set()
+        assert answered.wait(60)
+
+    forecasts = Forecasts(guarded, load_settings().chunk_of)
+    guarded.before = slow
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(forecasts.seconds_left, job)
+        assert reading.wait(60)
+        assert forecasts.seconds_left(job) is None
+        assert forecasts.as_of_now()(job) is None
+        answered.set()
+        assert first.result() == 4.0
+    assert forecasts.seconds_left(job) == 4.0
 
 
 def test_the_answer_to_a_submission_says_it(acme: Caller, rival: Caller, database: Database) -> None:
@@ -242,6 +415,44 @@ def test_the_answer_to_a_submission_says_it(acme: Caller, rival: Caller, databas
     assert acme_job["eta_seconds"] in (2.0, 4.0)  # what was read for the one before may be a second old
     assert listed["eta_seconds"] in (2.0, 4.0)
     assert seconds(database, acme_job["id"]) == 4.0
+
+
+class Noting(Forecasts):
+    """Notes when it is asked before a transaction."""
+
+    events: list[str]
+
+    def as_of_now(self) -> SecondsLeft:
+        self.events.append("forecast")
+        return super().as_of_now()
+
+
+class Slow(BytesIO):
+    """A body."""
+
+    events: list[str]
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.events.append("body")
+        return super().read(size)
+
+
+def test_a_submission_is_told_what_is_so_when_its_body_has_come(app: Flask, acme: Caller, database: Database) -> None:
+    """Fails if an upload of ten minutes is answered by what was to be done before it, or if a forecast is made for
+    somebody who waits for the end."""
+    events: list[str] = []
+    forecasts = Noting(database, load_settings().chunk_of)
+    forecasts.events = events
+    app.extensions[KEY] = replace(app.extensions[KEY], forecasts=forecasts)
+    for prefer, looks in (("", 1), ("wait=0", 0), ("wait=1", 0)):
+        body = Slow(b"http://a/1")
+        body.events = events
+        sent = {"input_stream": body, "content_length": 10, "content_type": "text/plain"}
+        answer = acme.send("POST", "/v1/jobs?tasks=classify", {"Prefer": prefer}, **sent)
+        assert answer.status_code == 202
+        assert events.count("forecast") == looks
+        assert events[-1] == ("forecast" if looks else "body")
+        events.clear()
 
 
 def test_what_is_measured_is_kept_for_a_while(database: Database) -> None:

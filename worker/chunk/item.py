@@ -118,6 +118,7 @@ class ItemRun:
     def _hand_on(self, work: Callable[..., Mapping[str, Future[Any]] | None], *arguments: Any) -> None:
         """Do the next stage on one of the threads for decoding; None: somebody else goes on with the item."""
         self.stage = Stage.DECODE
+        self._context.leases.meter.works(self._claim.chunk_id)
         try:
             self._context.decoders.submit(self._claim.priority, lambda: self._guarded(work, *arguments))
         except RuntimeError:  # the worker is shutting down

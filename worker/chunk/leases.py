@@ -14,7 +14,7 @@ from db import workers
 from db.claims import Claim, anything_due, claim_chunk, renew_leases
 from db.engine import Database, Session
 from db.reap import reap_leases
-from db.throughput import add_finished, add_paces
+from db.throughput import Pace, add_finished, add_paces
 from worker.chunk.work_meter import WorkMeter
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Leases:
         self._stop.set()
         self._thread.join(timeout=10)
         with self._database.write() as session:
-            self._tell_finished(session)
+            self._tell_finished(session, self.meter.counted())
             workers.sign_off(session, self.worker)
 
     @contextmanager
@@ -130,19 +130,24 @@ class Leases:
             held = list(self._held.items())
         with self._database.write() as session:
             workers.beat(session, self.worker, self._warm_models())
-            told = self._tell_finished(session)
+            paces = self.meter.counted()
+            told = self._tell_finished(session, paces)
             ours = renew_leases(session, held, lease_ms=self._lease_ms)
         self._told = told
+        self.meter.told(paces)
         with self._lock:
             for chunk_id, token in held:
                 if chunk_id not in ours and self._held.get(chunk_id) == token:
                     del self._held[chunk_id]
 
-    def _tell_finished(self, session: Session) -> tuple[int, int]:
-        """Write down what has been finished since it was last written down; what that makes in all."""
+    def _tell_finished(self, session: Session, paces: list[Pace]) -> tuple[int, int]:
+        """Write down what has been finished since it was last written down; what that makes in all.
+
+        Nothing counts as told before the commit, so the next beat tells what a failed one could not.
+        """
         now = self._finished()
         succeeded, failed = (after - before for after, before in zip(now, self._told, strict=True))
         if succeeded or failed:
             add_finished(session, self.worker, succeeded, failed)
-        add_paces(session, self.worker, self.meter.take())
+        add_paces(session, self.worker, paces)
         return now

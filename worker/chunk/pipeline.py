@@ -76,7 +76,6 @@ def _drive(context: WorkerContext, run: ChunkRun) -> None:
     grace_s = NETWORK_GRACE_S if run.claim.priority == Priority.BULK else 0.0
     while run.step():
         if run.waits_for_network and monotonic() - run.started >= grace_s:
-            context.leases.meter.waits(run.claim.chunk_id)
             context.waiting.add(run)
             return
         run.changed.wait(POLL_S)

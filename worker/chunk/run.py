@@ -83,6 +83,9 @@ class ChunkRun:
         with self._lock, structlog.contextvars.bound_contextvars(**ids):
             if not self.closed:
                 self._attempt(self._advance)
+                meter = self._context.leases.meter
+                tell = meter.waits if self.waits_for_network else meter.works
+                tell(self.claim.chunk_id)
             return not self.closed
 
     @property
@@ -238,7 +241,7 @@ class ChunkRun:
     def _store(self) -> None:
         if not self._to_start and not self._under_way and not self._texts:
             if self._postponed:
-                self._release(min(self._postponed))
+                self._release(min(self._postponed), hosts_ask=True)
             else:
                 with self._context.metrics.timed("store"), self._context.database.write() as session:
                     store_results(session, self.claim, self._results)
@@ -255,7 +258,7 @@ class ChunkRun:
                 self._count("stored in part")
                 self.claim = rest
 
-    def _release(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset()) -> None:
+    def _release(self, delay_s: float = 0.0, suspects: frozenset[int] = frozenset(), hosts_ask: bool = False) -> None:
         """Store what has finished, and put the rest back in the same transaction."""
         with self._context.metrics.timed("store"), self._context.database.write() as session:
             if len(self._results) == len(self.claim.items):
@@ -265,19 +268,19 @@ class ChunkRun:
                 if suspects:
                     set_apart(session, rest, suspects, max_attempts=self._context.settings.max_attempts)
                 else:
-                    release_chunk(session, rest, delay_ms=round(delay_s * 1000))
+                    release_chunk(session, rest, delay_ms=round(delay_s * 1000), hosts_ask=hosts_ask)
         self._count("released")
 
     def _count(self, outcome: str) -> None:
         metrics, results = self._context.metrics, self._results
         metrics.chunks.labels(outcome).inc()
-        self._context.leases.meter.finished(self.claim.chunk_id, len(results))
         for state, count in Counter(result.state for result in results).items():
             metrics.items.labels(state).inc(count)
         codes = Counter(result.error.code for result in results if result.error)
         for code, count in codes.items():
             metrics.item_errors.labels(code).inc(count)
         failed = codes.total()
+        self._context.leases.meter.finished(self.claim.chunk_id, len(results) - failed, failed)
         log.info("chunk %s", outcome, extra={"items": len(results), "failed": failed})
         self._results = []
 
