@@ -152,7 +152,7 @@ def captions(bench: Bench) -> None:
         for number in range(bench.rounds):
             _note(rows, number, "Tagline, SQLite", lambda: len(urls) / stack.run(urls, "caption"))
             for name, (count, beams) in few.items():
-                command = [sys.executable, "-m", "bench.keras_captions", str(photos), str(count), str(beams)]
+                command = [sys.executable, "-m", "bench.peers.keras_captions", str(photos), str(count), str(beams)]
                 _note(rows, number, name, lambda command=command: _printed(command))  # type: ignore[misc]
     speeds = _medians(rows)
     ratios = {name: speeds["Tagline, SQLite"] / speeds[name] for name in few if name in speeds}

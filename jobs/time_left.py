@@ -16,6 +16,7 @@ from db.tables import Job
 
 QUIET = 0.8  # the part of the time looked back on by which the last results may be old: they come a chunk at a time
 FIRM_MS = 15_000  # a pace told from less than this counts in part: the first photos of a job are slow, then many come
+LEAST_MS = 5_000  # a pace told from less than this says nothing by itself
 WorkNow = Callable[[], OpenWork | None]
 
 
@@ -24,7 +25,7 @@ def seconds_left(job: Job, now_ms: int, work_now: WorkNow) -> float | None:
 
     Args:
         now_ms: by the database's clock.
-        work_now: asked for what else is to be done, if the job's own pace does not say enough.
+        work_now: asked who works, and what else is to be done.
     """
     if JobState(job.state).finished or job.listings:
         return None
@@ -37,15 +38,17 @@ def seconds_left(job: Job, now_ms: int, work_now: WorkNow) -> float | None:
 
 
 def _seconds(job: Job, left: int, now_ms: int, work_now: WorkNow) -> float | None:
+    work = work_now()
+    if work is not None and not work.workers:
+        return None
     since, done = _looks_back_to(job)
     elapsed = _elapsed_ms(job, since, now_ms)
     by_pace = left * elapsed / done / 1000 if done > 0 and elapsed > 0 else None
     if by_pace is not None and elapsed >= FIRM_MS:
         return by_pace
-    work = work_now()
     expected = seconds_by_order(job, left, work) if work is not None else None
     if expected is None:
-        return by_pace
+        return by_pace if elapsed >= LEAST_MS else None
     if by_pace is None:  # if nothing came of it for so long, it will not be done sooner than that again
         return max(expected, (now_ms - since) / 1000 if since is not None else 0.0)
     trust = elapsed / FIRM_MS

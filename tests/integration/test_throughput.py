@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from core.settings import Settings
 from db.engine import Database
@@ -64,7 +64,5 @@ def test_a_worker_tells_what_it_finished_once(
     with database.read() as session:
         assert finished_by_worker(session) == {"w1": 3}
         assert sum(minute.failed for minute in last_minutes(session)) == 3
-        paces = session.execute(
-            select(WorkPace.worker, WorkPace.kind, func.sum(WorkPace.items)).group_by(WorkPace.worker, WorkPace.kind)
-        )
-        assert [tuple(row) for row in paces] == [("w1", "classify interactive", 3)]
+        # What no model has seen is no measure of how long models take.
+        assert session.scalars(select(WorkPace.kind)).all() == []

@@ -175,6 +175,7 @@ def test_a_chunk_is_run_by_one_worker(database: Database, tenant: str) -> None:
 
 def test_a_job_that_runs_goes_by_its_recent_pace(database: Database, tenant: str) -> None:
     """It waited for an hour after its beginning: the average since then would say days. Fails if that counts."""
+    rates(database)
     job = make_job(database, tenant, items=400, chunk=4)
     store(database)  # the first moment to look back to
     earlier(database, job, started_at=3600, pace_next_at=70, stored_at=1)
@@ -188,6 +189,7 @@ def test_a_job_that_runs_goes_by_its_recent_pace(database: Database, tenant: str
 
 
 def test_a_gap_in_which_nobody_worked_is_forgotten(database: Database, tenant: str) -> None:
+    rates(database)
     job = make_job(database, tenant, items=400, chunk=4)
     store(database, 2)
     earlier(database, job, started_at=7200, pace_next_at=7190, stored_at=7190)
@@ -215,7 +217,8 @@ def test_a_pace_that_is_young_counts_in_part(database: Database, tenant: str) ->
 
 
 def test_silence_is_not_progress(database: Database, tenant: str) -> None:
-    """Fails if a job whose worker died keeps promising the same."""
+    """Fails if a job that is stuck keeps promising the same, or one that nobody works at promises anything."""
+    rates(database)
     job = make_job(database, tenant, items=40, chunk=4)
     store(database, 5)
     earlier(database, job, started_at=10)
@@ -225,6 +228,20 @@ def test_silence_is_not_progress(database: Database, tenant: str) -> None:
     assert before is not None
     assert after is not None
     assert after > 500 > before
+    with database.write() as session:
+        workers.sign_off(session, "w1")
+    assert seconds(database, job) is None
+
+
+def test_a_pace_of_a_moment_says_nothing_by_itself(database: Database, tenant: str) -> None:
+    """Fails if a job of a kind that was never measured is told hours after its first photo, for which all is loaded."""
+    rates(database)
+    job = make_job(database, tenant, items=400, chunk=4)
+    store(database)
+    earlier(database, job, started_at=3)
+    assert seconds(database, job) is None
+    earlier(database, job, started_at=8)
+    assert seconds(database, job) is not None
 
 
 def test_a_job_nothing_of_which_has_come_takes_at_least_as_long_again(database: Database, tenant: str) -> None:
@@ -325,8 +342,8 @@ def test_a_finished_job_has_no_time_left_and_none_is_negative(database: Database
 def test_a_beat_that_fails_loses_no_measurement(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails if what is measured is given away before its transaction is committed, or is written twice."""
     leases_of_w1 = Leases(database, load_settings(), "w1", list)
-    leases_of_w1.meter.begin(1, "classify bulk")
-    leases_of_w1.meter.finished(1, 64)
+    leases_of_w1.meter.begin(1, "classify bulk", 64)
+    leases_of_w1.meter.succeeded(1, 64)
     leases_of_w1.meter.end(1)
 
     def refused(session: Session, *_: Any, **__: Any) -> set[int]:

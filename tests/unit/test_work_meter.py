@@ -26,16 +26,16 @@ def test_chunks_in_hand_share_the_time() -> None:
     clock = Clock()
     meter = WorkMeter(clock)
     clock.now += 50
-    meter.begin(1, "classify bulk")
+    meter.begin(1, "classify bulk", 16)
     clock.now += 2
-    meter.begin(2, "caption bulk")
+    meter.begin(2, "caption bulk", 8)
     clock.now += 4
-    meter.finished(1, 30)
-    meter.finished(1, 34)
+    meter.succeeded(1, 30)
+    meter.succeeded(1, 34)
     meter.end(1)
     assert take(meter) == [Pace("classify bulk", 64, 4000)]
     clock.now += 1
-    meter.finished(2, 8)
+    meter.succeeded(2, 8)
     meter.end(2)
     clock.now += 50
     assert take(meter) == [Pace("caption bulk", 8, 3000)]
@@ -46,20 +46,20 @@ def test_a_chunk_that_waits_long_for_its_hosts_does_not_count() -> None:
     """Fails if slow hosts make the next job look slow, or a short wait makes its photos look free."""
     clock = Clock()
     meter = WorkMeter(clock)
-    meter.begin(1, "classify bulk")
-    meter.begin(2, "classify bulk")
+    meter.begin(1, "classify bulk", 16)
+    meter.begin(2, "classify bulk", 16)
     meter.waits(1)
     meter.waits(2)
     clock.now += 4
-    meter.finished(2, 16)
+    meter.succeeded(2, 16)
     meter.end(2)
     assert take(meter) == [Pace("classify bulk", 16, 2000)]
     clock.now += 30
-    meter.begin(3, "classify bulk")
+    meter.begin(3, "classify bulk", 16)
     clock.now += 5
-    meter.finished(3, 64)
+    meter.succeeded(3, 64)
     meter.end(3)
-    meter.finished(1, 64)
+    meter.succeeded(1, 64)
     meter.end(1)
     assert take(meter) == [Pace("classify bulk", 64, 5000)]
 
@@ -68,12 +68,12 @@ def test_only_the_waiting_is_dropped_and_not_the_chunk() -> None:
     """Fails if photos of hosts that take 11 s are never measured, or if the 11 s count as work."""
     clock = Clock()
     meter = WorkMeter(clock)
-    meter.begin(1, "classify bulk")
+    meter.begin(1, "classify bulk", 16)
     for _ in range(2):
         clock.now += 1
         meter.waits(1)
         clock.now += 6
-        meter.begin(2, "caption bulk")  # whenever anybody looks meanwhile
+        meter.begin(2, "caption bulk", 8)  # whenever anybody looks meanwhile
         meter.end(2)
         meter.waits(1)
         clock.now += 5
@@ -81,33 +81,30 @@ def test_only_the_waiting_is_dropped_and_not_the_chunk() -> None:
         clock.now += 1
         meter.works(1)
         clock.now += 1
-        meter.finished(1, 32)
+        meter.succeeded(1, 32)
     meter.waits(1)
     clock.now += 3
     meter.end(1)
     assert take(meter) == [Pace("classify bulk", 64, 9000)]  # the short wait at the end counts
 
 
-def test_what_never_came_does_not_make_the_rest_look_quick() -> None:
-    """Fails if photos of a host that let them time out count as done in no time; others that fail count."""
+def test_what_never_reached_a_model_is_no_measure_of_it() -> None:
+    """Fails if dead links make the next job look quick, or chunks that were cancelled halfway make it look slow."""
     clock = Clock()
     meter = WorkMeter(clock)
-    meter.begin(1, "classify bulk")
-    clock.now += 1
-    meter.finished(1, 8, 2)
-    meter.waits(1)
-    clock.now += 30
-    meter.works(1)
-    meter.finished(1, 0, 50)
-    meter.end(1)
-    assert take(meter) == [Pace("classify bulk", 10, 1000)]
+    for chunk, stored in ((1, 0), (2, 1), (3, 31), (4, 32), (5, 64)):
+        meter.begin(chunk, "classify bulk", 64)
+        clock.now += 2
+        meter.succeeded(chunk, stored)
+        meter.end(chunk)
+    assert take(meter) == [Pace("classify bulk", 96, 4000)]
 
 
 def test_what_is_not_in_hand_does_no_harm() -> None:
     meter = WorkMeter(Clock())
     meter.waits(7)
     meter.works(7)
-    meter.finished(7, 1)
+    meter.succeeded(7, 1)
     meter.end(7)
     assert take(meter) == []
 
@@ -117,14 +114,15 @@ def test_what_could_not_be_told_is_told_the_next_time() -> None:
     clock = Clock()
     meter = WorkMeter(clock)
     for chunk in (1, 2):
-        meter.begin(chunk, "classify bulk")
+        meter.begin(chunk, "classify bulk", 16)
         clock.now += 1.5
-        meter.finished(chunk, 10)
+        meter.succeeded(chunk, 10)
         meter.end(chunk)
         before = meter.counted()
     assert before == [Pace("classify bulk", 20, 3000)]
-    meter.begin(3, "classify bulk")
+    meter.begin(3, "classify bulk", 16)
     clock.now += 1
+    meter.succeeded(3, 9)
     meter.end(3)
     meter.told(before)
-    assert meter.counted() == [Pace("classify bulk", 0, 1000)]
+    assert meter.counted() == [Pace("classify bulk", 9, 1000)]

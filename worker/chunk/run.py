@@ -280,7 +280,7 @@ class ChunkRun:
         for code, count in codes.items():
             metrics.item_errors.labels(code).inc(count)
         failed = codes.total()
-        self._context.leases.meter.finished(self.claim.chunk_id, len(results) - failed, failed)
+        self._context.leases.meter.succeeded(self.claim.chunk_id, len(results) - failed)
         log.info("chunk %s", outcome, extra={"items": len(results), "failed": failed})
         self._results = []
 

@@ -20,20 +20,18 @@ LONG_S = 10.0  # of waiting for the network: then it no longer counts
 @dataclass(slots=True)
 class _InHand:
     kind: str
+    size: int
     busy_s: float = 0.0
     items: int = 0
     waits_since: float | None = None
     waited_s: float = 0.0  # of its share of the time, what may yet turn out to be a part of a long wait
-    slow: bool = False  # it has waited for long
 
     def waits_long(self, now: float) -> bool:
         return self.waits_since is not None and now - self.waits_since > LONG_S
 
     def work_on(self, now: float) -> None:
         """Whatever it has waited for has come, or will not."""
-        if self.waits_long(now):
-            self.slow = True
-        else:
+        if not self.waits_long(now):
             self.busy_s += self.waited_s
         self.waits_since, self.waited_s = None, 0.0
 
@@ -49,11 +47,11 @@ class WorkMeter:
         self._items: defaultdict[str, int] = defaultdict(int)
         self._busy_s: defaultdict[str, float] = defaultdict(float)
 
-    def begin(self, chunk_id: int, kind: str) -> None:
-        """A chunk is in hand from now on."""
+    def begin(self, chunk_id: int, kind: str, size: int) -> None:
+        """A chunk of so many items is in hand from now on."""
         with self._lock:
             self._share_out()
-            self._in_hand[chunk_id] = _InHand(kind)
+            self._in_hand[chunk_id] = _InHand(kind, size)
 
     def waits(self, chunk_id: int) -> None:
         """All that a chunk does is wait for the network, from now on or still."""
@@ -71,22 +69,24 @@ class WorkMeter:
                 self._share_out()
                 chunk.work_on(self._last)
 
-    def finished(self, chunk_id: int, succeeded: int, failed: int = 0) -> None:
-        """So many items of a chunk have been stored. If hosts are slow, what failed never came, and took no time."""
+    def succeeded(self, chunk_id: int, items: int) -> None:
+        """So many items of a chunk have been stored that a model has seen. What failed is quick, as a dead link is."""
         with self._lock:
             chunk = self._in_hand.get(chunk_id)
             if chunk is not None:
-                chunk.items += succeeded + (0 if chunk.slow else failed)
+                chunk.items += items
 
     def end(self, chunk_id: int) -> None:
-        """A chunk is no longer in hand, whatever became of it."""
+        """A chunk is no longer in hand, whatever became of it; if it is too little, neither it nor its time counts."""
         with self._lock:
             self._share_out()
             chunk = self._in_hand.pop(chunk_id, None)
             if chunk is None:
                 return
             chunk.work_on(self._last)
-            if chunk.busy_s:  # items that took no time would make the others look quick
+            # Items that took no time would make the others look quick; time without items, as of a chunk that was
+            # cancelled or whose links are dead, would make them look slow.
+            if chunk.busy_s and chunk.items * 2 >= chunk.size:
                 self._items[chunk.kind] += chunk.items
                 self._busy_s[chunk.kind] += chunk.busy_s
 

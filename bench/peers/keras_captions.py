@@ -1,6 +1,6 @@
 """Photos a second of captions as tutorials make them: one photo, one word at a time, all words before it run again.
 
-    python -m bench.keras_captions FOLDER COUNT BEAMS
+    python -m bench.peers.keras_captions FOLDER COUNT BEAMS
 
 The weights are the shipped captioner's, in Keras, and each word is a `model.predict`. With one beam it takes the
 likeliest word, as tutorials do; with four it searches as the service does, each beam a call. What is known of a photo
