@@ -26,7 +26,7 @@ from typing import Any
 from bench.machine import machine, write_result
 from bench.peer_servers import PEERS, PEERS_ENVIRONMENT, ask, installed, peer_server, wait_ready
 from bench.photos import make_photos
-from bench.stack import KEY, full_stack, photo_urls
+from bench.stack import KEY, Stack, full_stack, photo_urls
 from core.artefacts.catalogue import Catalogue
 from core.images.decode import ImageSpec, decode_image
 from core.settings import load_settings
@@ -112,22 +112,16 @@ def litserve(folder: Path, url: str) -> Iterator[dict[str, Callable[[str], float
         yield {peer.name: lambda asked: ask(peer, port, [asked])[0]}
 
 
-def beside_bulk(base: str, urls: list[str], bulk: int) -> dict[str, Any]:
+def beside_bulk(stack: Stack, urls: list[str], bulk: int) -> dict[str, Any]:
     """Milliseconds of ours while a bulk job of so many photos runs; it is cancelled when that is known."""
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "text/plain"}
     body = "\n".join(f"{urls[at % len(urls)]}?{at}" for at in range(bulk)).encode()
-
-    def call(path: str, data: bytes | None, method: str) -> Any:
-        with urllib.request.urlopen(urllib.request.Request(base + path, data, headers, method=method)) as answer:
-            return json.load(answer)
-
-    job = call("/v1/jobs?tasks=classify&priority=bulk", body, "POST")
+    job = stack.call("/v1/jobs?tasks=classify&priority=bulk", body, {"Content-Type": "text/plain"})
     time.sleep(5)  # until the worker has its hands full
-    found = measure(base, urls, {})
-    done = call(f"/v1/jobs/{job['id']}", None, "GET")["counts"]["succeeded"]
+    found = measure(stack.base, urls, {})
+    done = stack.call(f"/v1/jobs/{job['id']}", None, {})["counts"]["succeeded"]
     if not 0 < done < bulk:
         raise SystemExit(f"the bulk job had {done} of {bulk} photos done: --beside has to be larger")
-    call(f"/v1/jobs/{job['id']}/cancel", b"", "POST")
+    stack.call(f"/v1/jobs/{job['id']}/cancel", b"", {})
     return found
 
 
@@ -145,7 +139,7 @@ def main() -> None:
         with photo_urls(photos, folder / "files.log") as (files, urls), full_stack(folder, files) as stack:
             with litserve(folder, urls[0]) as others:
                 idle = measure(stack.base, urls, {**others, "bare": bare.classify})
-            busy = beside_bulk(stack.base, urls, given.beside)
+            busy = beside_bulk(stack, urls, given.beside)
     figures = {"idle": idle, "beside_bulk": busy}
     for when, found in figures.items():
         for name, summary in found.items():

@@ -74,18 +74,19 @@ class Stack:
             RuntimeError: not every one of its `count` inputs succeeded.
         """
         started = time.monotonic()
-        job = self._call(f"/v1/jobs?tasks={tasks}", body, {"Content-Type": kind})
+        job = self.call(f"/v1/jobs?tasks={tasks}", body, {"Content-Type": kind})
         submitted = time.monotonic() - started
         while not job["finished_at"]:
             if time.monotonic() - started > DONE_S:
                 raise TimeoutError(job)
-            job = self._call(f"/v1/jobs/{job['id']}", None, {"Prefer": "wait=30"})
+            job = self.call(f"/v1/jobs/{job['id']}", None, {"Prefer": "wait=30"})
         took = time.monotonic() - started
         if job["counts"]["succeeded"] != count:
             raise RuntimeError(f"not every input succeeded: {job['counts']}")
         return submitted, took
 
-    def _call(self, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
+    def call(self, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
+        """Ask the API, with POST if there is a body; the answer's JSON."""
         headers = {"Authorization": f"Bearer {KEY}", **headers}
         request = urllib.request.Request(self.base + path, data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=70) as answer:

@@ -89,11 +89,6 @@ class OpenWork:
     chunk_of: Callable[[str], int]
 
 
-def job_kind(job: Job) -> str:
-    """The kind of a job's work; see `core.work_kinds`."""
-    return work_kind(job.tasks, job.priority, reuse=job.reuse or job.library_run is not None)
-
-
 def open_work(session: Session, item_s: Mapping[str, float], chunk_of: Callable[[str], int]) -> OpenWork | None:
     """What is to be done now; None if it is more than `MOST_JOBS` jobs.
 
@@ -123,7 +118,7 @@ def _open_job(row: Any, held: int) -> OpenJob:
     in_hand = min(held, row.left)
     return OpenJob(
         row.tenant_id, row.queue, row.priority,
-        kind=work_kind(row.tasks, row.priority, reuse=row.reuse or row.library_run is not None),
+        kind=work_kind(row),
         in_hand=in_hand, waiting=row.left - in_hand,
         served=row.served_interactive if row.priority == Priority.INTERACTIVE else row.served,
     )  # fmt: skip

@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from core.states import JobState
-from db.open_work import OpenGroup, OpenWork, job_kind
+from core.work_kinds import work_kind
+from db.open_work import OpenGroup, OpenWork
 from db.tables import Job
 
 QUIET = 0.8  # the part of the time looked back on by which the last results may be old: they come a chunk at a time
@@ -79,7 +80,7 @@ def seconds_by_order(job: Job, left: int, work: OpenWork) -> float | None:
     Args:
         left: its own items that are not finished; `work` may be older than they are, or not know the job at all.
     """
-    known, kind = work.jobs.get(job.id), job_kind(job)
+    known, kind = work.jobs.get(job.id), work_kind(job)
     in_hand = min(known.in_hand, left) if known is not None and JobState(job.state) == JobState.RUNNING else 0
     waiting = left - in_hand
     given = waiting  # to its tenant, by the time that it has been given all

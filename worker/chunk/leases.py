@@ -85,8 +85,7 @@ class Leases:
         with self._lock:
             self._held[claim.chunk_id] = claim.token
         if claim.items[0].kind != "s3_prefix":  # to list is no work of a model's
-            reuse = claim.reuse or claim.library_run is not None
-            self.meter.begin(claim.chunk_id, work_kind(claim.tasks, claim.priority, reuse=reuse), len(claim.items))
+            self.meter.begin(claim.chunk_id, work_kind(claim), len(claim.items))
         try:
             yield claim
         finally:
