@@ -17,7 +17,12 @@ from db.migrate import migrate
 from tests.support.postgres import fresh_database, postgres_server
 from tests.support.valkey import valkey_server
 
-pytest_plugins = ["tests.support.api_fixtures", "tests.support.up_fixtures", "tests.support.browser_fixtures"]
+pytest_plugins = [
+    "tests.support.api_fixtures",
+    "tests.support.model_fixtures",
+    "tests.support.up_fixtures",
+    "tests.support.browser_fixtures",
+]
 
 
 @pytest.fixture(autouse=True)

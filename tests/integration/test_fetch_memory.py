@@ -27,7 +27,6 @@ from db.jobs import cancel_job, find_job
 from db.results import stream_results
 from db.stats import backlog
 from db.tables import Job
-from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.http_server import HttpServer, http_server
 from tests.support.jobs import make_job
 from tests.support.waiting import until
@@ -57,14 +56,6 @@ class Counted:
         with self.lock:
             self.now += size
             self.most = max(self.most, self.now)
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    set_defaults(folder, classify="eye")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -30,20 +30,11 @@ from jobs.fields import read_fields
 from libraries import changes, photos, runs
 from libraries.library_fields import LibraryFields, RunFields
 from libraries.manage import Surroundings, create_library
-from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.libraries import write_photo
 from tests.support.stack import Stack, running
 from tests.support.waiting import until
 
 COUNT = 200
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    set_defaults(folder, classify="eye")
-    return folder
 
 
 @pytest.fixture(scope="module")

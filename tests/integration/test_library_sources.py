@@ -21,17 +21,8 @@ from db.libraries import change_library, find_library
 from db.library_manifests import accept_manifest, new_edition, write_manifest
 from libraries.listing.manifest import read_manifest
 from libraries.xmp.sidecar_fields import read_sidecar
-from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.http_server import HttpServer, http_server
 from tests.support.libraries import Library, library
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    set_defaults(folder, classify="eye")
-    return folder
 
 
 @pytest.fixture

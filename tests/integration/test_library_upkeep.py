@@ -35,18 +35,9 @@ from db.tables import Job
 from libraries import photos, runs
 from libraries.manage import delete_library
 from scheduler.library_chores import LibraryChores
-from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.libraries import Library, library, write_photo
 from tests.support.waiting import until
 from worker.libraries.stages import run_stage
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    set_defaults(folder, classify="eye")
-    return folder
 
 
 @pytest.fixture

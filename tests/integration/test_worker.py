@@ -26,7 +26,6 @@ from db.jobs import cancel_job, find_job
 from db.results import stream_results
 from db.stats import backlog
 from db.upkeep import write_cancelled
-from tests.support.artefacts import set_defaults, write_encoder
 from tests.support.jobs import make_job
 from tests.support.photos import photo_server
 from tests.support.stack import ROOT, Stack, running
@@ -37,15 +36,6 @@ from tests.support.waiting import until
 def photos() -> Iterator[str]:
     with photo_server() as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny classifier: how work is handed on does not depend on what the models know."""
-    folder = tmp_path_factory.mktemp("models")
-    write_encoder(folder)
-    set_defaults(folder, classify="eye")
-    return folder
 
 
 @pytest.fixture
