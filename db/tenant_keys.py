@@ -43,20 +43,24 @@ def make_key(session: Session, tenant_id: str, name: str, scope: Scope) -> tuple
 
 
 def find_key(session: Session, tenant_id: str, key_id: str) -> KeyInfo:
-    """A tenant's key, live or revoked, by its id.
+    """A tenant's live key by its id.
 
     Raises:
-        NotFound: `key_not_found`, also for somebody else's.
+        NotFound: `key_not_found`, also for somebody else's; `key_revoked`.
     """
-    key_hash = _hash(session, tenant_id, key_id)
-    return key_info(*session.execute(_keys(tenant_id).where(ApiKey.sha256 == key_hash)).one())
+    key = _find(session, tenant_id, key_id)
+    if key.revoked_at is not None:
+        when = key.revoked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        raise NotFound("key_revoked", f"The key {key_id} was revoked on {when}. GET /v1/keys still lists it.")
+    return key
 
 
 def rename_key(session: Session, tenant_id: str, key_id: str, name: str) -> KeyInfo:
     """Give a key another name.
 
     Raises:
-        RequestError: `key_not_found`, `key_in_environment`, or `field_invalid` for a name that is not to be had.
+        RequestError: `key_not_found`, `key_revoked`, `key_in_environment`, or `field_invalid` for a name that is not
+            to be had.
     """
     _check_name(name)
     _lock(session, tenant_id)
@@ -73,7 +77,7 @@ def revoke_tenant_key(session: Session, tenant_id: str, key_id: str) -> KeyInfo:
         RequestError: `key_not_found`, `key_in_environment` or `last_admin_key`.
     """
     _lock(session, tenant_id)  # two admins that revoke one another at the same moment would leave nobody
-    key = find_key(session, tenant_id, key_id)
+    key = _find(session, tenant_id, key_id)
     if key.revoked_at is not None:
         return key
     if key.name == ENVIRONMENT:
@@ -86,7 +90,13 @@ def revoke_tenant_key(session: Session, tenant_id: str, key_id: str) -> KeyInfo:
         raise Conflict("last_admin_key", message)
     revoked = update(ApiKey).where(ApiKey.sha256 == _hash(session, tenant_id, key_id)).values(revoked_at=now_ms())
     session.execute(revoked)
-    return find_key(session, tenant_id, key_id)
+    return _find(session, tenant_id, key_id)
+
+
+def _find(session: Session, tenant_id: str, key_id: str) -> KeyInfo:
+    """Live or revoked."""
+    key_hash = _hash(session, tenant_id, key_id)
+    return key_info(*session.execute(_keys(tenant_id).where(ApiKey.sha256 == key_hash)).one())
 
 
 def _keys(tenant_id: str) -> Select[str, str, str, str, int, int | None]:

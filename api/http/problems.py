@@ -30,6 +30,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "run_not_found": Problem(404, "No such run"),
     "photo_not_found": Problem(404, "No such photo"),
     "key_not_found": Problem(404, "No such key"),
+    "key_revoked": Problem(404, "The key is revoked"),
     "method_not_allowed": Problem(405, "Method not allowed"),
     "not_acceptable": Problem(406, "Not available in that form"),
     "unsupported_media_type": Problem(415, "This content type is not read here"),

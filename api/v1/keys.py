@@ -69,7 +69,9 @@ def create() -> Response:
 
 @blueprint.get("/v1/keys/<key_id>")
 @needs(Scope.ADMIN)
-@describe(Operation("Read about a key", TAG, {200: Answer("The key.", KeyView)}, problems=("key_not_found",)))
+@describe(
+    Operation("Read about a key", TAG, {200: Answer("The key.", KeyView)}, problems=("key_not_found", "key_revoked"))
+)
 def read(key_id: str) -> Response:
     with services().database.read() as session:
         return answer(key_view(tenant_keys.find_key(session, caller().tenant_id, key_id)))
@@ -83,7 +85,7 @@ def read(key_id: str) -> Response:
         TAG,
         {200: Answer("As it stands now.", KeyView)},
         body={JSON: KeyName.model_json_schema()},
-        problems=("key_not_found", "key_in_environment", *_FIELDS),
+        problems=("key_not_found", "key_revoked", "key_in_environment", *_FIELDS),
     )
 )
 def rename(key_id: str) -> Response:

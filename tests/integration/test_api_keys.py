@@ -47,6 +47,7 @@ def test_a_key_is_made_named_used_and_revoked(app: Flask, acme: Caller) -> None:
     gone = _listed(acme)[made["id"]]
     assert (gone["name"], gone["scope"], gone["revoked_at"] is not None) == ("day", "submit", True)
     assert acme.send("DELETE", path).status_code == 204, "again is no mistake"
+    assert _refused(acme.get(path)) == _refused(acme.send("PATCH", path, json={"name": "dusk"})) == (404, "key_revoked")
     assert _listed(acme)[made["id"]] == gone
 
 
@@ -109,7 +110,7 @@ def test_the_key_of_the_environment_is_changed_there(app: Flask, database: Datab
         use_key(session, "two")
     assert first.get("/v1/jobs").status_code == 401
     renamed = admin.send("PATCH", path, json={"name": "x"})
-    assert _refused(renamed) == (409, "key_in_environment"), "by its name it is good again when it comes back"
+    assert _refused(renamed) == (404, "key_revoked"), "by its name it is good again when it comes back"
 
 
 @pytest.mark.parametrize(
