@@ -193,7 +193,10 @@ def decoder_step(
     """
     beams, (parts, numbers) = search.beam_size, settings.entry
     memory = encoded_photos.memory
-    cache = np.zeros((settings.most_words + 1, parts, len(encoded_photos.labels) * beams, numbers), np.float32)
+    room, size = settings.most_words + 1, parts * len(encoded_photos.labels) * beams * numbers
+    # Two, and each word's cache is written into the one where that of the word before is not.
+    buffers = [np.empty(room * size, np.float32) for _ in range(2)]
+    cache = buffers[0].reshape(room, parts, -1, numbers)
 
     def step(
         tokens: NDArray[np.int32], parents: NDArray[np.intp], photos: NDArray[np.intp], position: int
@@ -205,9 +208,12 @@ def decoder_step(
         if position:
             # Each row's numbers as one element: numpy moves these several times as fast as it looks up axes.
             rows = (photos[:, None] * beams + parents).reshape(-1)
-            followed = np.empty((len(cache), parts, len(rows), numbers), np.float32)
-            np.take(cache[:position], rows, axis=2, out=followed[:position])
+            followed = buffers[position % 2][: room * parts * len(rows) * numbers].reshape(room, parts, -1, numbers)
+            # "clip" writes there at once; with "raise" numpy would keep a copy of its own first.
+            np.take(cache[:position], rows, axis=2, out=followed[:position], mode="clip")
             cache = followed
+        else:
+            cache[0] = 0  # no word is there: what is read must only be finite
         seen = cache[: max(position, 1)].reshape(max(position, 1), parts, count, beams, numbers)
         feeds = {"tokens": tokens, "position": np.array([position], np.int32), "cache": seen, **memory}
         out = run(feeds, ("log_probabilities", "entry"))
