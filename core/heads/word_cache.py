@@ -16,7 +16,7 @@ class WordCache:
     """
 
     def __init__(self, words: int, entry: tuple[int, int], rows: int) -> None:
-        """Room for so many words of so many photos * beams; `entry` is what is kept of each: parts, and their numbers."""
+        """Room for so many words of so many photos * beams; `entry` is what is kept of each: parts, and numbers."""
         self._parts, self._numbers = entry
         self._words, self._length = words, 0
         # Two: beams are moved from the one into the other.
