@@ -19,9 +19,10 @@ from sqlalchemy import (
     Row,
     Select,
     Update,
+    and_,
     bindparam,
+    or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import Session
@@ -182,7 +183,9 @@ def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms:
     """Extend the leases of (chunk id, token) pairs; returns the ids that are still ours."""
     if not held:
         return set()
-    ours = lock_chunks(session, tuple_(Chunk.id, Chunk.token).in_(held), Chunk.state == ChunkState.LEASED)
+    # Not pairs IN pairs, for which SQLite reads all chunks.
+    named = or_(*(and_(Chunk.id == chunk_id, Chunk.token == token) for chunk_id, token in held))
+    ours = lock_chunks(session, named, Chunk.state == ChunkState.LEASED)
     session.execute(update(Chunk).where(Chunk.id.in_(ours)).values(lease_until=now_ms() + lease_ms))
     return ours
 

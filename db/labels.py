@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.inputs import groups
@@ -38,11 +38,14 @@ def number_labels(session: Session, wanted: Iterable[Entry]) -> dict[Entry, int]
 
 def _find(session: Session, wanted: Collection[Entry]) -> dict[Entry, int]:
     found: dict[Entry, int] = {}
+    asked = set(wanted)
     for some in groups(wanted, AT_A_TIME):
+        # Not pairs IN pairs, for which SQLite reads the whole table.
+        labels, extras = {label for label, _ in some}, {extra for _, extra in some}
         rows = session.execute(
-            select(Label.id, Label.label, Label.extra).where(tuple_(Label.label, Label.extra).in_(some))
+            select(Label.id, Label.label, Label.extra).where(Label.label.in_(labels), Label.extra.in_(extras))
         )
-        found.update({(row.label, row.extra): row.id for row in rows})
+        found.update({key: row.id for row in rows if (key := (row.label, row.extra)) in asked})
     return found
 
 

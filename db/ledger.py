@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.inputs import groups
@@ -114,13 +114,16 @@ def describe_recipes(session: Session, recipes: Collection[int]) -> dict[int, tu
 def read_entries(session: Session, wanted: Collection[Entry]) -> dict[Entry, bytes]:
     """The bodies of those entries that there are."""
     found: dict[Entry, bytes] = {}
-    for some in groups(sorted(set(wanted)), AT_A_TIME):
+    asked = set(wanted)
+    for some in groups(sorted(asked), AT_A_TIME):
+        # Not pairs IN pairs, for which SQLite reads the whole ledger.
+        hashes, recipes = {sha256 for sha256, _ in some}, {recipe for _, recipe in some}
         rows = session.execute(
             select(LedgerEntry.sha256, LedgerEntry.recipe, LedgerEntry.body).where(
-                tuple_(LedgerEntry.sha256, LedgerEntry.recipe).in_(some)
+                LedgerEntry.sha256.in_(sorted(hashes)), LedgerEntry.recipe.in_(sorted(recipes))
             )
         )
-        found.update({(bytes(row.sha256), row.recipe): bytes(row.body) for row in rows})
+        found.update({key: bytes(row.body) for row in rows if (key := (bytes(row.sha256), row.recipe)) in asked})
     return found
 
 

@@ -12,7 +12,7 @@ from db.labels import fold, labels_of
 from db.ledger import describe_recipes, recipes_of
 from db.ledger_tables import LedgerEntry
 from db.library_tables import Library, LibraryPhoto
-from db.output_code import Entry, count_numbers, numbers_in, unpack_numbers
+from db.output_code import Entry, count_labels_in, numbers_in, unpack_numbers
 
 SLICE = 5_000
 _WITH_LABELS = ("classify", "tag")
@@ -72,16 +72,16 @@ def _count_slice(
         )
     }
     whole: dict[int, set[int]] = {number: set() for number in told}
-    parts: list[bytes] = []
+    bodies: list[bytes] = []
     for row in rows:
         mine = labelled.get(row.spec, ())
         if row.recipe not in mine:
             continue
         if len(mine) == 1 and row.id not in told:
-            parts.append(numbers_in(row.body, least))
+            bodies.append(row.body)
         else:
             whole.setdefault(row.id, set()).update(unpack_numbers(numbers_in(row.body, least)))
-    simple.update(count_numbers(parts))
+    simple.update(count_labels_in(bodies, least))
     names = _Names(session)
     for number, found in whole.items():
         added, removed = told.get(number, ((), ()))

@@ -101,6 +101,7 @@ class LibraryPhoto(Base):
     caption: Mapped[str | None]  # of a person
     __table_args__ = (
         Index("ux_library_photos_key", "library", "key", unique=True),
+        Index("ix_library_photos_page", "library", "id"),
         _partial("ix_library_photos_sha256", "sha256", where="sha256 IS NOT NULL"),
         _partial("ix_library_photos_shown", "shown", where="shown IS NOT NULL"),
         _partial("ix_library_photos_missing", "library", "missing_since", where="missing_since IS NOT NULL"),

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import struct
-from array import array
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 DIGITS = 6  # of scores; see core/heads/ranking.py
 HEAD = struct.Struct(">BIIH")  # version, width, height, labels
@@ -120,15 +122,19 @@ def unpack_numbers(packed: bytes | None) -> tuple[int, ...]:
     return struct.unpack(f">{len(packed) // 4}I", packed) if packed else ()
 
 
-def count_numbers(parts: Iterable[bytes]) -> array[int]:
-    """The numbers of many packed parts, one after another; for counting."""
-    found = array("I")
-    found.frombytes(b"".join(parts))
-    found.byteswap() if _LITTLE else None
+def count_labels_in(bodies: Iterable[bytes], least: float = 0.0) -> Counter[int]:
+    """In how many bodies each label's number stands, where it scores at least so much."""
+    by_size: dict[int, list[bytes]] = defaultdict(list)
+    for body in bodies:
+        size = (body[HEAD.size - 2] << 8) + body[HEAD.size - 1]
+        by_size[size].append(body[: HEAD.size + 8 * size])
+    found: Counter[int] = Counter()
+    for size, alike in by_size.items():
+        rows = np.dtype([("head", f"V{HEAD.size}"), ("numbers", ">u4", (size,)), ("scores", ">f4", (size,))])
+        table = np.frombuffer(b"".join(alike), rows)
+        numbers, counts = np.unique(table["numbers"][table["scores"] >= least], return_counts=True)
+        found.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
     return found
-
-
-_LITTLE = struct.pack("=H", 1) == b"\x01\x00"
 
 
 def _json(value: Mapping[str, Any]) -> str:
