@@ -12,7 +12,7 @@ from core.errors import ArtefactError
 from core.logs import configure_logging
 from core.metrics_server import serve_metrics
 from core.settings_checks import SettingsError
-from core.startup import give_up, starting_settings
+from core.startup import give_up, keep_what_is_open, starting_settings
 from core.surroundings import check_surroundings
 from worker.calibration.calibrator import Calibrator, calibrator_of
 from worker.chunk.claimers import Claimers
@@ -77,6 +77,7 @@ def _ready(**_: Any) -> None:
         for context in _open:
             _calibrators.append(calibrator_of(context))
             _calibrators[-1].start()
+    keep_what_is_open()
 
 
 @signals.worker_shutting_down.connect

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.errors import ArtefactError
 from core.processor import usable_cores
+from worker.runtimes.bags import sum_bags
 from worker.runtimes.runtime import inputs_wrong
 from worker.runtimes.tables import prepare_tables
 
@@ -72,6 +73,7 @@ class OpenVinoRuntime:
             reason = str(error).strip().splitlines()[-1]
             raise ArtefactError("graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}") from error
         prepare_tables(model)
+        sum_bags(model)
         return model
 
     def _pool(self, outputs: frozenset[str]) -> _RequestPool:
