@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import NoReturn
 
@@ -33,13 +32,3 @@ def give_up(line: str, code: int = WRONG_SETTINGS) -> NoReturn:
     sys.stderr.write(f"error: {line}\n")
     sys.stderr.flush()
     raise SystemExit(code)
-
-
-def keep_what_is_open() -> None:
-    """Take what a process holds now out of the garbage collector's sight, once it is ready: it stays until the end.
-
-    A full collection of a worker with its models took .1 s, in which no other thread runs, and came several times in
-    a job of ten thousand texts.
-    """
-    gc.collect()
-    gc.freeze()

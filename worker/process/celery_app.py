@@ -9,10 +9,11 @@ from celery import signals
 
 from core.broker import make_celery
 from core.errors import ArtefactError
+from core.garbage import keep_for_good
 from core.logs import configure_logging
 from core.metrics_server import serve_metrics
 from core.settings_checks import SettingsError
-from core.startup import give_up, keep_what_is_open, starting_settings
+from core.startup import give_up, starting_settings
 from core.surroundings import check_surroundings
 from worker.calibration.calibrator import Calibrator, calibrator_of
 from worker.chunk.claimers import Claimers
@@ -77,7 +78,7 @@ def _ready(**_: Any) -> None:
         for context in _open:
             _calibrators.append(calibrator_of(context))
             _calibrators[-1].start()
-    keep_what_is_open()
+    keep_for_good()
 
 
 @signals.worker_shutting_down.connect
