@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from openvino import opset8 as operations
 
 from core.artefacts.manifest import load_manifest
-from core.texts.padded import BAG_CELLS, padded_batches
+from core.texts.padded import bag_batches
 from core.texts.prepare_many import prepare_texts
 from worker.runtimes import bags
 from worker.runtimes.bags import sum_bags
@@ -118,5 +118,5 @@ def test_models_of_bags_say_what_they_said(name: str) -> None:
         prepare_tables(model)
     sum_bags(changed)
     assert "EmbeddingBagPackedSum" in {node.get_type_name() for node in changed.get_ordered_ops()}
-    for _, ids in padded_batches(prepared, BAG_CELLS):
+    for _, ids in bag_batches(prepared):
         assert np.array_equal(answers(plain, ids), answers(changed, ids))

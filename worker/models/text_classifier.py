@@ -14,7 +14,7 @@ from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError, ItemError
 from core.heads.ranking import DIGITS
 from core.tasks import TaskOptions
-from core.texts.padded import BAG_CELLS, CELLS, padded_batches
+from core.texts.padded import bag_batches, padded_batches
 from core.texts.prepare import CharGrams, PreparedText, TextSpec, prepare_text
 from core.texts.prepare_many import prepare_texts
 from core.texts.prepared import PreparedTexts
@@ -63,7 +63,7 @@ class TextClassifier:
             raise ArtefactError("manifest_invalid", f"{manifest.id} classifies texts, but does not take just those")
         (self._input,) = manifest.inputs
         self._spec = manifest.preprocessing
-        self._cells = BAG_CELLS if isinstance(self._spec.features, CharGrams) else CELLS
+        self._batches = bag_batches if isinstance(self._spec.features, CharGrams) else padded_batches
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
         if manifest.outputs[OUTPUT].shape[1:] != (len(self._labels),):
@@ -94,7 +94,7 @@ class TextClassifier:
     def predict_texts(self, batch: PreparedTexts) -> ManyProbabilities:
         """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
         found = np.empty((len(batch), len(self._labels)), np.float32)
-        for places, ids in padded_batches(batch, self._cells):
+        for places, ids in self._batches(batch):
             rows = self._runtime.run({self._input: ids}, (OUTPUT,))[OUTPUT]
             found[places] = rows[: len(places)]
         return ManyProbabilities(found, batch.truncated)
