@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError, ItemError
-from core.heads.ranking import DIGITS
+from core.heads.ranking import rounded
 from core.tasks import TaskOptions
 from core.texts.padded import bag_batches, padded_batches
 from core.texts.prepare import CharGrams, PreparedText, TextSpec, prepare_text
@@ -118,17 +118,21 @@ class TextClassifier:
         """As `render`, for many texts at once."""
         threshold, top_k = getattr(options, "threshold", None), getattr(options, "top_k", None)
         threshold = self.manifest.threshold if threshold is None else threshold
-        ranked = np.argsort(-raw.probabilities, axis=1, kind="stable").tolist()
-        results = []
-        for row, order, cut in zip(raw.probabilities.tolist(), ranked, raw.truncated.tolist(), strict=True):
-            scores = [round(score, DIGITS) for score in row]
-            # The best label, or what a threshold on the second of two says.
-            chosen = order[0] if threshold is None or len(scores) != 2 else int(scores[1] >= threshold)
-            result: dict[str, Any] = {
-                "label": self._labels[chosen],
-                "score": scores[chosen],
-                "labels": [{"label": self._labels[at], "score": scores[at]} for at in order[:top_k]],
-                "model": self.manifest.id,
+        ranked = np.argsort(-raw.probabilities, axis=1, kind="stable")
+        scores = rounded(raw.probabilities)
+        # The best label, or what a threshold on the second of two says.
+        by_threshold = threshold is not None and scores.shape[1] == 2
+        chosen = (scores[:, 1] >= threshold).astype(np.int64) if by_threshold else ranked[:, 0]
+        labels, model = self._labels, self.manifest.id
+        results: list[dict[str, Any]] = [
+            {
+                "label": labels[first],
+                "score": row[first],
+                "labels": [{"label": labels[at], "score": row[at]} for at in order],
+                "model": model,
             }
-            results.append({**result, "truncated": True} if cut else result)
+            for first, row, order in zip(chosen.tolist(), scores.tolist(), ranked[:, :top_k].tolist(), strict=True)
+        ]
+        for place in np.flatnonzero(raw.truncated).tolist():
+            results[place]["truncated"] = True
         return results
