@@ -26,4 +26,5 @@ def rank(scores: NDArray[np.float32], top_k: int | None = None, threshold: float
 def rounded(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Scores as `round(float(score), DIGITS)` gives each. A float32 times 10^6 is exact in float64, so that the one
     rounding is that of the decimal number."""
-    return np.rint(scores.astype(np.float64) * 10**DIGITS) / 10**DIGITS
+    numbers: NDArray[np.float64] = np.rint(scores.astype(np.float64) * 10**DIGITS) / 10**DIGITS
+    return numbers

@@ -121,8 +121,9 @@ class TextClassifier:
         ranked = np.argsort(-raw.probabilities, axis=1, kind="stable")
         scores = rounded(raw.probabilities)
         # The best label, or what a threshold on the second of two says.
-        by_threshold = threshold is not None and scores.shape[1] == 2
-        chosen = (scores[:, 1] >= threshold).astype(np.int64) if by_threshold else ranked[:, 0]
+        chosen = ranked[:, 0]
+        if threshold is not None and scores.shape[1] == 2:
+            chosen = (scores[:, 1] >= threshold).astype(np.int64)
         labels, model = self._labels, self.manifest.id
         results: list[dict[str, Any]] = [
             {

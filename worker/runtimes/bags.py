@@ -95,4 +95,4 @@ def _given(node: Any, at: int) -> Any:
 def _is(node: Any, at: int, number: int) -> bool:
     """Whether what a node is given is one number, that one."""
     given = _given(node, at)
-    return given.get_type_name() == "Constant" and given.data.size == 1 and given.data.item() == number
+    return given.get_type_name() == "Constant" and given.data.size == 1 and bool(given.data.item() == number)
