@@ -21,3 +21,10 @@ def rank(scores: NDArray[np.float32], top_k: int | None = None, threshold: float
     """
     best = np.argsort(-scores, kind="stable")[:top_k]
     return [(int(at), round(float(scores[at]), DIGITS)) for at in best[scores[best] >= threshold]]
+
+
+def rounded(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores as `round(float(score), DIGITS)` gives each. A float32 times 10^6 is exact in float64, so that the one
+    rounding is that of the decimal number."""
+    numbers: NDArray[np.float64] = np.rint(scores.astype(np.float64) * 10**DIGITS) / 10**DIGITS
+    return numbers

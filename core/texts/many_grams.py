@@ -67,7 +67,13 @@ def _bags(texts: Sequence[str], originals: Sequence[str], spec: CharGrams) -> tu
     every.sort()
     every = every[np.append(True, every[1:] != every[:-1])]
     ends = np.searchsorted(every, (np.arange(1, len(texts)) * spec.buckets).astype(np.uint32))
-    return (every % np.uint32(spec.buckets)).astype(np.int32), np.append(ends, len(every))
+    return _remainders(every, spec.buckets).view(np.int32), np.append(ends, len(every))
+
+
+def _remainders(numbers: NDArray[np.uint32], divisor: int) -> NDArray[np.uint32]:
+    if divisor & (divisor - 1) == 0:  # as with all our models, and ten times as fast
+        return numbers & np.uint32(divisor - 1)
+    return numbers % np.uint32(divisor)
 
 
 def _keys(units: Hashes, owners: Owners, orders: Sequence[int], buckets: int) -> Iterator[NDArray[np.uint32]]:

@@ -25,7 +25,7 @@ from tests.support.artefacts import set_defaults
 from tests.support.waiting import until
 from tests.support.worker import run_chunk
 from worker.chunk.context import WorkerContext
-from worker.inference import lanes
+from worker.inference import batching, lanes
 from worker.metrics import Metrics
 from worker.models.load import KINDS
 from worker.models.model import InferenceRequest
@@ -197,3 +197,16 @@ def test_texts_that_are_done_are_stored_while_others_wait(
     Held.leave.release(100)
     chunk.join(60)
     assert outcomes(database, job) == ["ham"] * (size + 3)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("worker", [Odd], indirect=True)
+def test_texts_that_came_together_wait_for_no_others(
+    worker: WorkerContext, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "LINGER_S", threading.TIMEOUT_MAX)
+    job = make_job(database, tenant, [HAM, HAM])
+    chunk = threading.Thread(target=run_chunk, args=(worker, "text"), daemon=True)
+    chunk.start()
+    chunk.join(60)
+    assert outcomes(database, job) == ["ham", "ham"]

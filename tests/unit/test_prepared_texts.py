@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import ItemError
 from core.texts.features import TOKEN, surface, tokens, word_hashes
-from core.texts.padded import padded_batches
+from core.texts.padded import bag_batches, padded_batches
 from core.texts.prepare import (
     MAX_CHARS,
     CharGrams,
@@ -31,6 +31,7 @@ FEATURES = (
     WordChars(alphabet="abc é", width=4),
     CharGrams(buckets=1 << 17, chars=(1, 2, 3, 4, 5), words=(1, 2), shapes=(2, 3, 4, 5), surface=True),
     CharGrams(buckets=1 << 22, chars=(1, 3, 6)),
+    CharGrams(buckets=1_000, chars=(1, 2)),
     CharGrams(buckets=2, chars=(2,), words=(3,)),
     TokenGrams(words=1 << 15, buckets=1 << 30, orders=4),
     TokenGrams(words=2, buckets=2, orders=2),
@@ -133,3 +134,22 @@ def test_batches_hold_every_text_once_in_few_shapes_and_are_not_large(cells: int
             assert length <= max(16, 2 * len(alone))
         seen += places.tolist()
     assert sorted(seen) == list(range(100))
+
+
+@pytest.mark.parametrize("cells", [16, 256, 1 << 12])
+def test_batches_of_bags_hold_every_text_once_with_little_padding(cells: int) -> None:
+    random = Random(1)
+    texts = ["a" + "b" * random.randint(0, 200) for _ in range(100)]
+    prepared, _ = prepare_texts(texts, TextSpec(features=Chars(alphabet="abc")))
+    seen: list[int] = []
+    for places, ids in bag_batches(prepared, cells):
+        assert len(places) == len(ids)
+        assert len(places) == 1 or ids.size <= cells
+        assert ids.shape[1] < int(prepared.lengths[places].max()) + 16
+        for place, row in zip(places.tolist(), ids, strict=True):
+            alone = prepared[place : place + 1].ids
+            assert np.array_equal(row[: len(alone)], alone)
+            assert not row[len(alone) :].any()
+        seen += places.tolist()
+    assert sorted(seen) == list(range(100))
+    assert list(bag_batches(prepared[:0], cells)) == []

@@ -213,9 +213,7 @@ class ChunkRun:
 
     def _result_of_text(self, item: InputItem, outcome: Outcome) -> ItemResult:
         """As `_result`, for a text."""
-        if isinstance(outcome, BaseException):
-            return self._failed(item, outcome)
-        return self._succeeded(item, outcome)
+        return outcome if isinstance(outcome, ItemResult) else self._failed(item, outcome)
 
     def _succeeded(self, item: InputItem, outputs: Mapping[str, Output], media: Any = None, **more: Any) -> ItemResult:
         embeddings = {task: found.embedding for task, found in outputs.items() if found.embedding is not None}

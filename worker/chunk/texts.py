@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import ItemError
-from core.inputs import InputItem
+from core.inputs import InputItem, ItemResult
 from db.claims import Claim
 from worker.chunk.context import WorkerContext
 from worker.inference.dispatch import Dispatcher
 from worker.inference.texts_in_flight import TextsInFlight
-from worker.models.model import Output
 
 TOGETHER = 512  # texts that are prepared at a time
 CHARACTERS = 1 << 18  # of them in all: an interactive text does not wait long for long ones
-Outcome = dict[str, Output] | BaseException  # by task, or why there is none
+NOTHING: Mapping[str, NDArray[np.float16]] = MappingProxyType({})
+Outcome = ItemResult | BaseException  # or why there is none
 
 
 def text_groups(items: Sequence[InputItem]) -> Iterator[list[InputItem]]:
@@ -58,7 +62,8 @@ class TextsRun:
         self._in_flight: TextsInFlight | None = None
         self._error: BaseException | None = None  # of all of them
         self._left = len(items)
-        self._outputs: list[dict[str, Output]] = [{} for _ in items]
+        self._outputs: list[dict[str, Any]] = [{} for _ in items]
+        self._embeddings: dict[int, dict[str, NDArray[np.float16]]] = {}
         self._failed: dict[int, Exception] = {}
 
     def start(self) -> None:
@@ -80,9 +85,14 @@ class TextsRun:
                 self._render(each.task, each.places, each.raw)
             self._left -= len(new.finished)
             self.done = not self._left
+            failed = {**self._failed, **new.errors}
             for place in new.finished:
-                error = new.errors.get(place) or self._failed.get(place)
-                yield self.items[place], error or self._outputs[place]
+                item = self.items[place]
+                yield (
+                    item,
+                    failed.get(place)
+                    or ItemResult(item, self._outputs[place], embeddings=self._embeddings.get(place, NOTHING)),
+                )
 
     def _prepare(self) -> None:
         seqs = [item.seq for item in self.items]
@@ -101,7 +111,11 @@ class TextsRun:
 
     def _render(self, task: str, places: Sequence[int], raw: Any) -> None:
         for place, output in zip(places, self._dispatcher.render_texts(task, raw), strict=True):
-            if isinstance(output, Exception):
+            if isinstance(output, dict):
+                self._outputs[place][task] = output
+            elif isinstance(output, Exception):
                 self._failed.setdefault(place, output)
             else:
-                self._outputs[place][task] = output
+                self._outputs[place][task] = output.json
+                if output.embedding is not None:
+                    self._embeddings.setdefault(place, {})[task] = output.embedding

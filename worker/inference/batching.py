@@ -66,6 +66,7 @@ class Lane:
         in_flight: told what runs.
         observe: told (items, seconds) of every batch that succeeded.
         join: makes one batch of parts of what was queued; of lists unless given.
+        linger: whether a batch that is not full waits a moment for others; not where items come many at a time.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class Lane:
         in_flight: InFlight | None = None,
         observe: Callable[[int, float], None] = lambda items, seconds: None,
         join: Callable[[Sequence[Any]], Any] = join_lists,
+        linger: bool = True,
     ) -> None:
         self._predict = predict
+        self._linger = linger
         self._join = join
         self._batch_size = batch_size
         self._observe = observe
@@ -149,7 +152,8 @@ class Lane:
                 if self._closed:
                     return None
                 self._changed.wait()
-            if len(self._queue) < self._batch_size and self._queue.priority != Priority.INTERACTIVE:
+            filling = self._linger and len(self._queue) < self._batch_size
+            if filling and self._queue.priority != Priority.INTERACTIVE:
                 # The items that would fill the batch are usually being decoded right now.
                 self._changed.wait(LINGER_S)
             return self._queue.take(self._batch_size)

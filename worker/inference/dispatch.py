@@ -103,11 +103,17 @@ class Dispatcher:
             served.lane.submit_many(items, self._priority, self._tenant, keys, in_flight.outcome(task))
         return in_flight
 
-    def render_texts(self, task: str, raw: Any) -> list[Output | Exception]:
-        """A task's results for texts, each as `render` gives it, or why there is none."""
+    def render_texts(self, task: str, raw: Any) -> list[dict[str, Any] | Output | Exception]:
+        """A task's results for texts, each as `render` gives it, or its JSON alone; or why there is none."""
         served = self._served[task]
         rendered = render_each(_many(served.model), raw, self._options[task])
-        return [one if isinstance(one, Exception) else _with_variant(one, served.variant) for one in rendered]
+        beside = {"variant": served.variant}
+        return [
+            one | beside if isinstance(one, dict)
+            else one if isinstance(one, Exception)
+            else _with_variant(one, served.variant)
+            for one in rendered
+        ]  # fmt: skip
 
     def render(self, task: str, raw: Any) -> Output:
         """A task's result for an item, rendered by its model with the task's options, and the variant it is from."""

@@ -145,7 +145,7 @@ def open_lanes(
         size, streams = TEXTS_AT_A_TIME if join else setup.batch_size, loaded.streams
         return Lane(
             predict, batch_size=size, streams=streams, name=name, in_flight=in_flight, observe=observe,
-            join=join or join_lists,
+            join=join or join_lists, linger=join is None,
         )  # fmt: skip
 
     encoder = encoder_in(loaded)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from core.artefacts.manifest import Manifest, read_labels
 from core.errors import ArtefactError, ItemError
-from core.heads.ranking import DIGITS
+from core.heads.ranking import rounded
 from core.tasks import TaskOptions
-from core.texts.padded import BAG_CELLS, CELLS, padded_batches
+from core.texts.padded import bag_batches, padded_batches
 from core.texts.prepare import CharGrams, PreparedText, TextSpec, prepare_text
 from core.texts.prepare_many import prepare_texts
 from core.texts.prepared import PreparedTexts
@@ -63,7 +63,7 @@ class TextClassifier:
             raise ArtefactError("manifest_invalid", f"{manifest.id} classifies texts, but does not take just those")
         (self._input,) = manifest.inputs
         self._spec = manifest.preprocessing
-        self._cells = BAG_CELLS if isinstance(self._spec.features, CharGrams) else CELLS
+        self._batches = bag_batches if isinstance(self._spec.features, CharGrams) else padded_batches
         if OUTPUT not in manifest.outputs:
             raise ArtefactError("graph_output_missing", f"{manifest.id} has no output {OUTPUT!r}")
         if manifest.outputs[OUTPUT].shape[1:] != (len(self._labels),):
@@ -94,7 +94,7 @@ class TextClassifier:
     def predict_texts(self, batch: PreparedTexts) -> ManyProbabilities:
         """Each text's probabilities, in order. Texts of about the same length run together, so padding stays cheap."""
         found = np.empty((len(batch), len(self._labels)), np.float32)
-        for places, ids in padded_batches(batch, self._cells):
+        for places, ids in self._batches(batch):
             rows = self._runtime.run({self._input: ids}, (OUTPUT,))[OUTPUT]
             found[places] = rows[: len(places)]
         return ManyProbabilities(found, batch.truncated)
@@ -118,17 +118,22 @@ class TextClassifier:
         """As `render`, for many texts at once."""
         threshold, top_k = getattr(options, "threshold", None), getattr(options, "top_k", None)
         threshold = self.manifest.threshold if threshold is None else threshold
-        ranked = np.argsort(-raw.probabilities, axis=1, kind="stable").tolist()
-        results = []
-        for row, order, cut in zip(raw.probabilities.tolist(), ranked, raw.truncated.tolist(), strict=True):
-            scores = [round(score, DIGITS) for score in row]
-            # The best label, or what a threshold on the second of two says.
-            chosen = order[0] if threshold is None or len(scores) != 2 else int(scores[1] >= threshold)
-            result: dict[str, Any] = {
-                "label": self._labels[chosen],
-                "score": scores[chosen],
-                "labels": [{"label": self._labels[at], "score": scores[at]} for at in order[:top_k]],
-                "model": self.manifest.id,
+        ranked = np.argsort(-raw.probabilities, axis=1, kind="stable")
+        scores = rounded(raw.probabilities)
+        # The best label, or what a threshold on the second of two says.
+        chosen = ranked[:, 0]
+        if threshold is not None and scores.shape[1] == 2:
+            chosen = (scores[:, 1] >= threshold).astype(np.int64)
+        labels, model = self._labels, self.manifest.id
+        results: list[dict[str, Any]] = [
+            {
+                "label": labels[first],
+                "score": row[first],
+                "labels": [{"label": labels[at], "score": row[at]} for at in order],
+                "model": model,
             }
-            results.append({**result, "truncated": True} if cut else result)
+            for first, row, order in zip(chosen.tolist(), scores.tolist(), ranked[:, :top_k].tolist(), strict=True)
+        ]
+        for place in np.flatnonzero(raw.truncated).tolist():
+            results[place]["truncated"] = True
         return results

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from core.errors import ArtefactError
 from core.processor import usable_cores
+from worker.runtimes.bags import sum_bags
 from worker.runtimes.runtime import inputs_wrong
+from worker.runtimes.shifts import divide_for_shifts
 from worker.runtimes.tables import prepare_tables
 
 
@@ -72,6 +74,8 @@ class OpenVinoRuntime:
             reason = str(error).strip().splitlines()[-1]
             raise ArtefactError("graph_unreadable", f"OpenVINO cannot read {self._graph.name}: {reason}") from error
         prepare_tables(model)
+        sum_bags(model)
+        divide_for_shifts(model)
         return model
 
     def _pool(self, outputs: frozenset[str]) -> _RequestPool:

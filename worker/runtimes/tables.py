@@ -68,7 +68,7 @@ def _fold(model: Any, gather: Any, table: NDArray[Any]) -> tuple[Any, NDArray[An
         value = _apply(node, values)
         if value is not None and value.shape == table.shape:
             values[node.get_friendly_name()], nodes[node.get_friendly_name()] = value, node
-    leaving = [name for name, node in nodes.items() if any(reader not in nodes for reader in _readers(node))]
+    leaving = [name for name, node in nodes.items() if any(reader not in nodes for reader in readers(node))]
     last = leaving[0] if len(leaving) == 1 else gather.get_friendly_name()
     return nodes[last], values[last]
 
@@ -102,5 +102,6 @@ def _constant(node: Any) -> NDArray[Any] | None:
     return np.array(node.data) if node.get_type_name() == "Constant" else None
 
 
-def _readers(node: Any) -> list[str]:
+def readers(node: Any) -> list[str]:
+    """The names of the nodes that take what a node gives, once for each time."""
     return [reader.get_node().get_friendly_name() for port in node.outputs() for reader in port.get_target_inputs()]
