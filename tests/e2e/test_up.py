@@ -109,12 +109,12 @@ def test_a_second_one_is_refused_and_ctrl_c_ends_the_first(up: Up, tmp_path: Pat
     assert up.said().count("tl_") == 1, "the first key is printed once"
     refused = subprocess.run(
         [sys.executable, "-m", "cli.main", "up", "--port", "0", "--data", str(up.data)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert refused.returncode == 2
     assert f"process {first.pid}" in refused.stderr
     first.send_signal(signal.SIGINT)
-    assert first.wait(timeout=30) == 0
+    assert first.wait(timeout=180) == 0
     assert list(marked(up.data)) == []
 
 
@@ -122,7 +122,7 @@ def test_a_taken_port_is_said_before_anything_is_started(up: Up) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", up.port))
         taken.listen()
-        assert up.start().wait(timeout=60) == 2
+        assert up.start().wait(timeout=180) == 2
     assert f"cannot listen on 127.0.0.1:{up.port}" in up.said()
     assert {path.name for path in up.data.iterdir()} == {"lock"}
 
@@ -141,7 +141,10 @@ def test_reload_serves_a_new_model_without_a_restart(up: Up, tmp_path: Path, mon
     job = up.submit(40)
     write_encoder(models, "1.1.0", seed=2)
     asked = subprocess.run(
-        [sys.executable, "-m", "cli.main", "reload", "--data", str(up.data)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "cli.main", "reload", "--data", str(up.data)],
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert asked.returncode == 0, asked.stderr
 
@@ -169,7 +172,7 @@ def test_a_child_that_cannot_use_a_setting_ends_it_all(up: Up, tmp_path: Path, m
     (folder / "graph.pb").write_bytes(graph)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("TAGLINE_MODELS_DIR", str(folder.parent))
-    assert up.start().wait(timeout=60) == 2
+    assert up.start().wait(timeout=180) == 2
     assert up.said().count("error: TAGLINE_MODELS_DIR: ") == 1
     assert "graph_unreadable" in up.said()
     assert "starting it again" not in up.said()

@@ -34,7 +34,7 @@ HEAD = (
 
 @contextmanager
 def connected(server: Server) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=180) as connection:
         yield connection
 
 
@@ -148,7 +148,7 @@ def test_stopping_waits_for_nobody_and_nobody_is_misled(redis_url: str, tmp_path
         for answer in answers:  # of which the server has more to send than the network holds
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=180) == 0
     database.close()
 
 
@@ -158,7 +158,7 @@ def streaming(server: Server, path: str, form: str) -> Iterator[http.client.HTTP
     client = http.client.HTTPConnection("127.0.0.1", server.port)
     client.sock = socket.socket()
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    client.sock.settimeout(60)
+    client.sock.settimeout(180)
     client.sock.connect(("127.0.0.1", server.port))
     with contextlib.closing(client):
         client.request("GET", path, headers={"Authorization": f"Bearer {KEY}", "Accept": form})

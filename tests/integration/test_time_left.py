@@ -408,13 +408,13 @@ def test_nobody_waits_for_a_slow_read_of_another(database: Database, tenant: str
 
     def slow() -> None:
         reading.set()
-        assert answered.wait(60)
+        assert answered.wait(180)
 
     forecasts = Forecasts(guarded, load_settings().chunk_of)
     guarded.before = slow
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(forecasts.seconds_left, job)
-        assert reading.wait(60)
+        assert reading.wait(180)
         assert forecasts.seconds_left(job) is None
         assert forecasts.as_of_now()(job) is None
         answered.set()

@@ -85,7 +85,7 @@ def test_a_second_machine_joins(postgres_url: str, redis_url: str, tmp_path: Pat
                 with database.read() as session:
                     return JobState(find_job(session, tenant, job.id).state).finished
 
-            until(finished, timeout_s=120, what="the end of the job")
+            until(finished, timeout_s=300, what="the end of the job")
             with database.read() as session:
                 by = Counter(session.scalars(select(Chunk.worker)))
         rows = list(stream_results(database, job.id))

@@ -88,7 +88,7 @@ def _succeeded(stack: Stack, tenant: str, job: str) -> int:
 
 
 def _check_all_done(stack: Stack, tenant: str, job: str, count: int) -> None:
-    state = until(lambda: _finished(stack, tenant, job), timeout_s=120, what="the end of the job")
+    state = until(lambda: _finished(stack, tenant, job), timeout_s=300, what="the end of the job")
     rows = list(stream_results(stack.database, job))
     assert [row["seq"] for row in rows] == list(range(count))
     assert Counter(row["state"] for row in rows) == {"succeeded": count}
@@ -189,7 +189,7 @@ def test_a_hurried_stop_blames_no_photo(stack: Stack, doorbell: Doorbell, tenant
     until(lambda: "running" in _state(stack, tenant, job), what="a running job")
     worker.popen.send_signal(signal.SIGTERM)
     worker.popen.send_signal(signal.SIGQUIT)
-    worker.popen.wait(timeout=60)
+    worker.popen.wait(timeout=180)
     assert list(stream_results(stack.database, job)) == []
     assert _state(stack, tenant, job) == "running"
 
@@ -200,7 +200,7 @@ def test_a_worker_that_cannot_start_says_so_and_ends(stack: Stack, tmp_path: Pat
     shutil.copytree(ROOT / "models", models)
     (models / "efficientnet-lite2" / "graph.pb").write_bytes(b"damaged")
     worker = stack.start_worker(TAGLINE_MODELS_DIR=str(models))
-    assert worker.popen.wait(timeout=60) == 1
+    assert worker.popen.wait(timeout=180) == 1
     assert "the worker cannot start" in worker.log()
 
 

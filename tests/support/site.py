@@ -61,7 +61,11 @@ def running_site(folder: Path) -> Iterator[Site]:
     with photo_server(photos, released) as web:
         folders = folder / "folders"
         folders.mkdir()
-        env = {"TAGLINE_ALLOW_HOSTS": web.removeprefix("http://"), "TAGLINE_FOLDERS": str(folders)}
+        env = {
+            "TAGLINE_ALLOW_HOSTS": web.removeprefix("http://"),
+            "TAGLINE_FOLDERS": str(folders),
+            "TAGLINE_FETCH_TIMEOUT_S": "300",
+        }
         up = Up(folder / "data", free_port(), env)
         try:
             up.start_and_wait()

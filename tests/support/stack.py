@@ -38,7 +38,7 @@ class Process:
         """As an orderly shutdown; returns the exit code."""
         self.popen.terminate()
         try:
-            return self.popen.wait(timeout=30)
+            return self.popen.wait(timeout=180)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.chromium import PATIENCE_MS
+
 if TYPE_CHECKING:  # every run of the tests loads this file, and few open a browser
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
@@ -58,7 +60,7 @@ class Tabs:
             storage_state=self.session if signed_in else None,
             **more,
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_MS)
         context.on("request", self._asked)
         context.on("console", self._said)
         context.on("weberror", lambda error: self._complain(f"script failed: {str(error.error)[:500]}"))

@@ -24,6 +24,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 KEY = "key-of-the-tests"
+PATIENCE_S = 300.0  # only what is broken takes as long
 PROGRAMS = {"valkey": "valkey-server", "api": "granian", "worker": "celery", "scheduler": "scheduler.main"}
 
 
@@ -55,11 +56,11 @@ class Up:
         process = self.start(*arguments)
         until(
             lambda: self.said().count("ready at") > before or process.poll() is not None,
-            timeout_s=180,
+            timeout_s=PATIENCE_S,
             what="the ready line",
         )
         assert process.poll() is None, self.said()
-        assert why_not_ready(self.url) is None
+        assert why_not_ready(self.url, PATIENCE_S) is None
 
     def said(self) -> str:
         """Everything it has written to its terminal."""
@@ -74,7 +75,7 @@ class Up:
         assert self.process is not None
         began = time.monotonic()
         self.process.terminate()
-        return self.process.wait(timeout=30), time.monotonic() - began
+        return self.process.wait(timeout=PATIENCE_S), time.monotonic() - began
 
     def kill(self) -> None:
         """kill -9 of everything at once."""
@@ -105,7 +106,7 @@ class Up:
             now: dict[str, Any] = self.client.call("GET", f"/v1/jobs/{job['id']}")
             return now if now["finished_at"] else None
 
-        return until(look, timeout_s=90, what=f"the job {job['id']}")  # type: ignore[return-value]
+        return until(look, timeout_s=PATIENCE_S, what=f"the job {job['id']}")  # type: ignore[return-value]
 
 
 def command_line(pid: int) -> str:
