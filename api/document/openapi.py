@@ -29,10 +29,10 @@ HEADERS = {
 }
 INTRODUCTION = (
     "Submit photos by URL, S3 object or upload; they are classified in batches; poll, follow or be called back. "
-    "Every error is a problem document (RFC 9457) with a stable `code`; only 414 and 431, of what is too long to be read, "
-    "are empty."
+    "Every error is a problem document (RFC 9457) with a stable `code`; only 414 and 431, of what is too long to be "
+    "read, are empty."
 )
-# What the web server refuses before it has read the request, on its own: https://docs.rs/http, Uri; hyper's 100 headers.
+# What the web server, hyper, refuses on its own before it has read the request.
 UNREAD = {
     "414": "The address is longer than 65,534 bytes. The answer is empty.",
     "431": "There are more than 100 headers. The answer is empty.",
