@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from cli.stack.layout import STOP_PHASES
 from cli.stack.orphans import marked
 from core.settings import MODELS_DIR
 from tests.support.ports import listening
 from tests.support.up_fixtures import PROGRAMS, Up
 from tests.support.waiting import until
 
-STOP_S = 15.0
+STOP_S = STOP_PHASES[-1][1] + 15.0  # when the last one is killed, and what a busy machine takes for that
 
 
 def _all_done(up: Up, job: dict[str, object], count: int) -> None:
@@ -35,9 +36,10 @@ def _all_done(up: Up, job: dict[str, object], count: int) -> None:
 def test_it_starts_says_two_lines_and_ends_in_order(up: Up) -> None:
     up.start_and_wait()
     said = up.said()
-    assert said.count("\n") == 2, said
-    assert said.splitlines()[0].startswith("Tagline is ready at")
-    assert f"{up.url}/login/link?token=" in said.splitlines()[1]
+    lines = [line for line in said.splitlines() if "not ready yet" not in line]  # which is said after half a minute
+    assert len(lines) == 2, said
+    assert lines[0].startswith("Tagline is ready at")
+    assert f"{up.url}/login/link?token=" in lines[1]
     assert str(up.data) in said
     assert "/docs" in said
     job = up.submit(40)
