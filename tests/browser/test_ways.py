@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from contextlib import suppress
 
 from playwright.sync_api import expect
 from sqlalchemy import update
@@ -14,7 +12,7 @@ from tests.support.axe import axe_findings
 from tests.support.photos import SAMPLES
 from tests.support.site import Site
 from tests.support.tabs import Tabs, shoot, wait_until
-from tests.support.up_fixtures import KEY
+from tests.support.up_fixtures import KEY, send
 from tests.support.waiting import until
 
 
@@ -58,8 +56,7 @@ def test_an_operator(site: Site, tabs: Tabs) -> None:
     workers = site.up.pids("worker")
     try:
         with site.database.write() as session:  # while nobody else writes: a lock of theirs would stand still, too
-            for pid in workers:
-                os.kill(pid, signal.SIGSTOP)
+            send(workers, signal.SIGSTOP)
             session.execute(update(Worker).values(seen_at=Worker.seen_at - 60_000))  # as if a minute had passed
         job = site.submit([f"{site.web}/cat.jpg"])
         expect(page.get_by_test_id("alarm").first).to_contain_text("No worker is alive: nothing is being run.")
@@ -67,9 +64,7 @@ def test_an_operator(site: Site, tabs: Tabs) -> None:
         shoot(page, "system-alarm")
         assert axe_findings(page) == []
     finally:
-        for pid in workers:
-            with suppress(ProcessLookupError):  # the supervisor lets none stand still for ever
-                os.kill(pid, signal.SIGCONT)
+        send(workers, signal.SIGCONT)
     site.up.finished({"id": job})
 
     def well() -> bool:

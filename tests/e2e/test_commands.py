@@ -21,7 +21,7 @@ from cli.client.inputs import upload
 from cli.stack.orphans import marked
 from tests.support.photos import SAMPLES
 from tests.support.ports import free_port
-from tests.support.up_fixtures import KEY, Up
+from tests.support.up_fixtures import KEY, Up, send
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +98,7 @@ def test_waiting_outlives_the_api(service: Up, tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stdout is not None
         assert process.stderr.readline().startswith(b"job ")
-        for pid in service.pids("api"):
-            os.kill(pid, signal.SIGKILL)
+        send(service.pids("api"), signal.SIGKILL)
         said = process.stderr.read()
         table = process.stdout.read()
         assert process.wait(180) == 0, said
@@ -121,8 +120,7 @@ def test_streamed_results_outlive_the_api_however_it_ends(service: Up) -> None:
             assert process.stdout is not None
             assert process.stderr is not None
             rows = [process.stdout.readline()]
-            for pid in service.pids("api"):
-                os.kill(pid, number)
+            send(service.pids("api"), number)
             rows += process.stdout.readlines()
             assert process.wait(180) == 0, process.stderr.read()
         assert [json.loads(row)["seq"] for row in rows] == list(range(2000))

@@ -61,7 +61,7 @@ def test_whatever_dies_is_started_again_and_no_work_is_lost(up: Up) -> None:
         for pid in before[:1]:  # the web server's own child must go with its parent
             os.kill(pid, signal.SIGKILL)
         until(lambda name=name, old=before: set(up.pids(name)) - set(old), what=f"a new {name}")
-        assert not set(up.pids(name)) & set(before)
+        until(lambda name=name, old=before: not set(up.pids(name)) & set(old), what=f"the end of the old {name}")
         assert f"{name} was killed by SIGKILL" in up.said()
     until(lambda: listening(up.port), what="the API")
     _all_done(up, job, 300)

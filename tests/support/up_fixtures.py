@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +81,14 @@ class Up:
     def kill(self) -> None:
         """kill -9 of everything at once."""
         assert self.process is not None
-        for pid in [self.process.pid, *marked(self.data)]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        send([self.process.pid, *marked(self.data)], signal.SIGKILL)
         self.process.wait()
 
     def end(self) -> None:
         """Whatever is left of it is killed."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
-        for pid in marked(self.data):
-            os.kill(pid, signal.SIGKILL)
+        send(marked(self.data), signal.SIGKILL)
 
     def submit(self, count: int) -> dict[str, Any]:
         """A job with one photo, many times."""
@@ -107,6 +103,13 @@ class Up:
             return now if now["finished_at"] else None
 
         return until(look, timeout_s=PATIENCE_S, what=f"the job {job['id']}")  # type: ignore[return-value]
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    """A signal to each; the end of one may be the end of others before their turn."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def command_line(pid: int) -> str:
