@@ -11,8 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from core.inputs import InputItem, pack_items, unpack_items
 from core.states import ChunkState, JobState, Priority
@@ -20,9 +33,11 @@ from db.changes import note_change
 from db.clock import now_ms
 from db.job_pace import note_wait
 from db.locks import lock_chunks
+from db.statements import run, table_of
 from db.tables import Chunk, Job, Tenant
 
 TENANTS_TRIED = 8
+_CHUNKS, _JOBS, _TENANTS = table_of(Chunk), table_of(Job), table_of(Tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +72,10 @@ def claim_chunk(
         priorities: those that may be claimed, the most urgent first.
     """
     for priority in priorities:
-        for tenant_id in _waiting_tenants(session, queue, priority):
-            chunk = _take(session, queue, priority, tenant_id, worker, lease_ms)
+        waiting = run(session, _WAITING_TENANTS[priority], its_queue=queue)
+        for tenant_id in waiting.scalars().all():
+            wanted = {"its_queue": queue, "its_priority": priority, "its_tenant": tenant_id}
+            chunk = run(session, _TAKE, **wanted, its_worker=worker, lease_ms=lease_ms).one_or_none()
             if chunk is not None:
                 return _claimed(session, chunk, lease_ms)
     return None
@@ -67,61 +84,81 @@ def claim_chunk(
 def anything_due(session: Session, queue: str, priorities: Iterable[Priority]) -> bool:
     """Whether a chunk of the queue can be claimed at one of the priorities."""
     return any(
-        session.scalars(select(Chunk.id).where(*_waiting(queue, priority)).limit(1)).first() is not None
-        for priority in priorities
+        run(session, _ANY_DUE, its_queue=queue, its_priority=priority).first() is not None for priority in priorities
     )
 
 
-def _waiting(queue: str, priority: int) -> tuple[ColumnElement[bool], ...]:
-    now = now_ms()
-    return (Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority, Chunk.due_at <= now)
+def _waiting(priority: int | BindParameter[int]) -> tuple[ColumnElement[bool], ...]:
+    """SQL: that a chunk can be claimed."""
+    return (
+        _CHUNKS.c.state == ChunkState.PENDING, _CHUNKS.c.queue == bindparam("its_queue"),
+        _CHUNKS.c.priority == priority, _CHUNKS.c.due_at <= now_ms(),
+    )  # fmt: skip
 
 
-def _waiting_tenants(session: Session, queue: str, priority: int) -> Sequence[str]:
-    """The least served tenants with a waiting chunk; some more than one, for others may be claiming them too.
+def _waiting_tenants(priority: int) -> Select[str]:
+    """SQL: the least served tenants with a waiting chunk; some more than one, for others may be claiming them too.
 
     A scalar subquery and not EXISTS, and in the index's order: else PostgreSQL may read the whole backlog each time.
     """
-    chunks = select(Chunk.id).where(*_waiting(queue, priority), Chunk.tenant_id == Tenant.id).order_by(Chunk.turn)
-    first = chunks.limit(1).scalar_subquery()
-    waiting = select(Tenant.id).where(first.is_not(None)).order_by(Tenant.share(priority), Tenant.id)
-    return session.scalars(waiting.limit(TENANTS_TRIED)).all()
+    mine = select(_CHUNKS.c.id).where(*_waiting(priority), _CHUNKS.c.tenant_id == _TENANTS.c.id)
+    first = mine.order_by(_CHUNKS.c.turn).limit(1).scalar_subquery()
+    share = _TENANTS.c[Tenant.share(priority).key]
+    return select(_TENANTS.c.id).where(first.is_not(None)).order_by(share, _TENANTS.c.id).limit(TENANTS_TRIED)
 
 
-def _take(session: Session, queue: str, priority: int, tenant_id: str, worker: str, lease_ms: int) -> Chunk | None:
+def _take() -> ReturningUpdate[Any]:
+    """SQL: give the first waiting chunk of a tenant to a worker."""
+    waiting = _waiting(bindparam("its_priority", type_=Integer))
     first = (
-        select(Chunk.id)
-        .where(*_waiting(queue, priority), Chunk.tenant_id == tenant_id)
-        .order_by(Chunk.turn, Chunk.id)
+        select(_CHUNKS.c.id)
+        .where(*waiting, _CHUNKS.c.tenant_id == bindparam("its_tenant"))
+        .order_by(_CHUNKS.c.turn, _CHUNKS.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    return session.scalars(
-        update(Chunk)
-        .where(Chunk.id == first, Chunk.state == ChunkState.PENDING)
+    wanted = ("id", "token", "job_id", "tenant_id", "priority", "attempts", "size", "inputs", "lease_until")
+    return (
+        update(_CHUNKS)
+        .where(_CHUNKS.c.id == first, _CHUNKS.c.state == ChunkState.PENDING)
         .values(
             state=ChunkState.LEASED,
-            token=Chunk.token + 1,
-            attempts=Chunk.attempts + 1,
+            token=_CHUNKS.c.token + 1,
+            attempts=_CHUNKS.c.attempts + 1,
             alone=False,
-            worker=worker,
-            lease_until=now_ms() + lease_ms,
+            worker=bindparam("its_worker"),
+            lease_until=now_ms() + bindparam("lease_ms", type_=BigInteger),
         )
-        .returning(Chunk)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    ).one_or_none()
+        .returning(*(_CHUNKS.c[name] for name in wanted))
+    )
 
 
-def _claimed(session: Session, chunk: Chunk, lease_ms: int) -> Claim:
-    wanted = (Job.tasks, Job.options, Job.models, Job.state, Job.reuse, Job.library_run)
-    job = session.execute(select(*wanted).where(Job.id == chunk.job_id)).one()
+def _count_served(priority: int) -> Update:
+    """SQL: add to what a tenant was given at a priority."""
+    share = _TENANTS.c[Tenant.share(priority).key]
+    counted = {share: share + bindparam("items", type_=BigInteger)}
+    return update(_TENANTS).where(_TENANTS.c.id == bindparam("its_tenant")).values(counted)
+
+
+_ANY_DUE = select(_CHUNKS.c.id).where(*_waiting(bindparam("its_priority", type_=Integer))).limit(1)
+_WAITING_TENANTS = {priority: _waiting_tenants(priority) for priority in Priority}
+_TAKE = _take()
+_JOB = select(*(_JOBS.c[name] for name in ("tasks", "options", "models", "state", "reuse", "library_run"))).where(
+    _JOBS.c.id == bindparam("its_job")
+)
+_BEGIN_JOB = (
+    update(_JOBS)
+    .where(_JOBS.c.id == bindparam("its_job"), _JOBS.c.state == JobState.QUEUED)
+    .values(state=JobState.RUNNING, started_at=now_ms(), version=_JOBS.c.version + 1)
+)
+_COUNT_SERVED = {priority: _count_served(priority) for priority in Priority}
+
+
+def _claimed(session: Session, chunk: Row[Any], lease_ms: int) -> Claim:
+    job = run(session, _JOB, its_job=chunk.job_id).one()
     if job.state == JobState.QUEUED:
-        session.execute(
-            update(Job)
-            .where(Job.id == chunk.job_id, Job.state == JobState.QUEUED)
-            .values(state=JobState.RUNNING, started_at=now_ms(), version=Job.version + 1)
-        )
+        run(session, _BEGIN_JOB, its_job=chunk.job_id)
         note_change(session, chunk.job_id)
     _count(session, chunk.tenant_id, chunk.priority, chunk.size)
     return Claim(
@@ -176,13 +213,7 @@ def release_chunk(session: Session, claim: Claim, *, delay_ms: int = 0, hosts_as
 
 def _count(session: Session, tenant_id: str, priority: int, items: int) -> None:
     """Note that a tenant was given that much of the workers' time, or gave it back."""
-    share = Tenant.share(priority)
-    session.execute(
-        update(Tenant)
-        .where(Tenant.id == tenant_id)
-        .values({share: share + items})
-        .execution_options(synchronize_session=False)
-    )
+    run(session, _COUNT_SERVED[Priority(priority)], its_tenant=tenant_id, items=items)
 
 
 def chunk_values(items: Sequence[InputItem]) -> dict[str, Any]:

@@ -31,6 +31,10 @@ def _sqlite(element: now_ms, compiler: Any, **kw: Any) -> str:
     return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
 
 
+_NOW = select(now_ms())
+
+
 def current_ms(session: Session) -> int:
     """The time now by the database's clock, milliseconds since 1970-01-01 UTC."""
-    return session.execute(select(now_ms())).scalar_one()
+    now: int = session.connection().execute(_NOW).scalar_one()
+    return now

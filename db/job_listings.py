@@ -18,7 +18,7 @@ from core.inputs import InputItem, InputKind, ItemResult, PrefixState, cut_chunk
 from core.states import ChunkState
 from db.changes import note_change
 from db.claims import Claim
-from db.clock import now_ms
+from db.clock import current_ms, now_ms
 from db.jobs import finish_if_done
 from db.result_rows import insert_rows
 from db.tables import Chunk, Job
@@ -84,7 +84,12 @@ def end_listing(session: Session, claim: Claim, state: PrefixState, error: ItemE
     values: dict[str, Any] = {"listings": Job.listings - 1, "version": Job.version + 1}
     if error is not None:
         values |= {"total": Job.total + 1, "failed": Job.failed + 1}
-        insert_rows(session, claim.job_id, [ItemResult(replace(claim.items[0], ref=state.ref), error=error)])
+        insert_rows(
+            session,
+            claim.job_id,
+            [ItemResult(replace(claim.items[0], ref=state.ref), error=error)],
+            current_ms(session),
+        )
     session.execute(update(Job).where(Job.id == claim.job_id).values(values))
     note_change(session, claim.job_id)
     finish_if_done(session, claim.job_id)

@@ -7,24 +7,52 @@ minutes, and polls read nothing but the row. Before the first such moment the jo
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.locks import UNFINISHED
+from db.statements import table_of
 from db.tables import Chunk, Job
 
 LEAST_WINDOW_MS, MOST_WINDOW_MS = 5_000, 60_000
 OF_ITS_AGE = 4  # a job that has run for a minute looks back 15 to 30 seconds
 SILENCE_MS, WINDOWS_OF_SILENCE = 30_000, 4
-COLUMNS = (
-    Job.id, Job.pace_from_at, Job.pace_next_at, Job.pace_next_done, Job.stored_at, Job.started_at, Job.waits_until,
-)  # fmt: skip
+COLUMNS = ("id", "pace_from_at", "pace_next_at", "pace_next_done", "stored_at", "started_at", "waits_until")
 
 
-def pace_values(session: Session, job: Any, now: int, count: int) -> dict[str, Any]:
-    """What to write on a job's row while `count` more of its items are counted there.
+class Move(Enum):
+    """What storing results does to a job's two moments."""
+
+    STAY = "neither is old enough"
+    BEGIN = "there is none yet: now is the younger one"
+    BEGIN_ANEW = "both are now: what was before says nothing"
+    ON = "the younger one is the older one now, and now is the younger one"
+
+
+def pace_columns(move: Move) -> dict[str, ColumnElement[Any]]:
+    """SQL: what a statement that counts `more` items on a job's row writes there beside, given `now`; of ON also the
+    younger moment that was read, `from_at` and `from_done`."""
+    job = table_of(Job).c
+    now, more = bindparam("now", type_=BigInteger), bindparam("more", type_=BigInteger)
+    done = job.succeeded + job.failed + job.cancelled + more
+    younger = {"pace_next_at": now, "pace_next_done": done}
+    match move:
+        case Move.STAY:
+            return {"stored_at": now}
+        case Move.BEGIN:
+            return {"stored_at": now, **younger}
+        case Move.BEGIN_ANEW:
+            return {"stored_at": now, "pace_from_at": now, "pace_from_done": done, **younger}
+        case Move.ON:
+            older = {name: bindparam(name, type_=BigInteger) for name in ("from_at", "from_done")}
+            return {"stored_at": now, **{f"pace_{name}": value for name, value in older.items()}, **younger}
+
+
+def pace_move(session: Session, job: Any, now: int) -> Move:
+    """How the moments of a job move while more of its items are counted there.
 
     Two that store at the same time may both move a moment on; it is the same one, to within their transactions.
 
@@ -32,16 +60,13 @@ def pace_values(session: Session, job: Any, now: int, count: int) -> dict[str, A
         job: a row with `COLUMNS`, as it was before.
         now: by the database's clock, milliseconds.
     """
-    done = Job.succeeded + Job.failed + Job.cancelled + count
-    following = {"pace_next_at": now, "pace_next_done": done}
     if job.pace_next_at is None:
-        return {"stored_at": now, **following}
+        return Move.BEGIN
     if _was_interrupted(session, job, now):
-        return {"stored_at": now, "pace_from_at": now, "pace_from_done": done, **following}
+        return Move.BEGIN_ANEW
     age = now - (job.started_at or now)
-    if now - job.pace_next_at < min(max(age // OF_ITS_AGE, LEAST_WINDOW_MS), MOST_WINDOW_MS):
-        return {"stored_at": now}
-    return {"stored_at": now, "pace_from_at": job.pace_next_at, "pace_from_done": job.pace_next_done, **following}
+    young = now - job.pace_next_at < min(max(age // OF_ITS_AGE, LEAST_WINDOW_MS), MOST_WINDOW_MS)
+    return Move.STAY if young else Move.ON
 
 
 def _was_interrupted(session: Session, job: Any, now: int) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from db.statements import run
 from db.tables import ApiKey, Job
 
 SLICE = 500  # ids in one query
+_THERE = (Job.id.in_(bindparam("ids", expanding=True)), Job.deleted_at.is_(None))
+_VERSIONS, _JOBS = select(Job.id, Job.version).where(*_THERE), select(Job).where(*_THERE)
 T = TypeVar("T")
 
 
@@ -18,9 +21,7 @@ def seen_versions(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
     """The versions of these jobs; those that are gone are left out."""
     found: dict[str, int] = {}
     for some in _slices(job_ids):
-        rows = session.execute(select(Job.id, Job.version).where(Job.id.in_(some), Job.deleted_at.is_(None)))
-        for job_id, version in rows:
-            found[job_id] = version
+        found.update((row.id, row.version) for row in run(session, _VERSIONS, ids=some))
     return found
 
 
@@ -28,8 +29,7 @@ def read_jobs(session: Session, job_ids: Sequence[str]) -> dict[str, Job]:
     """These jobs by id; those that are gone are left out."""
     found: dict[str, Job] = {}
     for some in _slices(job_ids):
-        rows = session.scalars(select(Job).where(Job.id.in_(some), Job.deleted_at.is_(None)))
-        found.update((job.id, job) for job in rows)
+        found.update((job.id, job) for job in session.scalars(_JOBS, {"ids": some}))
     return found
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
 
 from core.errors import Conflict, NotFound
 from core.inputs import InputItem, PackedChunk, PrefixState, cut_chunks, groups
 from core.states import ChunkState, ItemState, JobState
-from core.tasks import QUEUES
 from db.announce import announce_finish
 from db.changes import note_change
-from db.clock import now_ms
+from db.clock import current_ms
 from db.job_pace import forget_pace
 from db.locks import UNFINISHED, lock_job, lock_job_and_chunks
-from db.tables import Chunk, Job, Result, Tenant
+from db.queue_places import QueueNow, level_up, look_at_queue
+from db.statements import table_of
+from db.tables import Chunk, Job, Result
 from db.upload_uses import note_uses
 
 HOUR_MS = 3_600_000
+FIRST_VERSION = 1  # of a job that is queued for the first time
 INSERT_ROWS = 500
+_INSERT_CHUNK = insert(table_of(Chunk))
 UNWRITTEN = (*UNFINISHED, ChunkState.CANCELLED)  # chunks whose items have no rows yet
 
 
@@ -33,60 +36,18 @@ def create_job(session: Session, job: Job, chunks: Iterable[PackedChunk], *, ttl
         chunks: in order; see `cut_chunks`.
         ttl_hours: after this long an unfinished job expires.
     """
-    now = session.execute(select(now_ms())).scalar_one()
-    job.state, job.version = JobState.QUEUED, 1
+    queue = look_at_queue(session, job)
+    job.state, job.version = JobState.QUEUED, FIRST_VERSION
     job.total = job.succeeded = job.failed = job.cancelled = 0
-    job.created_at, job.expires_at = now, now + round(ttl_hours * HOUR_MS)
-    idle = session.scalars(select(_some_pending(job.tenant_id, job.priority))).one() is None
+    job.created_at, job.expires_at = queue.now, queue.now + round(ttl_hours * HOUR_MS)
     session.add(job)
     session.flush()
     job.listings = job.next_seq = 0
-    job.total = _insert_chunks(session, job, _noted(job, chunks), now)
+    job.total = _insert_chunks(session, job, _noted(job, chunks), queue)
     session.flush()
-    if idle:
-        _level_up(session, job.tenant_id, job.priority)
+    if queue.pending is None:
+        level_up(session, job.tenant_id, job.priority)
     return job
-
-
-def _some_pending(tenant_id: str | InstrumentedAttribute[str], priority: int) -> ColumnElement[int | None]:
-    """SQL: the id of some pending chunk of a tenant's at a priority, or null.
-
-    One probe of the index of pending chunks for each queue, by which and by the priority it begins; without them, or
-    with EXISTS, the whole backlog would be read. So it would without the order, by a planner that knows of one tenant
-    only and expects to meet a chunk of any other as soon.
-    """
-    probes = [
-        select(Chunk.id)
-        .where(
-            Chunk.state == ChunkState.PENDING, Chunk.queue == queue, Chunk.priority == priority,
-            Chunk.tenant_id == tenant_id,
-        )
-        .order_by(Chunk.turn)
-        .limit(1)
-        .scalar_subquery()
-        for queue in QUEUES
-    ]  # fmt: skip
-    return func.coalesce(*probes)
-
-
-def _level_up(session: Session, tenant_id: str, priority: int) -> None:
-    """Start a tenant that was idle level with the others: the least served busy one or, if none is busy, the most
-    served of all. Otherwise whoever comes new, or back after a month, would go first until they have had as much
-    (start-time fair queueing, Goyal et al. 1996). Last in its transaction, because it locks the tenant's row.
-    """
-    share = Tenant.share(priority)
-    others = Tenant.id != tenant_id
-    busy = select(share).where(others, _some_pending(Tenant.id, priority).is_not(None)).order_by(share)
-    level = session.scalars(busy.limit(1)).one_or_none()
-    if level is None:
-        level = session.scalars(select(func.max(share)).where(others)).one()
-    if level is not None:
-        session.execute(
-            update(Tenant)
-            .where(Tenant.id == tenant_id, share < level)
-            .values({share: level})
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _noted(job: Job, chunks: Iterable[PackedChunk]) -> Iterator[PackedChunk]:
@@ -97,36 +58,37 @@ def _noted(job: Job, chunks: Iterable[PackedChunk]) -> Iterator[PackedChunk]:
         yield chunk
 
 
-def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], now: int) -> int:
-    """Write chunks, and which uploads they name; returns the number of items.
+def _insert_chunks(session: Session, job: Job, chunks: Iterable[PackedChunk], queue: QueueNow) -> int:
+    """Write chunks, and which uploads they name; returns the number of items. The job's row must be there.
 
     Within a tenant chunks take turns by number: a job's first chunk stands where the tenant's queue is now, so that
     a small job does not wait for the whole of a big one before it.
     """
-    same = (Chunk.queue == job.queue, Chunk.priority == job.priority, Chunk.tenant_id == job.tenant_id)
-    pending = select(func.min(Chunk.turn)).where(Chunk.state == ChunkState.PENDING, *same)
-    turn = session.scalars(pending).one() or 0
-    total = 0
+    turn, total = queue.turn or 0, 0
     for group in groups(chunks, INSERT_ROWS):
         rows = [
             {
                 "job_id": job.id, "tenant_id": job.tenant_id, "queue": job.queue, "priority": job.priority,
                 "turn": turn + number, "first_seq": chunk.first_seq, "last_seq": chunk.last_seq,
                 "size": chunk.size, "inputs": chunk.blob, "state": ChunkState.PENDING,
-                "token": 0, "attempts": 0, "alone": False, "created_at": now,
+                "token": 0, "attempts": 0, "alone": False, "created_at": queue.now,
             }
             for number, chunk in enumerate(group)
         ]  # fmt: skip
-        session.execute(insert(Chunk), rows)
+        session.connection().execute(_INSERT_CHUNK, rows)
         note_uses(session, job, {upload for chunk in group for upload in chunk.uploads})
         turn += len(rows)
         total += sum(chunk.size for chunk in group)
     return total
 
 
-def _visible(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
+def _visible(tenant_id: str | BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
     """The jobs that a tenant has: neither deleted, nor part of a library's run."""
     return (Job.tenant_id == tenant_id, Job.deleted_at.is_(None), Job.library_run.is_(None))
+
+
+_FIND = select(Job).where(*_visible(bindparam("its_tenant")), Job.id == bindparam("its_id"))
+_ANEW = select(Job).where(Job.id == bindparam("its_id")).execution_options(populate_existing=True)
 
 
 def find_job(session: Session, tenant_id: str, job_id: str) -> Job:
@@ -135,7 +97,7 @@ def find_job(session: Session, tenant_id: str, job_id: str) -> Job:
     Raises:
         NotFound: `job_not_found`, also for somebody else's job.
     """
-    job = session.execute(select(Job).where(*_visible(tenant_id), Job.id == job_id)).scalar_one_or_none()
+    job = session.scalars(_FIND, {"its_tenant": tenant_id, "its_id": job_id}).one_or_none()
     if job is None:
         raise NotFound("job_not_found", f"There is no job {job_id}.")
     return job
@@ -173,7 +135,7 @@ def list_jobs(
 
 def finish_if_done(session: Session, job_id: str) -> None:
     """Close a job all of whose items are accounted for, and put its webhook into the outbox."""
-    job = session.execute(select(Job).where(Job.id == job_id).execution_options(populate_existing=True)).scalar_one()
+    job = session.scalars(_ANEW, {"its_id": job_id}).one()
     if JobState(job.state).finished or job.listings or job.succeeded + job.failed + job.cancelled < job.total:
         return
     close_job(session, job, JobState.COMPLETED if job.succeeded else JobState.FAILED)
@@ -182,7 +144,7 @@ def finish_if_done(session: Session, job_id: str) -> None:
 def close_job(session: Session, job: Job, state: JobState) -> None:
     """Move a job into a final state and put its webhook into the outbox."""
     job.state = state
-    job.finished_at = session.execute(select(now_ms())).scalar_one()
+    job.finished_at = current_ms(session)
     job.version += 1
     session.flush()
     note_change(session, job.id)
@@ -251,12 +213,11 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
         raise Conflict("job_not_finished", f"Job {job_id} is {job.state}; wait until it has finished, or cancel it.")
     if job.failed == 0:
         raise Conflict("nothing_to_retry", f"Job {job_id} has no failed item.")
-    now = session.execute(select(now_ms())).scalar_one()
     failed = (Result.job_id == job.id, Result.state == ItemState.FAILED)
     rows = session.execute(select(Result.seq, Result.item_id, Result.input).where(*failed).order_by(Result.seq))
     items = [InputItem(seq, item_id, *_only(given)) for seq, item_id, given in rows]
-    idle = session.scalars(select(_some_pending(tenant_id, job.priority))).one() is None
-    _insert_chunks(session, job, cut_chunks(items, chunk_size), now)
+    queue = look_at_queue(session, job)
+    _insert_chunks(session, job, cut_chunks(items, chunk_size), queue)
     session.execute(delete(Result).where(*failed))
     job.failed -= len(items)
     job.listings = sum(item.kind == "s3_prefix" for item in items)
@@ -264,12 +225,12 @@ def retry_job(session: Session, tenant_id: str, job_id: str, *, chunk_size: int,
     job.done_before = job.succeeded + job.failed + job.cancelled
     job.state, job.started_at, job.finished_at = JobState.QUEUED, None, None
     forget_pace(job)
-    job.expires_at = now + round(ttl_hours * HOUR_MS)
+    job.expires_at = queue.now + round(ttl_hours * HOUR_MS)
     job.version += 1
     session.flush()
     note_change(session, job.id)
-    if idle:
-        _level_up(session, tenant_id, job.priority)
+    if queue.pending is None:
+        level_up(session, tenant_id, job.priority)
     return job
 
 
@@ -280,7 +241,7 @@ def delete_job(session: Session, tenant_id: str, job_id: str) -> None:
         NotFound: `job_not_found`.
     """
     job = _locked(session, tenant_id, job_id, UNWRITTEN)
-    now = session.execute(select(now_ms())).scalar_one()
+    now = current_ms(session)
     stop_chunks(session, job.id, UNWRITTEN, ChunkState.DONE)
     if not JobState(job.state).finished:
         job.cancelled = job.total - job.succeeded - job.failed

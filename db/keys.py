@@ -6,14 +6,21 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
 from core.scopes import Scope
 from db.clock import now_ms
+from db.statements import run, table_of
 from db.tables import ApiKey, Tenant
 
+_TENANT, _KEY = table_of(Tenant).c, table_of(ApiKey).c
+_CALLER = (
+    select(_TENANT.id, _TENANT.name, _TENANT.webhook_secret, _KEY.scope)
+    .join_from(table_of(Tenant), table_of(ApiKey), _KEY.tenant_id == _TENANT.id)
+    .where(_KEY.sha256 == bindparam("its_sha256"), _KEY.revoked_at.is_(None))
+)
 FIRST_TENANT = "default"
 ENVIRONMENT = "TAGLINE_API_KEY"  # the name of the key that stands there
 
@@ -41,12 +48,8 @@ def authenticate(session: Session, key: str) -> Caller | None:
 
 def find_caller(session: Session, key_sha256: str) -> Caller | None:
     """The caller whose live key has this hash, or None."""
-    row = session.execute(
-        select(Tenant.id, Tenant.name, Tenant.webhook_secret, ApiKey.scope)
-        .join(ApiKey, ApiKey.tenant_id == Tenant.id)
-        .where(ApiKey.sha256 == key_sha256, ApiKey.revoked_at.is_(None))
-    ).one_or_none()
-    return Caller(row[0], row[1], row[2], Scope(row[3]), key_sha256) if row else None
+    row = run(session, _CALLER, its_sha256=key_sha256).one_or_none()
+    return Caller(row.id, row.name, row.webhook_secret, Scope(row.scope), key_sha256) if row else None
 
 
 def create_tenant(session: Session, name: str, webhook_secret: str) -> str:

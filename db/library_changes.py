@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.engine import Database
 from db.labels import fold, labels_of
 from db.ledger import describe_recipes, recipes_of
+from db.library_sure import SureLabels
 from db.library_tables import LibraryChange, LibraryRun
 from db.output_code import Entry, unpack_numbers
 
@@ -29,9 +30,10 @@ WHY = {
 
 
 def page_changes(
-    session: Session, run: LibraryRun, *, limit: int, after: int = 0, kind: str | None = None
+    session: Session, run: LibraryRun, *, limit: int, after: int = 0, kind: str | None = None, least: float = 0.0
 ) -> list[tuple[int, dict[str, Any]]]:
-    """Up to `limit` changes with their numbers above `after`, by number."""
+    """Up to `limit` changes with their numbers above `after`, by number; with `least` only labels that are worth
+    showing, see `SureLabels`."""
     query = select(LibraryChange).where(LibraryChange.run == run.number, LibraryChange.id > after)
     if kind is not None:
         query = query.where(LibraryChange.kind == kind)
@@ -41,7 +43,8 @@ def page_changes(
     }
     labels = labels_of(session, numbers)
     reasons = _reasons(session, run, {row.before_spec for row in rows if row.before_spec is not None})
-    return [(row.id, _view(row, run, labels, reasons)) for row in rows]
+    sure = SureLabels(session, rows, least) if least else None
+    return [(row.id, _view(row, run, labels, reasons, sure)) for row in rows]
 
 
 def stream_changes(database: Database, run: LibraryRun, *, kind: str | None = None) -> Iterator[dict[str, Any]]:
@@ -57,8 +60,13 @@ def stream_changes(database: Database, run: LibraryRun, *, kind: str | None = No
 
 
 def _view(
-    row: LibraryChange, run: LibraryRun, labels: dict[int, Entry], reasons: dict[int | None, str]
+    row: LibraryChange,
+    run: LibraryRun,
+    labels: dict[int, Entry],
+    reasons: dict[int | None, str],
+    sure: SureLabels | None,
 ) -> dict[str, Any]:
+    came, went = unpack_numbers(row.added), unpack_numbers(row.removed)
     why = WHY.get(row.kind) or reasons.get(row.before_spec, "its outputs were undone")
     if run.what in ("all", "relabel") and row.kind == "unchanged":
         why = f"{run.what} was asked for"
@@ -67,17 +75,17 @@ def _view(
         "key": row.key,
         "kind": row.kind,
         "outcome": row.outcome,
-        "added": _texts(labels, row.added),
-        "removed": _texts(labels, row.removed),
-        "kept": _texts(labels, row.kept),
+        "added": _texts(labels, sure.came(row, came) if sure else came),
+        "removed": _texts(labels, sure.went(row, went) if sure else went),
+        "kept": _texts(labels, unpack_numbers(row.kept)),
         "caption": {"before": row.caption_before, "after": row.caption_after},
         "why": why,
         "error": {"code": row.error_code, "message": row.error_message} if row.error_code else None,
     }
 
 
-def _texts(labels: dict[int, Entry], packed: bytes | None) -> list[str]:
-    return [labels[number][0] for number in unpack_numbers(packed)]
+def _texts(labels: dict[int, Entry], numbers: Sequence[int]) -> list[str]:
+    return [labels[number][0] for number in numbers]
 
 
 def _reasons(session: Session, run: LibraryRun, specs: set[int]) -> dict[int | None, str]:

@@ -10,14 +10,19 @@ docs/decisions/0139.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import case, delete, null, select, update
+from sqlalchemy import BigInteger, bindparam, case, delete, null, select, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from core.inputs import ItemResult, groups
-from db.clock import current_ms, now_ms
+from db.clock import now_ms
+from db.statements import run, table_of
 from db.thumbnail_tables import Thumbnail, ThumbnailFile
-from db.upsert import insert_into
+from db.upsert import insert_by, insert_into, on_sqlite
 
 AT_A_TIME = 500
 DAY_MS = 86_400_000
@@ -46,25 +51,40 @@ def add_thumbnails(session: Session, tenant_id: str, hashes: Collection[bytes], 
 
 def _hold_files(session: Session, hashes: Sequence[bytes], since: int) -> list[bytes]:
     """Those whose bytes are surely there; until this transaction ends nobody removes them."""
-    file = ThumbnailFile
-    insert = insert_into(session, file).values([{"sha256": sha256} for sha256 in hashes])
-    before = file.removed_at < since
-    kept = insert.on_conflict_do_update(
-        index_elements=["sha256"],
-        set_={
-            "removed_at": case((before, null()), else_=file.removed_at),
-            "check_at": case((file.removed_at >= since, file.check_at), else_=null()),
-        },
-    )
-    rows = session.execute(kept.returning(file.sha256, file.removed_at)).all()
+    names = {f"sha256_{at}": sha256 for at, sha256 in enumerate(hashes)}
+    rows = run(session, _hold(len(hashes), sqlite=on_sqlite(session)), **names, since=since)
     return sorted(bytes(row.sha256) for row in rows if row.removed_at is None)
 
 
 def _give(session: Session, tenant_id: str, hashes: Sequence[bytes]) -> None:
-    now = current_ms(session)
-    rows = [{"tenant_id": tenant_id, "sha256": sha256, "used_at": now} for sha256 in hashes]
-    insert = insert_into(session, Thumbnail).values(rows)
-    session.execute(insert.on_conflict_do_update(index_elements=["tenant_id", "sha256"], set_={"used_at": now}))
+    names = {f"sha256_{at}": sha256 for at, sha256 in enumerate(hashes)}
+    run(session, _have(len(hashes), sqlite=on_sqlite(session)), **names, its_tenant=tenant_id)
+
+
+@lru_cache(maxsize=128)
+def _hold(count: int, *, sqlite: bool) -> ReturningInsert[Any]:
+    """SQL: bring the rows of so many files, `sha256_0` and so on; what was removed before `since` is there again."""
+    file = table_of(ThumbnailFile)
+    insert = insert_by(file, sqlite=sqlite).values([{"sha256": bindparam(f"sha256_{at}")} for at in range(count)])
+    since = bindparam("since", type_=BigInteger)
+    kept = insert.on_conflict_do_update(
+        index_elements=["sha256"],
+        set_={
+            "removed_at": case((file.c.removed_at < since, null()), else_=file.c.removed_at),
+            "check_at": case((file.c.removed_at >= since, file.c.check_at), else_=null()),
+        },
+    )
+    return kept.returning(file.c.sha256, file.c.removed_at)
+
+
+@lru_cache(maxsize=128)
+def _have(count: int, *, sqlite: bool) -> Insert:
+    """SQL: a tenant has so many thumbnails, and has used them now."""
+    mine = {"tenant_id": bindparam("its_tenant"), "used_at": now_ms()}
+    rows = [{**mine, "sha256": bindparam(f"sha256_{at}")} for at in range(count)]
+    insert = insert_by(table_of(Thumbnail), sqlite=sqlite).values(rows)
+    used = {"used_at": insert.excluded.used_at}
+    return insert.on_conflict_do_update(index_elements=["tenant_id", "sha256"], set_=used)
 
 
 def _use_again(session: Session, tenant_id: str, hashes: Collection[bytes]) -> None:

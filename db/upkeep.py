@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.inputs import ItemResult, unpack_items
 from core.states import ChunkState, JobState
 from db.changes import note_change
-from db.clock import now_ms
+from db.clock import current_ms, now_ms
 from db.jobs import stop_job
 from db.locks import lock_job_and_chunks
 from db.result_rows import insert_rows
@@ -35,7 +35,7 @@ def write_cancelled(session: Session, job_id: str | None = None) -> int:
     for chunk in session.scalars(some.with_for_update(skip_locked=True)).all():
         items = unpack_items(chunk.inputs) if chunk.size else []  # a prefix is none
         if items:
-            insert_rows(session, job_id, [ItemResult(item, cancelled=True) for item in items])
+            insert_rows(session, job_id, [ItemResult(item, cancelled=True) for item in items], current_ms(session))
         chunk.state = ChunkState.DONE
         written += len(items) or 1
     session.flush()

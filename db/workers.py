@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 from core.calibration.announced import read_announced
 from core.calibration.setups import RunsAs
 from db.clock import now_ms
+from db.statements import run, table_of
 from db.tables import Worker
 
 ALIVE_MS = 30_000
+_WORKER = table_of(Worker).c
+_ALIVE = select(_WORKER.models).where(_WORKER.seen_at > now_ms() - ALIVE_MS).order_by(_WORKER.started_at, _WORKER.name)
 
 
 def beat(session: Session, name: str, models: list[str]) -> None:
@@ -58,8 +61,7 @@ def running_setups(session: Session) -> dict[str, list[RunsAs]]:
 
 def _announced(session: Session) -> list[str]:
     """What live workers say that they have warm, each once."""
-    alive = select(Worker.models).where(Worker.seen_at > now_ms() - ALIVE_MS).order_by(Worker.started_at, Worker.name)
-    return list(dict.fromkeys(entry for entries in session.scalars(alive) for entry in entries))
+    return list(dict.fromkeys(entry for entries in run(session, _ALIVE).scalars() for entry in entries))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,16 @@ def list_changes(
     limit: int,
     after: int = 0,
     kind: str | None = None,
+    least: float = 0.0,
 ) -> list[tuple[int, dict[str, Any]]]:
-    """Up to `limit` changes with their numbers, which are above `after`, by number.
+    """Up to `limit` changes with their numbers, which are above `after`, by number; with `least` only labels that are
+    worth showing to people.
 
     Raises:
         NotFound: `library_not_found`, `run_not_found`.
     """
     run = find_run(session, find_library(session, tenant_id, library_id), run_id)
-    return library_changes.page_changes(session, run, limit=limit, after=after, kind=kind)
+    return library_changes.page_changes(session, run, limit=limit, after=after, kind=kind, least=least)
 
 
 def stream_changes(

@@ -28,12 +28,14 @@ from core.errors import NotFound, RequestError
 from core.states import JobState
 from db import jobs
 from db.engine import NoConnection, Unavailable
+from db.jobs import FIRST_VERSION
 from db.tables import Job
 from jobs.cancelling import cancel_job
 from jobs.orders import take_orders
 
 blueprint = Blueprint("jobs", __name__)
 POLL_AFTER_S = "2"
+UNSEEN = 0  # before the version of any job
 
 
 @blueprint.post("/v1/jobs")
@@ -84,24 +86,30 @@ def _first_view() -> Callable[[Job], dict[str, Any]]:
 
 def _wait_for(accepted: Accepted) -> Response:
     """Let the client wait for the job that was accepted, if it wants to and there is a place: it is a preference."""
-    seconds, job_id = wanted_wait(), str(accepted.view["id"])
+    seconds = wanted_wait()
     if seconds is None:
         return _answer_to(accepted, accepted.view)
-    job = _current(job_id)
-    if seconds and job is not None and not JobState(job.state).finished:
-        try:
-            place = services().places.enter(job.tenant_id)
-        except RequestError:
-            return _answer_to(accepted, _view(job))
-        return park_for_job(place, job_id, job.version, seconds, note=accepted)
-    return _after_wait(accepted)
+    if not seconds:
+        return _after_wait(accepted)
+    try:
+        place = services().places.enter(caller().tenant_id)
+    except RequestError:
+        return _answer_to(accepted, _seen_now(accepted))
+    known = UNSEEN if accepted.replayed else FIRST_VERSION  # what has changed since then is told at once
+    return park_for_job(place, str(accepted.view["id"]), known, seconds, note=accepted)
 
 
 def _after_wait(accepted: Accepted) -> Response:
-    job = _current(str(accepted.view["id"]))
-    response = _answer_to(accepted, _view(job) if job else accepted.view)
+    response = _answer_to(accepted, _seen_now(accepted))
     response.headers["Preference-Applied"] = f"wait={wanted_wait()}"
     return response
+
+
+def _seen_now(accepted: Accepted) -> dict[str, Any]:
+    """The job as it is now, or as it was accepted if it cannot be read: the answer must say that it was."""
+    with suppress(NotFound, Unavailable, NoConnection), services().database.read() as session:
+        return _view(jobs.find_job(session, caller().tenant_id, str(accepted.view["id"])))
+    return accepted.view
 
 
 def _view(job: Job) -> dict[str, Any]:
@@ -113,13 +121,6 @@ def _answer_to(accepted: Accepted, view: dict[str, Any]) -> Response:
     if accepted.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
-
-
-def _current(job_id: str) -> Job | None:
-    """The job as it is now; None if it cannot be read: it was accepted, and the answer must say so."""
-    with suppress(NotFound, Unavailable, NoConnection), services().database.read() as session:
-        return jobs.find_job(session, caller().tenant_id, job_id)
-    return None
 
 
 @blueprint.get("/v1/jobs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ pytest.importorskip("tensorflow")
 
 from core.settings import Settings
 from db.engine import Database
+from libraries.changes import list_changes
 from tests.support.libraries import Library, library, write_models, write_photo
 
 
@@ -85,6 +87,36 @@ def test_a_copy_is_new_and_reused_and_a_dry_run_changes_nothing(mine: Library, p
     assert _some(real["counts"]) == {**counts, "ran": 1, "reused": 2, "succeeded": 3}
     assert mine.photos()["5.png"]["state"] == "missing"
     assert mine.labels("copy.png") == mine.labels("3.png")
+
+
+def test_people_are_shown_the_labels_that_were_sure(mine: Library, photos: Path) -> None:
+    """Fails if what a page shows of a night were what the API has of it: everything, whatever it scored."""
+    first = mine.run()["id"]
+    before = mine.photos()
+    write_photo(photos / "0.png", 100)
+    second = mine.run()["id"]
+    after = mine.photos()
+    scores = sorted(label["score"] for photo in before.values() for label in photo["labels"])
+    for least in (scores[len(scores) // 2], scores[-1] + 0.1):
+        shown = _shown(mine, first, least)
+        assert {key: change["added"] for key, change in shown.items()} == {
+            key: _sure(photo["labels"], least) for key, photo in before.items()
+        }
+        came, went = (mine.changes(second)["0.png"][name] for name in ("added", "removed"))
+        change = _shown(mine, second, least)["0.png"]
+        assert change["added"] == _sure([one for one in after["0.png"]["labels"] if one["label"] in came], least)
+        assert change["removed"] == _sure([one for one in before["0.png"]["labels"] if one["label"] in went], least)
+
+
+def _sure(labels: list[dict[str, Any]], least: float) -> list[str]:
+    """Of labels, best first: those that score so much, or the first."""
+    return [one["label"] for one in labels if one["score"] >= least] or [one["label"] for one in labels[:1]]
+
+
+def _shown(mine: Library, run: str, least: float) -> dict[str, dict[str, Any]]:
+    with mine.database.read() as session:
+        changes = list_changes(session, mine.tenant, mine.id, run, limit=50, least=least)
+    return {change["key"]: change for _, change in changes}
 
 
 def test_copies_that_come_together_are_run_once(mine: Library, photos: Path) -> None:

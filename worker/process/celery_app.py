@@ -9,6 +9,7 @@ from celery import signals
 
 from core.broker import make_celery
 from core.errors import ArtefactError
+from core.garbage import keep_for_good
 from core.logs import configure_logging
 from core.metrics_server import serve_metrics
 from core.settings_checks import SettingsError
@@ -77,6 +78,7 @@ def _ready(**_: Any) -> None:
         for context in _open:
             _calibrators.append(calibrator_of(context))
             _calibrators[-1].start()
+    keep_for_good()
 
 
 @signals.worker_shutting_down.connect

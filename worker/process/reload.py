@@ -9,6 +9,7 @@ import threading
 from queue import SimpleQueue
 from types import FrameType
 
+from core.garbage import keep_for_good
 from core.sighup import remember_terminal
 from worker.chunk.context import WorkerContext
 
@@ -47,6 +48,7 @@ class Reloader:
         while self._asked.get():
             try:
                 context.models.reload()
+                keep_for_good()
             except Exception:
                 log.exception("the reload failed; the models stay as they are")
             if context.stopping.is_set():

@@ -34,7 +34,8 @@ def show(library_id: str) -> Response:
         going = shown_run(session, library, figures.going)
         last = nights[-1] if nights else None
         mine = (tenant(), library_id)
-        changes = list_changes(session, *mine, last["id"], limit=FEW_CHANGES) if last and wish.is_any else []
+        shown_night = last["id"] if last and wish.is_any else None
+        changes = list_changes(session, *mine, shown_night, limit=FEW_CHANGES, least=SURE) if shown_night else []
         shown = {**shown_library(library), "failed": figures.failed}
     found = gallery(*mine, wish)
     numbers = [int(photo["id"]) for photo in found.photos]

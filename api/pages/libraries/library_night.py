@@ -10,6 +10,7 @@ from api.http.cursors import after_number, before_id, read_id, read_number
 from api.http.queries import choice_parameter
 from api.pages.frame.page import PageBlueprint, onwards, page
 from api.pages.libraries.library_forms import run_fields
+from api.pages.libraries.library_gallery import SURE
 from api.pages.libraries.library_pictures import look_at, still_wanted
 from api.pages.libraries.library_shown import shown_library, tenant
 from api.pages.libraries.library_words import KINDS, WHAT
@@ -32,7 +33,7 @@ def show(library_id: str, run_id: str) -> Response:
     with services().database.read() as session:
         library = shown_library(find_library(session, tenant(), library_id))
         run = runs.read_run(session, *mine)
-        found = list_changes(session, *mine, limit=PER_PAGE + 1, after=after, kind=kind)
+        found = list_changes(session, *mine, limit=PER_PAGE + 1, after=after, kind=kind, least=SURE)
     changes = [change for _, change in found[:PER_PAGE]]
     pictures = look_at(tenant(), library_id, [int(one["photo_id"]) for one in changes if one["photo_id"]])
     return page(
