@@ -94,21 +94,33 @@ def _best(
     """
     photos, beams, vocabulary = words.shape
     each = min(count, vocabulary)
-    likely = _largest(words.reshape(-1, vocabulary), each).reshape(photos, beams, each)
-    total = (scores[:, :, None] + np.take_along_axis(words, likely, axis=2)).reshape(photos, -1)
+    values, likely = _largest(words.reshape(-1, vocabulary), each)
+    total = (scores[:, :, None] + values.reshape(photos, beams, each)).reshape(photos, -1)
     order = np.argsort(-total, axis=1, kind="stable")[:, :count]
     chosen = np.take_along_axis(likely.reshape(photos, -1), order, axis=1)
     return np.take_along_axis(total, order, axis=1), order // each, chosen.astype(np.int32)
 
 
-def _largest(rows: Floats, count: int) -> NDArray[np.intp]:
-    """Places of the largest numbers of each row, [rows, count], in the order of the row; of equal ones the first."""
-    found = np.argpartition(rows, -count, axis=1)[:, -count:]
-    least = np.take_along_axis(rows, found, axis=1).min(axis=1)
-    # Which of equal numbers a partition takes depends on the processor.
-    for row in np.flatnonzero(((rows >= least[:, None]).sum(axis=1) > count) & np.isfinite(least)):
-        found[row] = np.argsort(-rows[row], kind="stable")[:count]
-    return np.sort(found, axis=1)
+def _largest(rows: Floats, count: int) -> tuple[Floats, NDArray[np.intp]]:
+    """The largest numbers of each row, in the order of the row, and their places, [rows, count]; of equal ones the
+    first. Where fewer are finite, -inf fills up, with places of no meaning.
+
+    Words are many, so all of them are only compared once, with a number that few of them reach.
+    """
+    height, width = rows.shape
+    parts = min(width, 8 * count)
+    # As many parts of a row have a number that is not less than this, so as many numbers have.
+    tops = rows[:, : width - width % parts].reshape(height, -1, parts).max(axis=1)
+    least = np.partition(tops, -count, axis=1)[:, -count]
+    few = np.flatnonzero(rows >= np.maximum(least, np.finfo(rows.dtype).min)[:, None])
+    row, place = np.divmod(few, width)
+    found = np.bincount(row, minlength=height)
+    at = np.arange(len(few)) - np.repeat(np.cumsum(found) - found, found)
+    values = np.full((height, max(count, int(found.max()))), -np.inf, rows.dtype)
+    places = np.zeros(values.shape, np.intp)
+    values[row, at], places[row, at] = rows.reshape(-1)[few], place
+    kept = np.sort(np.argsort(-values, axis=1, kind="stable")[:, :count], axis=1)
+    return np.take_along_axis(values, kept, axis=1), np.take_along_axis(places, kept, axis=1)
 
 
 def _hypothesis(tokens: tuple[int, ...], score: float, search: Search) -> Hypothesis:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.heads.beam import Hypothesis, Search, beam_search
 from core.heads.word_bias import BiasRules, WordBias, sayings_of
+from core.heads.word_cache import WordCache
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
@@ -187,31 +188,21 @@ def decoder_step(
 ) -> Any:
     """One word for every beam of every photo that is not finished: the step that `beam_search` calls.
 
-    What the decoder has computed for earlier words is kept in a cache [words, parts, photos * beams, numbers], which
-    follows the beams as they are chosen; the prefix is never run again. Words come first, so that those that are there
-    lie together, and parts before photos, so that the graph takes them apart by blocks.
+    What the decoder has computed for earlier words is kept; the prefix is never run again.
     """
-    beams, (parts, numbers) = search.beam_size, settings.entry
     memory = encoded_photos.memory
-    cache = np.zeros((settings.most_words + 1, parts, len(encoded_photos.labels) * beams, numbers), np.float32)
+    cache = WordCache(settings.most_words + 1, settings.entry, len(encoded_photos.labels) * search.beam_size)
 
     def step(
         tokens: NDArray[np.int32], parents: NDArray[np.intp], photos: NDArray[np.intp], position: int
     ) -> NDArray[np.float32]:
-        nonlocal cache, memory
-        count = len(photos)
-        if count * beams < cache.shape[2]:
+        nonlocal memory
+        if len(photos) < len(next(iter(memory.values()))):
             memory = {name: value[photos] for name, value in memory.items()}
-        if position:
-            # Each row's numbers as one element: numpy moves these several times as fast as it looks up axes.
-            rows = (photos[:, None] * beams + parents).reshape(-1)
-            followed = np.empty((len(cache), parts, len(rows), numbers), np.float32)
-            np.take(cache[:position], rows, axis=2, out=followed[:position])
-            cache = followed
-        seen = cache[: max(position, 1)].reshape(max(position, 1), parts, count, beams, numbers)
+        seen = cache.follow(parents, photos)
         feeds = {"tokens": tokens, "position": np.array([position], np.int32), "cache": seen, **memory}
         out = run(feeds, ("log_probabilities", "entry"))
-        cache[position] = out["entry"].reshape(parts, count * beams, numbers)
+        cache.add(out["entry"])
         scores: NDArray[np.float32] = out["log_probabilities"]
         scores[..., [PAD, START, UNKNOWN]] = -np.inf
         if bias is not None:

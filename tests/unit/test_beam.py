@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.heads.beam import Hypothesis, Search, beam_search
+from core.heads.beam import Hypothesis, Search, _largest, beam_search
 
 START, END, WORDS = 1, 2, (4, 5, 6)
 SIZE = 7
@@ -145,3 +145,22 @@ def test_equal_scores_are_taken_in_the_order_of_the_words() -> None:
 
 def test_no_words_at_all_is_a_sentence_too() -> None:
     assert beam_search(Language([1]), 1, Search(beam_size=3, max_words=0))[0][0].tokens == ()
+
+
+@pytest.mark.parametrize("width", [2, 7, 64, 100, 1000])
+@pytest.mark.parametrize("count", [2, 8, 16])
+@pytest.mark.parametrize("digits", [1, 7])  # with one digit most numbers are there several times, as in bfloat16
+def test_the_largest_of_many_are_those_that_sorting_finds_and_of_equal_ones_the_first(
+    width: int, count: int, digits: int
+) -> None:
+    count = min(count, width)
+    rows = np.random.default_rng(width).normal(size=(40, width)).round(digits).astype(np.float32)
+    rows[::3, :: max(2, width // 3)] = -np.inf
+    rows[5], rows[6, 1:], rows[7] = 0.5, -np.inf, -np.inf
+    values, places = _largest(rows, count)
+    for row, found, where in zip(rows, values, places, strict=True):
+        wanted = np.argsort(-row, kind="stable")[:count]
+        wanted = np.sort(wanted[np.isfinite(row[wanted])])
+        assert where[: len(wanted)].tolist() == wanted.tolist()
+        assert found[: len(wanted)].tolist() == row[wanted].tolist()
+        assert np.isneginf(found[len(wanted) :]).all()

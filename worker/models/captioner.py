@@ -59,7 +59,8 @@ class Captioner:
             groups.setdefault(self._search(request.options), []).append(at)
         found: dict[int, list[Caption]] = {}
         for search, group in groups.items():
-            captions = captions_of(self._runtime.run, encoded.of(group), self._wording, self._settings, search)
+            some = encoded if len(group) == len(requests) else encoded.of(group)
+            captions = captions_of(self._runtime.run, some, self._wording, self._settings, search)
             found.update(zip(group, captions, strict=True))
         return [found[at] for at in range(len(requests))]
 

@@ -10,7 +10,7 @@ from training.common.experiment import Experiment, Schedule
 
 EXPERIMENT = Experiment(
     name="caption-transformer",
-    version="2.0.1",
+    version="2.0.2",
     summary="A sentence for a photo.",
     seed=1,
     schedule=Schedule(epochs=4, batch_size=48, learning_rate=5e-5),

@@ -152,11 +152,15 @@ class Decoder(layers.Layer):  # type: ignore[misc]
             Logits of the next word [N, K, vocabulary], and this word's entry in the cache, [parts, N, K, dim].
         """
         x = ops.take(self.words, tokens, axis=0) * self.net.dim**0.5 + ops.take(self.positions_table, position, axis=0)
-        earlier = ops.split(cache, self.entry[0], axis=1)
-        unseen = ops.where(ops.arange(ops.shape(cache)[0]) < position, 0.0, HIDDEN)[:, None, None, None]
+        # Rows of all beams in three dimensions: of five OpenVINO turns the last ones over for itself, and back.
+        earlier = [
+            ops.reshape(ops.take(cache, at, axis=1), (ops.shape(cache)[0], -1, self.net.dim))
+            for at in range(self.entry[0])
+        ]
+        unseen = ops.where(ops.arange(ops.shape(cache)[0]) < position, 0.0, HIDDEN)[:, None]
         entries = []
         for at, block in enumerate(self.blocks):
-            words = (earlier[2 * at][:, 0], earlier[2 * at + 1][:, 0])
+            words = (earlier[2 * at], earlier[2 * at + 1])
             remembered = (memory[f"keys_{at}"], memory[f"values_{at}"])
             x, entry = block.step(x, remembered, memory["hidden"], words, unseen)
             entries += entry
@@ -218,8 +222,8 @@ class Block(layers.Layer):  # type: ignore[misc]
     def step(
         self, x: Any, memory: tuple[Any, Any], hidden: Any, words: tuple[Any, Any], unseen: Any
     ) -> tuple[Any, list[Any]]:
-        """One word x [N, K, dim], with what is remembered of earlier ones, [T, N, K, dim] twice; `unseen` [T, 1, 1, 1]
-        is added to their scores.
+        """One word x [N, K, dim], with what is remembered of earlier ones, [T, N * K, dim] twice; `unseen` [T, 1] is
+        added to their scores.
         """
         y = self.norms[0](x)
         entry = [self.dense["own_key"](y), self.dense["own_value"](y)]
@@ -231,13 +235,14 @@ class Block(layers.Layer):  # type: ignore[misc]
 
     def _attend_words(self, query: Any, words: tuple[Any, Any], entry: list[Any], unseen: Any) -> Any:
         """Attention of one word [N, K, dim] to earlier ones and itself, in products without turning the cache over."""
-        heads = (self.net.heads, self.net.dim // self.net.heads)
+        length, size = ops.shape(words[0])[0] + 1, self.net.dim // self.net.heads
         keys, values = (
-            ops.reshape(ops.concatenate([old, new[None]], axis=0), (-1, *ops.shape(new)[:-1], *heads))
+            ops.reshape(ops.concatenate([old, ops.reshape(new, (1, -1, self.net.dim))], axis=0), (length, -1, size))
             for old, new in zip(words, entry, strict=True)
         )
-        query = ops.reshape(query * self.scale, (*ops.shape(query)[:-1], *heads))
-        scores = ops.sum(keys * query[None], axis=-1)
+        query = ops.reshape(query * self.scale, (1, -1, size))
+        # Without this shape between, OpenVINO would turn keys over instead of their scores, for the softmax.
+        scores = ops.reshape(ops.sum(keys * query, axis=-1, keepdims=True), (length, -1))
         scores = scores + ops.concatenate([unseen, ops.zeros_like(unseen[:1])], axis=0)
         weights = ops.softmax(scores, axis=0)[..., None]
         return ops.reshape(ops.sum(weights * values, axis=0), ops.shape(entry[0]))
