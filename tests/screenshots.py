@@ -14,6 +14,7 @@ from PIL import Image
 from tests.support.chromium import HOW, chromium, find_chromium
 from tests.support.photos import SAMPLES
 from tests.support.site import Site, running_site
+from tests.support.tabs import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -45,7 +46,7 @@ def take_try(page: Page) -> None:
     page.goto("/")
     page.get_by_test_id("photo-drop").set_input_files(photos)
     page.get_by_test_id("submit").click()
-    page.wait_for_function("n => document.querySelectorAll('[data-testid=caption]').length === n", arg=len(photos))
+    wait_until(page, f"document.querySelectorAll('[data-testid=caption]').length === {len(photos)}")
     page.wait_for_load_state("networkidle")
     page.evaluate("scrollTo(0, 0)")
     write(page, "try")

@@ -29,8 +29,14 @@ HEADERS = {
 }
 INTRODUCTION = (
     "Submit photos by URL, S3 object or upload; they are classified in batches; poll, follow or be called back. "
-    "Every error is a problem document (RFC 9457) with a stable `code`."
+    "Every error is a problem document (RFC 9457) with a stable `code`; only 414 and 431, of what is too long to be "
+    "read, are empty."
 )
+# What the web server, hyper, refuses on its own before it has read the request.
+UNREAD = {
+    "414": "The address is longer than 65,534 bytes. The answer is empty.",
+    "431": "There are more than 100 headers. The answer is empty.",
+}
 KEY_TEXT = (
     "An API key. Its scope says what it may do: `read` looks, `submit` makes and changes things, too, and `admin` sees "
     "the secret that signs webhooks and makes keys, too."
@@ -128,6 +134,7 @@ def _responses(operation: Operation, scope: Scope | None) -> dict[str, Any]:
     of_keys = () if scope is None else ("unauthorized",) if scope is Scope.READ else ("unauthorized", "scope_missing")
     for code in (*of_keys, *operation.problems):
         found.setdefault(str(PROBLEMS[code].status), _problem(PROBLEMS[code].title))
+    found |= {status: {"description": description} for status, description in UNREAD.items()}
     found["default"] = _problem("Any other problem.")
     return found
 

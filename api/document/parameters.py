@@ -23,8 +23,9 @@ SUBMIT_TEXT = (
     "`application/jsonl` (one input a line: a string or an object), `text/csv` (a header of id and one or more of "
     f"{KIND_NAMES}; semicolons or tabs will do) or `text/plain` (one input a line). A line that cannot be read "
     "refuses the whole submission and is named. An input that turns out to be unreachable or no image fails alone, "
-    "later. With a JSON body the query fills in what the body leaves out. With `Prefer: wait=N` the answer comes when "
-    "the job has finished, or after N seconds, at most 50, and shows the job as it is then."
+    "later. With a JSON body the query fills in what the body leaves out; what the body says, too, must be valid in "
+    "the query all the same. With `Prefer: wait=N` the answer comes when the job has finished, or after N seconds, at "
+    "most 50, and shows the job as it is then."
 )
 SUBMIT_BODIES: Final[dict[str, dict[str, Any]]] = {
     "application/json": JOB_SCHEMA,

@@ -18,6 +18,7 @@ from api.submission.body import Body
 from api.submission.inputs import parse_input
 from api.submission.key_lock import BEFORE_STORING_S, KeyLock
 from api.submission.lines import read_inputs
+from api.submission.query_and_body import check_overruled, filled_in
 from api.submission.query_fields import fields_of_query
 from api.submission.spool import Spool
 from core.errors import Conflict, NotFound, RequestError
@@ -143,10 +144,13 @@ def submit_document(
 
 def _read_json(services: Services, submission: Submission, spool: Spool) -> JobPlan:
     data = submission.body.read_all(services.settings.max_json_bytes, "body_too_large", STREAM_ADVICE)
-    given = loads_body(data)
-    if isinstance(given, dict) and submission.query:
-        given = {**fields_of_query(submission.query), **given}
-    return _read_document(services, submission.caller, submission.base_url, given, spool)
+    given, who = loads_body(data), (services, submission.caller, submission.base_url)
+    if not (isinstance(given, dict) and submission.query):
+        return _read_document(*who, given, spool)
+    query = fields_of_query(submission.query)
+    plan = _read_document(*who, filled_in(query, given), spool)
+    check_overruled(query, given, plan.tasks, partial(_plan, *who))
+    return plan
 
 
 def _read_document(services: Services, caller: Caller, base_url: str, given: object, spool: Spool) -> JobPlan:

@@ -10,12 +10,12 @@ from urllib.request import ProxyHandler, build_opener
 _TIMEOUT_S = 2.0
 
 
-def why_not_ready(url: str) -> str | None:
-    """What /healthz or /readyz has against it; None once both answer 200."""
+def why_not_ready(url: str, timeout_s: float = _TIMEOUT_S) -> str | None:
+    """What /healthz or /readyz has against it, or that one takes longer to say so; None once both answer 200."""
     opener = build_opener(ProxyHandler({}))
     for path in ("/healthz", "/readyz"):
         try:
-            with opener.open(url + path, timeout=_TIMEOUT_S) as answer:
+            with opener.open(url + path, timeout=timeout_s) as answer:
                 if answer.status != 200:
                     return f"{path} answers {answer.status}"
         except HTTPError as error:

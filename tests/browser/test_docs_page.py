@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from tests.support.site import Site
 from tests.support.tabs import SCHEMES, WIDTHS, Tabs, shoot
 from tests.support.up_fixtures import KEY
@@ -33,7 +35,7 @@ def test_a_word_can_be_asked_about_there(site: Site, visitor: Tabs) -> None:
     answer = predict.locator(".live-responses-table")
     answer.get_by_text("succeeded").wait_for()
     assert answer.locator(".response-col_status").last.inner_text().startswith("200")
-    assert "language-rnn@" in answer.inner_text()
+    expect(answer).to_contain_text("language-rnn@")
 
 
 def test_pictures(visitor: Tabs) -> None:

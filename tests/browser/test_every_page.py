@@ -4,7 +4,7 @@ axe-core; a picture of each in build/pages."""
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.keyboard import out_of_reach, without_outline
 from tests.support.looks import problems_of
@@ -68,7 +68,7 @@ def test_a_page_can_be_read_without_javascript(tabs: Tabs, ids: dict[str, str], 
         "main h1, main h2, main label, main summary, main button, main th"  # figures change from one moment to the next
     )
     assert plain.locator(parts).all_inner_texts() == scripted.locator(parts).all_inner_texts()
-    assert plain.locator("h1").count() == 1
+    expect(plain.locator("h1")).to_have_count(1)
     assert scripted.evaluate("document.getAnimations().length") == 0
 
 

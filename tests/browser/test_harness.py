@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.site import Site
 from tests.support.tabs import Tabs, shoot, transferred
+from tests.support.waiting import until
 
 
 def test_the_documentation_shows_itself(visitor: Tabs) -> None:
@@ -19,7 +20,11 @@ def test_a_tab_complains_of_the_console_of_strangers_and_of_scripts(site: Site, 
     page.evaluate("console.error('oh'); console.warn('hm'); setTimeout(() => { throw new Error('ouch') })")
     page.goto("/no-such-page")
     page.goto(f"{site.web}/cat.jpg")
-    found = " ".join(visitor.complaints)
-    for what in ("oh", "hm", "ouch", f"asked somebody else: {site.web}/cat.jpg", "404"):
-        assert what in found
+    wanted = ("oh", "hm", "ouch", f"asked somebody else: {site.web}/cat.jpg", "404")
+
+    def heard() -> bool:
+        page.wait_for_timeout(50)  # they come while one waits
+        return all(what in " ".join(visitor.complaints) for what in wanted)
+
+    until(heard, what="all complaints")
     visitor.complaints.clear()

@@ -6,6 +6,8 @@ import re
 import urllib.error
 import urllib.request
 
+from playwright.sync_api import expect
+
 from cli.stack.prepared import link_to_sign_in
 from db.engine import Database
 from db.keys import hash_key
@@ -39,7 +41,7 @@ def test_a_wrong_key_is_said_and_the_right_one_leads_where_one_wanted(visitor: T
     page.get_by_label("API key").fill("tl_wrong")
     page.keyboard.press("Enter")
     page.get_by_role("alert").wait_for()
-    assert "unknown or revoked" in page.get_by_role("alert").inner_text()
+    expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
     assert axe_findings(page) == []
     page.get_by_label("API key").fill(KEY)
     page.keyboard.press("Enter")
@@ -52,7 +54,7 @@ def test_a_wrong_key_is_said_and_the_right_one_leads_where_one_wanted(visitor: T
 
 def test_a_link_signs_in_whoever_opens_it_from_the_terminal(visitor: Tabs, site: Site) -> None:
     page = visitor.open(_link(site.database, site.url).removeprefix(site.url))
-    assert page.url == f"{site.url}/"
+    expect(page).to_have_url(f"{site.url}/")
     assert page.get_by_role("button", name="Log out").is_visible()
 
 
@@ -75,7 +77,7 @@ def test_a_bookmark_in_another_site_finds_one_signed_in(tabs: Tabs, site: Site) 
     page.goto(f"{site.web.replace('127.0.0.1', 'localhost')}/cat.jpg")
     page.evaluate("link => { location = link }", f"{site.url}/models")
     page.get_by_role("heading", name="Models", exact=True).wait_for()
-    assert page.url == f"{site.url}/models"
+    expect(page).to_have_url(f"{site.url}/models")
 
 
 def _make_and_revoke(tabs: Tabs, site: Site, *, scripts: bool) -> None:
@@ -95,14 +97,14 @@ def _make_and_revoke(tabs: Tabs, site: Site, *, scripts: bool) -> None:
     mine.get_by_text("Rename", exact=True).first.click()
     mine.get_by_label("New name").fill("the other name")
     mine.get_by_role("button", name="Rename").click()
-    assert "the other name" in mine.inner_text()
+    expect(mine).to_contain_text("the other name")
     mine.get_by_text("Revoke", exact=True).click()
     if scripts:
         assert wider_than_the_screen(page) == []
         assert axe_findings(page) == []
     mine.get_by_role("button", name="Revoke this key for good").click()
     page.get_by_text("Revoked keys").click()
-    assert "revoked" in mine.inner_text()
+    expect(mine).to_contain_text("revoked")
     assert _status(site, key) == 401
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.site import Site
 from tests.support.tabs import Tabs, shifts, transferred
@@ -23,19 +24,19 @@ def test_photos_fill_their_places_and_nothing_moves(tabs: Tabs, site: Site, widt
     page.get_by_test_id("submit").click()
     cards = page.get_by_test_id("result")
     cards.nth(4).wait_for()
-    assert cards.count() == 5
+    expect(cards).to_have_count(5)
     page.get_by_text("5 of 5 photos done, 1 failed").wait_for()
-    assert page.get_by_test_id("caption").count() == 4
+    expect(page.get_by_test_id("caption")).to_have_count(4)
     for card in cards.all()[:4]:
-        assert card.get_by_test_id("bar").count() == 20
+        expect(card.get_by_test_id("bar")).to_have_count(20)
         card.locator("img").evaluate("image => image.decode()")  # fails if it is no picture
         assert card.locator("img").get_attribute("loading") is None
-    assert "the server said 404 (Not Found)" in cards.nth(4).inner_text()
-    assert "cat" in cards.nth(0).get_by_test_id("bar").first.inner_text()
+    expect(cards.nth(4)).to_contain_text("the server said 404 (Not Found)")
+    expect(cards.nth(0).get_by_test_id("bar").first).to_contain_text("cat")
     assert shifts(page) < STEADY
     # what it shows can be come back to, and is the same there
     page.reload()
-    assert page.get_by_test_id("caption").count() == 4
+    expect(page.get_by_test_id("caption")).to_have_count(4)
     assert page.url.endswith(page.locator("section[data-job]").get_attribute("data-job") or "nowhere")
 
 
@@ -63,10 +64,10 @@ def test_own_words_and_classes(tabs: Tabs) -> None:
     page.get_by_test_id("submit").click()
     result = page.get_by_test_id("result")
     result.get_by_test_id("bar").nth(2).wait_for()
-    assert result.get_by_test_id("bar").count() == 3
-    assert "cat" in result.get_by_test_id("bar").first.inner_text()
-    assert result.get_by_test_id("caption").count() == 0
-    assert result.get_by_test_id("classes").locator("li").count() == 5
+    expect(result.get_by_test_id("bar")).to_have_count(3)
+    expect(result.get_by_test_id("bar").first).to_contain_text("cat")
+    expect(result.get_by_test_id("caption")).to_have_count(0)
+    expect(result.get_by_test_id("classes").locator("li")).to_have_count(5)
 
 
 def test_texts_are_answered_while_one_types(tabs: Tabs) -> None:
@@ -76,7 +77,7 @@ def test_texts_are_answered_while_one_types(tabs: Tabs) -> None:
     form.get_by_label("Which language").press_sequentially("bonjour à tous", delay=20)
     form.get_by_test_id("bar").nth(2).wait_for()
     assert form.get_by_test_id("bar").first.inner_text().startswith("French")
-    assert "by language-conv@1.1.0" in form.inner_text()
+    expect(form).to_contain_text("by language-conv@1.1.0")
     page.get_by_test_id("text-spam").get_by_label("spam").fill("Win a prize now, call 0800 123")
     page.get_by_test_id("text-spam").get_by_test_id("bar").nth(1).wait_for()
     assert shifts(page) < STEADY
@@ -92,7 +93,7 @@ def test_without_javascript_forms_lead_to_their_results(tabs: Tabs) -> None:
         if page.get_by_test_id("caption").count():
             break
         page.get_by_role("link", name="Look again").click()
-    assert page.get_by_test_id("bar").count() == 20
+    expect(page.get_by_test_id("bar")).to_have_count(20)
     page.goto("/")
     page.get_by_test_id("text-sentiment").get_by_label("good or bad").fill("A film I could watch again")
     page.keyboard.press("Enter")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 from playwright.sync_api import expect
@@ -12,8 +11,8 @@ from db.tables import Worker
 from tests.support.axe import axe_findings
 from tests.support.photos import SAMPLES
 from tests.support.site import Site
-from tests.support.tabs import Tabs, shoot
-from tests.support.up_fixtures import KEY
+from tests.support.tabs import Tabs, shoot, wait_until
+from tests.support.up_fixtures import KEY, send
 from tests.support.waiting import until
 
 
@@ -36,7 +35,7 @@ def test_a_newcomer(site: Site, visitor: Tabs) -> None:
     expect(cat.get_by_test_id("bar")).to_have_count(20)
     expect(cat.get_by_test_id("bar").first).to_contain_text("cat")
     expect(cat.locator("img")).to_be_visible()
-    page.wait_for_function("[...document.querySelectorAll('[data-testid=result] img')].every(one => one.naturalWidth)")
+    wait_until(page, "[...document.querySelectorAll('[data-testid=result] img')].every(one => one.naturalWidth)")
     expect(results.filter(has_text="forgotten.jpg")).to_contain_text("the server said 404")
     page.get_by_role("link", name="The job").click()
     expect(page.get_by_test_id("failure")).to_contain_text("1 photo could not be fetched: the server said 404")
@@ -55,19 +54,17 @@ def test_an_operator(site: Site, tabs: Tabs) -> None:
     page = tabs.open("/system")
     expect(page.get_by_test_id("well")).to_be_visible()
     workers = site.up.pids("worker")
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
     try:
-        job = site.submit([f"{site.web}/cat.jpg"])
-        with site.database.write() as session:
+        with site.database.write() as session:  # while nobody else writes: a lock of theirs would stand still, too
+            send(workers, signal.SIGSTOP)
             session.execute(update(Worker).values(seen_at=Worker.seen_at - 60_000))  # as if a minute had passed
+        job = site.submit([f"{site.web}/cat.jpg"])
         expect(page.get_by_test_id("alarm").first).to_contain_text("No worker is alive: nothing is being run.")
         expect(page.get_by_test_id("worker")).to_contain_text("silent")
         shoot(page, "system-alarm")
         assert axe_findings(page) == []
     finally:
-        for pid in workers:
-            os.kill(pid, signal.SIGCONT)
+        send(workers, signal.SIGCONT)
     site.up.finished({"id": job})
 
     def well() -> bool:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from cli.stack.layout import STOP_PHASES
 from cli.stack.orphans import marked
 from core.settings import MODELS_DIR
 from tests.support.ports import listening
 from tests.support.up_fixtures import PROGRAMS, Up
 from tests.support.waiting import until
 
-STOP_S = 15.0
+STOP_S = STOP_PHASES[-1][1] + 15.0  # when the last one is killed, and what a busy machine takes for that
 
 
 def _all_done(up: Up, job: dict[str, object], count: int) -> None:
@@ -35,9 +36,10 @@ def _all_done(up: Up, job: dict[str, object], count: int) -> None:
 def test_it_starts_says_two_lines_and_ends_in_order(up: Up) -> None:
     up.start_and_wait()
     said = up.said()
-    assert said.count("\n") == 2, said
-    assert said.splitlines()[0].startswith("Tagline is ready at")
-    assert f"{up.url}/login/link?token=" in said.splitlines()[1]
+    lines = [line for line in said.splitlines() if "not ready yet" not in line]  # which is said after half a minute
+    assert len(lines) == 2, said
+    assert lines[0].startswith("Tagline is ready at")
+    assert f"{up.url}/login/link?token=" in lines[1]
     assert str(up.data) in said
     assert "/docs" in said
     job = up.submit(40)
@@ -59,7 +61,7 @@ def test_whatever_dies_is_started_again_and_no_work_is_lost(up: Up) -> None:
         for pid in before[:1]:  # the web server's own child must go with its parent
             os.kill(pid, signal.SIGKILL)
         until(lambda name=name, old=before: set(up.pids(name)) - set(old), what=f"a new {name}")
-        assert not set(up.pids(name)) & set(before)
+        until(lambda name=name, old=before: not set(up.pids(name)) & set(old), what=f"the end of the old {name}")
         assert f"{name} was killed by SIGKILL" in up.said()
     until(lambda: listening(up.port), what="the API")
     _all_done(up, job, 300)
@@ -109,12 +111,12 @@ def test_a_second_one_is_refused_and_ctrl_c_ends_the_first(up: Up, tmp_path: Pat
     assert up.said().count("tl_") == 1, "the first key is printed once"
     refused = subprocess.run(
         [sys.executable, "-m", "cli.main", "up", "--port", "0", "--data", str(up.data)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert refused.returncode == 2
     assert f"process {first.pid}" in refused.stderr
     first.send_signal(signal.SIGINT)
-    assert first.wait(timeout=30) == 0
+    assert first.wait(timeout=180) == 0
     assert list(marked(up.data)) == []
 
 
@@ -122,7 +124,7 @@ def test_a_taken_port_is_said_before_anything_is_started(up: Up) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", up.port))
         taken.listen()
-        assert up.start().wait(timeout=60) == 2
+        assert up.start().wait(timeout=180) == 2
     assert f"cannot listen on 127.0.0.1:{up.port}" in up.said()
     assert {path.name for path in up.data.iterdir()} == {"lock"}
 
@@ -141,7 +143,10 @@ def test_reload_serves_a_new_model_without_a_restart(up: Up, tmp_path: Path, mon
     job = up.submit(40)
     write_encoder(models, "1.1.0", seed=2)
     asked = subprocess.run(
-        [sys.executable, "-m", "cli.main", "reload", "--data", str(up.data)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "cli.main", "reload", "--data", str(up.data)],
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert asked.returncode == 0, asked.stderr
 
@@ -169,7 +174,7 @@ def test_a_child_that_cannot_use_a_setting_ends_it_all(up: Up, tmp_path: Path, m
     (folder / "graph.pb").write_bytes(graph)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("TAGLINE_MODELS_DIR", str(folder.parent))
-    assert up.start().wait(timeout=60) == 2
+    assert up.start().wait(timeout=180) == 2
     assert up.said().count("error: TAGLINE_MODELS_DIR: ") == 1
     assert "graph_unreadable" in up.said()
     assert "starting it again" not in up.said()

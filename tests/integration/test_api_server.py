@@ -34,7 +34,7 @@ HEAD = (
 
 @contextmanager
 def connected(server: Server) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=180) as connection:
         yield connection
 
 
@@ -129,6 +129,21 @@ def test_following_a_job_ends_with_it(server: Server) -> None:
         assert any(line == b"0\r\n" for line in lines)  # the last chunk: the stream ends of itself
 
 
+@pytest.mark.parametrize(
+    ("query", "headers", "status"), [("x" * 66_000, 0, 414), ("x", 200, 431)], ids=["a long address", "many headers"]
+)
+def test_what_the_server_does_not_read_is_refused_as_the_document_says(
+    server: Server, query: str, headers: int, status: int
+) -> None:
+    """Fails if a client that follows the document looks for a problem document where there is none."""
+    document = json.loads(server.ask("GET", "/openapi.json")[2])
+    many = {f"x_{number}": "1" for number in range(headers)}
+    found, _, body = server.ask("GET", f"/v1/jobs?cursor={query}", **many)
+    assert (found, body) == (status, b"")
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        assert "content" not in operation["responses"][str(status)]
+
+
 def test_stopping_waits_for_nobody_and_nobody_is_misled(redis_url: str, tmp_path: Path) -> None:
     """Fails if those who wait hold the server up, or if results that it gives up end as whole ones do."""
     database = Database(Settings(data_dir=tmp_path).sql_url)
@@ -148,7 +163,7 @@ def test_stopping_waits_for_nobody_and_nobody_is_misled(redis_url: str, tmp_path
         for answer in answers:  # of which the server has more to send than the network holds
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=180) == 0
     database.close()
 
 
@@ -158,7 +173,7 @@ def streaming(server: Server, path: str, form: str) -> Iterator[http.client.HTTP
     client = http.client.HTTPConnection("127.0.0.1", server.port)
     client.sock = socket.socket()
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    client.sock.settimeout(60)
+    client.sock.settimeout(180)
     client.sock.connect(("127.0.0.1", server.port))
     with contextlib.closing(client):
         client.request("GET", path, headers={"Authorization": f"Bearer {KEY}", "Accept": form})

@@ -92,6 +92,10 @@ def test_submissions_in_a_row_do_not_look_through_the_models_each_time(
     assert looked
 
 
+FULL: dict[str, Any] = {
+    "tasks": ["classify"], "inputs": [URL], "options": {}, "models": {}, "metadata": {}, "priority": "interactive",
+    "name": "of the body", "webhook": {"url": "https://hooks.example/x"},
+}  # fmt: skip
 REFUSED: list[tuple[Any, str, str | None]] = [
     ({"inputs": [URL]}, "field_missing", "/tasks"),
     ({"tasks": ["classify"]}, "field_missing", "/inputs"),
@@ -236,6 +240,44 @@ def test_a_bad_line_refuses_everything_and_is_named(acme: Caller, content_type: 
 def test_bad_parameters_are_named(acme: Caller, query: str, code: str, where: str) -> None:
     answer = acme.stream(b"http://a\n", query=query)
     assert (answer.status_code, answer.json["code"], answer.json["where"]) == (422, code, where)
+
+
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        ({"tasks": "paint"}, "tasks"),
+        ({"tasks": "tag,spam"}, "tasks"),
+        ({"options": '{"classify": {"top_k": "many"}}'}, "options"),
+        ({"options": '{"sentiment": {"threshold": "half"}}'}, "options"),
+        ({"options": '{"paint": {}}'}, "options"),
+        ({"options": '{"tag": {}, "sentiment": {}}'}, "options"),
+        ({"options": "[]"}, "options"),
+        ({"models": '{"sentiment": "nobody"}'}, "models"),
+        ({"models": '{"classify": 7}'}, "models"),
+        ({"metadata": '{"a": "\\u0000"}'}, "metadata"),
+        ({"priority": "soon"}, "priority"),
+        ({"name": "x" * 201}, "name"),
+        ({"webhook_url": "ftp://a/b"}, "webhook_url"),
+        ({"webhook_url": "https://a/b", "webhook_secret": "x"}, "webhook_secret"),
+    ],
+)
+def test_what_the_query_says_is_checked_where_the_body_says_it_too(
+    acme: Caller, query: dict[str, str], where: str
+) -> None:
+    """Fails if a typing error in the query passes unseen because a JSON body has the last word."""
+    answer = acme.send("POST", "/v1/jobs", query_string=query, json=FULL)
+    assert (answer.status_code, answer.json.get("where")) == (422, where), answer.text
+    assert acme.jobs() == []
+
+
+def test_the_body_has_the_last_word_and_null_there_leaves_it_to_the_query(acme: Caller) -> None:
+    query = {"tasks": "tag", "options": '{"sentiment": {}}', "priority": "bulk", "name": "of the query"}
+    job = acme.send("POST", "/v1/jobs", query_string=query, json=FULL).json
+    assert (job["tasks"], job["name"], job["priority"]) == (["classify"], "of the body", "interactive")
+    open_fields = {"tasks": ["classify"], "inputs": [URL], "priority": None, "name": None, "options": None}
+    query["options"] = '{"classify": {"top_k": 2}}'
+    job = acme.send("POST", "/v1/jobs", query_string=query, json=open_fields).json
+    assert (job["name"], job["priority"], job["options"]["classify"]["top_k"]) == ("of the query", "bulk", 2)
 
 
 def test_a_stream_without_inputs_is_refused(acme: Caller) -> None:

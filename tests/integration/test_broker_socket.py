@@ -39,7 +39,7 @@ def test_both_libraries_reach_the_same_database_of_it() -> None:
                 bell.close()
                 celery = make_celery(settings)
                 with celery.connection_for_read() as connection, connection.SimpleQueue("image") as queue:
-                    assert queue.get(timeout=10).headers["task"] == RUN_BATCH
+                    assert queue.get(timeout=180).headers["task"] == RUN_BATCH
                 celery.close()
             finally:
                 server.kill()

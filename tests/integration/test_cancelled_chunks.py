@@ -49,7 +49,7 @@ class Held(Captioner):
     def predict(self, requests: Sequence[InferenceRequest[CaptionOptions]]) -> list[list[Caption]]:
         Held.seen += len(requests)
         Held.entered.set()
-        assert Held.go_on.wait(60)
+        assert Held.go_on.wait(180)
         return super().predict(requests)
 
 
@@ -101,7 +101,7 @@ def test_the_model_never_sees_photos_of_a_chunk_that_is_given_up(
     job = make_job(database, tenant, refs=refs, chunk=PHOTOS, tasks=("caption",))
     chunk = threading.Thread(target=run_chunk, args=(context, "image"))
     chunk.start()
-    assert Held.entered.wait(60)
+    assert Held.entered.wait(180)
     encoded = "tagline_batch_items_sum", {"model": "eye@1.0.0"}
     until(lambda: counters.get_sample_value(*encoded) == PHOTOS, what="all photos in the captioner's lane")
     with database.write() as session:
@@ -110,7 +110,7 @@ def test_the_model_never_sees_photos_of_a_chunk_that_is_given_up(
         else:  # as if the worker had been silent for too long
             assert len(reap_leases(session, max_attempts=5, worker="me")) == 1
     context.leases.beat()
-    chunk.join(60)
+    chunk.join(180)
     assert not chunk.is_alive()
     Held.go_on.set()
     if how == "cancelled":

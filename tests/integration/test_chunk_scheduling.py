@@ -168,7 +168,7 @@ def test_dead_hosts_hold_up_nobody_else(
         assert not any(finished(database, tenant, job) for job in dead)
         claimers.close()
         context.stopping.set()
-        messages.join(60)
+        messages.join(180)
     assert [row["state"] for row in stream_results(database, healthy)] == ["succeeded"] * 3
 
 
@@ -261,7 +261,7 @@ def test_all_photos_of_a_host_that_limits_rates_come_in_time(
                 run_batch(context, "image")
                 return finished(database, tenant, job)
 
-            until(work, timeout_s=120, what="the end of the job")
+            until(work, timeout_s=300, what="the end of the job")
         server.shutdown()
     assert counts(database, tenant, job) == (90, 0)
 

@@ -38,7 +38,7 @@ from worker.process.lifetime import close_worker, open_worker
 from worker.sources.files import FileSource
 
 MB = 1024 * 1024
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 SMALL = {"fetch_memory_bytes": 12 * MB, "fetch_max_bytes": 4 * MB, "max_upload_bytes": 4 * MB}
 
 
@@ -302,10 +302,10 @@ def test_time_does_not_run_while_a_transfer_waits_for_room(server: HttpServer) -
     keeper, place = (budget.reserve(Priority.BULK) for _ in range(2))
     try:
         assert keeper.grow(MB, lambda: None)
-        request = Request(server.url("/bytes/1000000"), timeout_s=0.2, max_bytes=MB, memory=place)
+        request = Request(server.url("/bytes/1000000"), timeout_s=1.9, max_bytes=MB, memory=place)
         answer = client.request(request)
         until(lambda: budget.waiting == 1, what="the transfer to wait")
-        short = Request(server.url("/silent"), timeout_s=0.5)
+        short = Request(server.url("/silent"), timeout_s=2)
         assert client.request(short).exception(LIMIT_S) is not None  # more than its time has passed
         assert not answer.done()
         keeper.release()
@@ -313,7 +313,7 @@ def test_time_does_not_run_while_a_transfer_waits_for_room(server: HttpServer) -
         place.release()
         again, late = (budget.reserve(Priority.BULK) for _ in range(2))
         assert again.grow(MB, lambda: None)
-        stalls = client.request(Request(server.url("/stall"), timeout_s=0.2, memory=late))
+        stalls = client.request(Request(server.url("/stall"), timeout_s=2, memory=late))
         until(lambda: budget.waiting == 1, what="the transfer to wait")
         again.release()
         assert getattr(stalls.exception(LIMIT_S), "code", "") == "fetch_timeout"

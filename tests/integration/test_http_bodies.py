@@ -13,7 +13,7 @@ from core.outbound.http.client import HttpClient, Request, Response
 from core.settings import load_settings
 from tests.support.http_server import HttpServer, http_server
 
-LIMIT_S = 15.0
+LIMIT_S = 120.0
 PHOTO = b"\xff\xd8\xff\xe0 not quite a photo" + bytes(100)
 HELLO_IN_BROTLI = bytes.fromhex("0b028068656c6c6f03")
 Fetch = Callable[..., Response]

@@ -20,7 +20,7 @@ from core.settings import load_settings
 from core.version import VERSION
 from tests.support.http_server import HttpServer, http_server
 
-LIMIT_S = 15.0
+LIMIT_S = 120.0
 Get = Callable[..., Response]
 
 
@@ -241,7 +241,7 @@ def test_no_more_than_the_time(get: Get, path: str) -> None:
 
 def test_the_time_is_for_all_hops_together(get: Get) -> None:
     assert code_of(get, "/chain/1000000", timeout_s=0.5, max_redirects=1_000_000) == "fetch_timeout"
-    assert get("/flaky/503/1000000", timeout_s=0.5, retries=1000).status == 503
+    assert get("/flaky/503/1000000", timeout_s=2, retries=1000).status == 503
 
 
 # Servers that break
@@ -390,8 +390,8 @@ def test_connections_are_capped_and_hosts_take_turns() -> None:
 
 def test_waiting_for_a_place_takes_no_time_off(server: HttpServer) -> None:
     client = HttpClient(load_settings(allow_hosts=(server.place,), fetch_concurrency=1))
-    answers = [client.request(Request(server.url("/silent"), timeout_s=0.5)) for _ in range(3)]
-    last = client.request(Request(server.url("/bytes/1"), timeout_s=0.5))
+    answers = [client.request(Request(server.url("/silent"), timeout_s=1)) for _ in range(3)]
+    last = client.request(Request(server.url("/bytes/1"), timeout_s=2.9))
     assert last.result(LIMIT_S).status == 200
     assert all(isinstance(answer.exception(0), ItemError) for answer in answers)
     client.close()

@@ -16,7 +16,7 @@ from tests.integration.test_http_client import certificate
 from tests.support.http_server import HttpServer, http_server
 from tests.support.proxy import ForwardProxy, forward_proxy
 
-LIMIT_S = 15.0
+LIMIT_S = 120.0
 Fetch = Callable[..., Response]
 
 

@@ -14,7 +14,7 @@ from core.outbound.http.client import HttpClient, Request, Response
 from core.settings import load_settings
 from tests.support.receiver import Answering, RawReceiver, raw_receiver, sends
 
-LIMIT_S = 15.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ RECEIVED = {
 def test_a_status_stands_whatever_follows(client: HttpClient, receiver: RawReceiver, body: str) -> None:
     before = receiver.received
     never_ending = body == "headers never ending"  # then the request's own time ends it
-    response = send(client, receiver, RECEIVED[body], timeout_s=0.3 if never_ending else LIMIT_S)
+    response = send(client, receiver, RECEIVED[body], timeout_s=3 if never_ending else LIMIT_S)
     assert 200 <= response.status < 300
     assert len(response.body) <= 8192
     assert receiver.received == before + 1

@@ -99,13 +99,13 @@ def test_a_run_survives_the_death_of_whoever_has_it_in_hand(
     until(lambda: read()["state"] == "listing" or listed(), what="the beginning of the listing")
     worker.kill()
     worker = stack.start_worker()
-    until(lambda: read()["counts"]["succeeded"] > 0, timeout_s=120, what="the first photos")
+    until(lambda: read()["counts"]["succeeded"] > 0, timeout_s=300, what="the first photos")
     for process in (worker, scheduler):
         process.kill()
     assert not RunState(read()["state"]).finished
     stack.start_worker()
     stack.scheduler()
-    until(lambda: RunState(read()["state"]).finished, timeout_s=120, what="the end of the run")
+    until(lambda: RunState(read()["state"]).finished, timeout_s=300, what="the end of the run")
     counts = read()["counts"]
     assert {name: count for name, count in counts.items() if count} == {
         "listed": COUNT, "new": COUNT, "ran": COUNT, "succeeded": COUNT,

@@ -175,7 +175,7 @@ class History:
         served = self.library.worker.models.get("tag", None)
         dispatcher = Dispatcher(1, {"tag": served}, {"tag": TagOptions(top_k=5)})
         pixels = {spec: decode_image(data, spec, 10**6).pixels for spec in dispatcher.image_specs}
-        raw = dispatcher.infer_image(pixels)["tag"].result(timeout=60)
+        raw = dispatcher.infer_image(pixels)["tag"].result(timeout=180)
         return [label["label"] for label in dispatcher.render("tag", raw).json["labels"]]
 
     def copy(self) -> None:

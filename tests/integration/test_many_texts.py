@@ -85,7 +85,7 @@ class Held(TextClassifier):
 
     def predict_texts(self, batch: PreparedTexts) -> ManyProbabilities:
         Held.seen.append(len(batch))
-        assert Held.leave.acquire(timeout=60)
+        assert Held.leave.acquire(timeout=180)
         return super().predict_texts(batch)
 
 
@@ -168,7 +168,7 @@ def test_texts_of_a_job_that_is_cancelled_leave_the_lane(
     with database.write() as session:
         cancel_job(session, tenant, job)
     worker.leases.beat()
-    chunk.join(60)
+    chunk.join(180)
     assert not chunk.is_alive()
     Held.leave.release(100)
     later = make_job(database, tenant, [HAM])
@@ -195,7 +195,7 @@ def test_texts_that_are_done_are_stored_while_others_wait(
     until(lambda: stored() > 0, what="the first batch in the database")
     assert stored() == Held.seen[0] < size + 3
     Held.leave.release(100)
-    chunk.join(60)
+    chunk.join(180)
     assert outcomes(database, job) == ["ham"] * (size + 3)
 
 

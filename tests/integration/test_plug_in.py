@@ -232,5 +232,5 @@ def test_a_kind_that_runs_itself_needs_no_graph_that_we_can_read(models: Path, m
     assert served.encoder is None
     assert served.model is not None
     assert served.model.lane is not None
-    assert served.model.lane.submit(InferenceRequest(pixels("cat"), CaptionOptions()), 0).result(30) == "polly"
+    assert served.model.lane.submit(InferenceRequest(pixels("cat"), CaptionOptions()), 0).result(180) == "polly"
     served.model.lane.close()

@@ -29,6 +29,7 @@ from db.thumbnails import DAY_MS, add_thumbnails, forget_thumbnail, thumbnails_t
 from scheduler.thumbnail_chores import ThumbnailChores
 from tests.support.jobs import make_job, must_claim, successes
 from tests.support.races import Race
+from tests.support.waiting import until
 
 
 def _name(what: str) -> str:
@@ -68,8 +69,13 @@ def _now(database: Database) -> int:
 def _make(database: Database, store: FolderBlobs, tenant: str, *names: str) -> None:
     """As a worker does it, in a millisecond of its own: a removal in the same one would count as later."""
     before = _now(database)
-    while (since := _now(database)) <= before:
-        pass
+    until(lambda: _now(database) > before, what="the next millisecond")
+    _make_now(database, store, tenant, *names)
+
+
+def _make_now(database: Database, store: FolderBlobs, tenant: str, *names: str) -> None:
+    """As a worker does it."""
+    since = _now(database)
     for name in names:
         store.put(name, b"a picture")
     with database.write() as session:
@@ -274,7 +280,7 @@ def test_making_a_thumbnail_races_removing_its_bytes(
 ) -> None:
     """Fails if a row could promise bytes that are gone: a page would show a broken picture for a year."""
     acts: dict[str, Callable[[], object]] = {
-        "make": lambda: _make(database, store, tenant, CAT),
+        "make": lambda: _make_now(database, store, tenant, CAT),  # so many statements, and no other number
         "remove": chores.remove_bytes,
     }
     for step in iter((1, 2, 3, 4, 5)) if database.is_sqlite else count(1):

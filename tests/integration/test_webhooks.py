@@ -65,7 +65,7 @@ def _after_attempt(sender: WebhookSender, database: Database, tenant: str, job: 
         [delivery] = _deliveries(database, tenant, job)
         return delivery if len(delivery["attempts"]) >= attempts else None
 
-    return until(look, timeout_s=30, what=f"attempt {attempts}")  # type: ignore[return-value]
+    return until(look, timeout_s=180, what=f"attempt {attempts}")  # type: ignore[return-value]
 
 
 def _make_due(database: Database) -> None:
@@ -157,7 +157,7 @@ def raw(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawReceiver]:
 
 @pytest.fixture
 def raw_sender(database: Database, raw: RawReceiver) -> Iterator[WebhookSender]:
-    settings = Settings(allow_hosts=(raw.host,), webhook_timeout_s=1.0)
+    settings = Settings(allow_hosts=(raw.host,), webhook_timeout_s=3.0)
     http = HttpClient(settings)
     yield WebhookSender(database, http, settings, SchedulerMetrics(CollectorRegistry()))
     http.close()

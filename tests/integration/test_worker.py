@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def stack(settings: Settings, database: Database, models: Path, tmp_path: Path) 
         "TAGLINE_REDIS_URL": settings.redis_url,
         "TAGLINE_DATA_DIR": str(settings.data_dir),
         "TAGLINE_ALLOW_HOSTS": ",".join(settings.allow_hosts),
-        "TAGLINE_LEASE_S": "3",
+        "TAGLINE_LEASE_S": "60",
     }
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushall()
@@ -88,7 +89,7 @@ def _succeeded(stack: Stack, tenant: str, job: str) -> int:
 
 
 def _check_all_done(stack: Stack, tenant: str, job: str, count: int) -> None:
-    state = until(lambda: _finished(stack, tenant, job), timeout_s=120, what="the end of the job")
+    state = until(lambda: _finished(stack, tenant, job), timeout_s=300, what="the end of the job")
     rows = list(stream_results(stack.database, job))
     assert [row["seq"] for row in rows] == list(range(count))
     assert Counter(row["state"] for row in rows) == {"succeeded": count}
@@ -120,14 +121,19 @@ def test_photos_are_classified_and_bad_ones_fail_alone(
 
 
 def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(stack: Stack, tenant: str, photos: str) -> None:
-    job = make_job(stack.database, tenant, refs=_photos(photos, 160), chunk=8, priority=Priority.BULK)
-    stack.scheduler()
-    first = stack.worker()
-    until(lambda: _succeeded(stack, tenant, job) >= 16, what="some results")
-    first.kill()
-    assert _finished(stack, tenant, job) is None
-    stack.worker()
-    _check_all_done(stack, tenant, job, 160)
+    released = threading.Event()
+    with photo_server(released=released) as slow:
+        stack.env["TAGLINE_ALLOW_HOSTS"] += f",{slow.split('/')[2]}"
+        refs = _photos(photos, 120) + _photos(f"{slow}/held", 40)  # so that the first is not done before it is killed
+        job = make_job(stack.database, tenant, refs=refs, chunk=8, priority=Priority.BULK)
+        stack.scheduler()
+        first = stack.worker("", TAGLINE_LEASE_S="4")
+        until(lambda: _succeeded(stack, tenant, job) >= 16, what="some results")
+        first.kill()
+        assert _finished(stack, tenant, job) is None
+        released.set()
+        stack.worker()
+        _check_all_done(stack, tenant, job, 160)
 
 
 def test_a_worker_that_comes_back_under_its_name_takes_its_chunks_back(stack: Stack, tenant: str, photos: str) -> None:
@@ -189,7 +195,7 @@ def test_a_hurried_stop_blames_no_photo(stack: Stack, doorbell: Doorbell, tenant
     until(lambda: "running" in _state(stack, tenant, job), what="a running job")
     worker.popen.send_signal(signal.SIGTERM)
     worker.popen.send_signal(signal.SIGQUIT)
-    worker.popen.wait(timeout=60)
+    worker.popen.wait(timeout=180)
     assert list(stream_results(stack.database, job)) == []
     assert _state(stack, tenant, job) == "running"
 
@@ -200,7 +206,7 @@ def test_a_worker_that_cannot_start_says_so_and_ends(stack: Stack, tmp_path: Pat
     shutil.copytree(ROOT / "models", models)
     (models / "efficientnet-lite2" / "graph.pb").write_bytes(b"damaged")
     worker = stack.start_worker(TAGLINE_MODELS_DIR=str(models))
-    assert worker.popen.wait(timeout=60) == 1
+    assert worker.popen.wait(timeout=180) == 1
     assert "the worker cannot start" in worker.log()
 
 

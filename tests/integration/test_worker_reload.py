@@ -72,7 +72,7 @@ def _models_used(database: Database, tenant: str, job: str) -> set[str]:
         with database.read() as session:
             return JobState(find_job(session, tenant, job).state).finished
 
-    until(finished, timeout_s=120, what="the end of the job")
+    until(finished, timeout_s=300, what="the end of the job")
     rows = list(stream_results(database, job))
     assert {row["state"] for row in rows} == {"succeeded"}
     return {row["outputs"]["classify"]["model"] for row in rows}

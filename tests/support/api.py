@@ -66,7 +66,7 @@ class Server:
         """Status, headers and body of the answer."""
         given = {"Authorization": f"Bearer {KEY}"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         try:
             connection.request(method, path, body, given)
             answer = connection.getresponse()
@@ -105,7 +105,7 @@ def api_server(env: dict[str, str], log: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.chromium import HOW, chromium, find_chromium, required
+from tests.support.chromium import HOW, PATIENCE_MS, chromium, find_chromium, required
 from tests.support.site import Site, running_site
 from tests.support.tabs import Tabs
 
@@ -38,6 +38,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def session(browser: Browser, site: Site) -> Any:
     """The cookies of somebody who has signed in."""
     context = browser.new_context(base_url=site.url)
+    context.set_default_timeout(PATIENCE_MS)
     site.sign_in(context.new_page())
     state = context.storage_state()
     context.close()

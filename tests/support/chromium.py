@@ -22,6 +22,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-dev-shm-usage",
 )
+PATIENCE_MS = 120_000  # only what is broken takes as long, however much else the machine has to do
 HOW = "Install one (Debian, Ubuntu: apt install chromium), or name one in CHROMIUM=/path/to/it."
 
 
@@ -41,9 +42,9 @@ def chromium(path: str) -> Iterator[Browser]:
     """A headless browser; its end is the end of all its tabs."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)  # only a broken page takes as long
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS), timeout=PATIENCE_MS)
         try:
             yield browser
         finally:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+HELD_S = 240.0  # at most; less than a `TAGLINE_FETCH_TIMEOUT_S` that goes with it
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
@@ -21,10 +22,12 @@ class _Handler(BaseHTTPRequestHandler):
         if name == "slow":
             self._drip()
         elif name.startswith("held/"):
-            self.server.released.wait(25)  # type: ignore[attr-defined]
+            self.server.released.wait(HELD_S)  # type: ignore[attr-defined]
             name = name.removeprefix("held/")
             found = (folder / name).is_file()
             self._answer(200, (folder / name).read_bytes()) if found else self._answer(404, b"nothing here")
+        elif name == "favicon.ico":  # browsers ask for it when they like, and complain where there is none
+            self._answer(204, b"")
         elif name == "broken.jpg":
             whole = (SAMPLES / "cat.jpg").read_bytes()
             self._answer(200, whole[: len(whole) // 2])

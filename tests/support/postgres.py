@@ -29,7 +29,7 @@ def postgres_server() -> Iterator[str]:
         auth = ["--auth=trust", "--username=tagline", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run([str(install / "initdb"), "-D", str(data), *auth], **run)
         options = f"-p {port} -h 127.0.0.1 -k {home} -c fsync=off -c max_connections=200"
-        control = [str(install / "pg_ctl"), "-D", str(data), "-w", "-l", str(home / "log")]
+        control = [str(install / "pg_ctl"), "-D", str(data), "-w", "-t", "300", "-l", str(home / "log")]
         subprocess.run([*control, "-o", options, "start"], **run)
         try:
             yield f"postgresql://tagline@127.0.0.1:{port}/postgres"

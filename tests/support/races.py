@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.engine import Database
 
 Verb = Callable[[Session], object]
-DEADLINE_S = 30.0
+DEADLINE_S = 180.0
 NO_MATTER = ("SAVEPOINT", "RELEASE", "SELECT CAST(EXTRACT(EPOCH")  # to stop before these or behind them is the same
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cli.client.submit import submit_json
 from core.settings import Settings
 from db.engine import Database
-from tests.support.photos import SAMPLES, photo_server
+from tests.support.photos import HELD_S, SAMPLES, photo_server
 from tests.support.ports import free_port
 from tests.support.up_fixtures import KEY, Up
 
@@ -61,7 +61,11 @@ def running_site(folder: Path) -> Iterator[Site]:
     with photo_server(photos, released) as web:
         folders = folder / "folders"
         folders.mkdir()
-        env = {"TAGLINE_ALLOW_HOSTS": web.removeprefix("http://"), "TAGLINE_FOLDERS": str(folders)}
+        env = {
+            "TAGLINE_ALLOW_HOSTS": web.removeprefix("http://"),
+            "TAGLINE_FOLDERS": str(folders),
+            "TAGLINE_FETCH_TIMEOUT_S": str(HELD_S + 60),
+        }
         up = Up(folder / "data", free_port(), env)
         try:
             up.start_and_wait()

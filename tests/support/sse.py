@@ -14,7 +14,7 @@ class Listener:
     """A connection on which a request was sent, and all that came of it."""
 
     def __init__(self, server: Server, path: str, headers: dict[str, str] | None = None, key: str = KEY) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=180)
         given = {"Host": "here", "Authorization": f"Bearer {key}", **(headers or {})}
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         self.socket.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
@@ -31,7 +31,7 @@ class Listener:
         self.socket.close()
 
 
-def read_until(listeners: Sequence[Listener], done: Callable[[Listener], bool], seconds: float = 60.0) -> None:
+def read_until(listeners: Sequence[Listener], done: Callable[[Listener], bool], seconds: float = 180.0) -> None:
     """Read all of them until each is done."""
     end = monotonic() + seconds
     with selectors.DefaultSelector() as selector:

@@ -38,7 +38,7 @@ class Process:
         """As an orderly shutdown; returns the exit code."""
         self.popen.terminate()
         try:
-            return self.popen.wait(timeout=30)
+            return self.popen.wait(timeout=180)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -58,9 +58,9 @@ class Stack:
 
     def worker(self, name: str = "", **env: str) -> Process:
         """A worker that is ready for work."""
-        before = self._alive()
+        before = self._alive()  # by name: one that was killed counts as alive for a while, and then no more
         process = self.start_worker(**env, **({"TAGLINE_WORKER_NAME": name} if name else {}))
-        until(lambda: self._alive() > before or process.popen.poll() is not None, what="a worker that is alive")
+        until(lambda: self._alive() - before or process.popen.poll() is not None, what="a worker that is alive")
         assert process.popen.poll() is None, process.log()
         return process
 
@@ -82,9 +82,9 @@ class Stack:
         self._started.append(process)
         return process
 
-    def _alive(self) -> int:
+    def _alive(self) -> set[str]:
         with self.database.read() as session:
-            return workers.count_alive(session)
+            return set(workers.warm_by_worker(session))
 
 
 @contextmanager

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.chromium import PATIENCE_MS
+from tests.support.waiting import until
+
 if TYPE_CHECKING:  # every run of the tests loads this file, and few open a browser
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
@@ -58,7 +61,7 @@ class Tabs:
             storage_state=self.session if signed_in else None,
             **more,
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_MS)
         context.on("request", self._asked)
         context.on("console", self._said)
         context.on("weberror", lambda error: self._complain(f"script failed: {str(error.error)[:500]}"))
@@ -98,6 +101,15 @@ def look(page: Page, width: int, scheme: str) -> None:
     """Look at the page on another screen, or in another theme."""
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # no colour on its way
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Until a JavaScript expression is true.
+
+    Playwright's `wait_for_function` asks inside the page again, where our policy forbids `eval`: it works only where
+    nothing is to be waited for.
+    """
+    until(lambda: page.evaluate(condition), what=condition)
 
 
 def shoot(page: Page, name: str) -> Path:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 KEY = "key-of-the-tests"
+PATIENCE_S = 300.0  # only what is broken takes as long
 PROGRAMS = {"valkey": "valkey-server", "api": "granian", "worker": "celery", "scheduler": "scheduler.main"}
 
 
@@ -55,11 +57,11 @@ class Up:
         process = self.start(*arguments)
         until(
             lambda: self.said().count("ready at") > before or process.poll() is not None,
-            timeout_s=180,
+            timeout_s=PATIENCE_S,
             what="the ready line",
         )
         assert process.poll() is None, self.said()
-        assert why_not_ready(self.url) is None
+        assert why_not_ready(self.url, PATIENCE_S) is None
 
     def said(self) -> str:
         """Everything it has written to its terminal."""
@@ -74,24 +76,19 @@ class Up:
         assert self.process is not None
         began = time.monotonic()
         self.process.terminate()
-        return self.process.wait(timeout=30), time.monotonic() - began
+        return self.process.wait(timeout=PATIENCE_S), time.monotonic() - began
 
     def kill(self) -> None:
         """kill -9 of everything at once."""
         assert self.process is not None
-        for pid in [self.process.pid, *marked(self.data)]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        send([self.process.pid, *marked(self.data)], signal.SIGKILL)
         self.process.wait()
 
     def end(self) -> None:
         """Whatever is left of it is killed."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
-        for pid in marked(self.data):
-            os.kill(pid, signal.SIGKILL)
+        send(marked(self.data), signal.SIGKILL)
 
     def submit(self, count: int) -> dict[str, Any]:
         """A job with one photo, many times."""
@@ -105,7 +102,14 @@ class Up:
             now: dict[str, Any] = self.client.call("GET", f"/v1/jobs/{job['id']}")
             return now if now["finished_at"] else None
 
-        return until(look, timeout_s=90, what=f"the job {job['id']}")  # type: ignore[return-value]
+        return until(look, timeout_s=PATIENCE_S, what=f"the job {job['id']}")  # type: ignore[return-value]
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    """A signal to each; the end of one may be the end of others before their turn."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def command_line(pid: int) -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(probe: Callable[[], T], *, timeout_s: float = 60.0, what: str = "it") -> T:
+def until(probe: Callable[[], T], *, timeout_s: float = 180.0, what: str = "it") -> T:
     """The first true value of `probe`.
 
     Raises:

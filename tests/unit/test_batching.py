@@ -37,7 +37,7 @@ class Recorder:
         values = [int(row[0]) for row in batch]
         self.batches.append(values)
         self.entered.set()
-        assert self.gate.wait(30)
+        assert self.gate.wait(180)
         if BAD in values:
             raise RuntimeError("thirteen")
         return [2 * value for value in values]
@@ -60,12 +60,12 @@ def _hold(lane: Lane, recorder: Recorder) -> None:
     """Occupy the lane with one item, so that what follows queues up behind it."""
     recorder.gate.clear()
     lane.submit(_number(0), 0)
-    assert recorder.entered.wait(30)
+    assert recorder.entered.wait(180)
 
 
 def test_results_belong_to_their_items(lane: Lane) -> None:
     futures = [lane.submit(_number(n), 1) for n in range(100, 150)]
-    assert [future.result(30) for future in futures] == [2 * n for n in range(100, 150)]
+    assert [future.result(180) for future in futures] == [2 * n for n in range(100, 150)]
 
 
 def test_a_full_queue_leaves_in_full_batches(lane: Lane, recorder: Recorder) -> None:
@@ -73,7 +73,7 @@ def test_a_full_queue_leaves_in_full_batches(lane: Lane, recorder: Recorder) -> 
     futures = [lane.submit(_number(n), 1) for n in range(20, 36)]
     recorder.gate.set()
     for future in futures:
-        future.result(30)
+        future.result(180)
     assert [len(batch) for batch in recorder.batches] == [1, 8, 8]
 
 
@@ -83,7 +83,7 @@ def test_interactive_items_overtake_bulk_ones(lane: Lane, recorder: Recorder) ->
     quick = [lane.submit(_number(n), 0) for n in range(30, 33)]
     recorder.gate.set()
     for future in bulk + quick:
-        future.result(30)
+        future.result(180)
     # By themselves: with bulk items beside them they would take as long as a whole batch.
     assert recorder.batches[1:3] == [[30, 31, 32], [20, 21, 22, 23, 24, 25, 26, 27]]
 
@@ -95,10 +95,10 @@ def test_a_bad_item_fails_alone(lane: Lane, recorder: Recorder) -> None:
     for n, future in futures.items():
         if n == BAD:
             with pytest.raises(ItemError) as caught:
-                future.result(30)
+                future.result(180)
             assert caught.value.code == "inference_failed"
         else:
-            assert future.result(30) == 2 * n
+            assert future.result(180) == 2 * n
 
 
 def test_a_cancelled_item_costs_nothing(lane: Lane, recorder: Recorder) -> None:
@@ -106,14 +106,14 @@ def test_a_cancelled_item_costs_nothing(lane: Lane, recorder: Recorder) -> None:
     dropped, kept = lane.submit(_number(50), 1), lane.submit(_number(51), 1)
     assert dropped.cancel()
     recorder.gate.set()
-    assert kept.result(30) == 102
+    assert kept.result(180) == 102
     assert recorder.batches == [[0], [51]]
 
 
 def test_results_of_another_length_are_an_error_of_each_item() -> None:
     lane = Lane(lambda batch: [], batch_size=4, streams=1, name="short")
     with pytest.raises(ItemError):
-        lane.submit(_number(1), 0).result(30)
+        lane.submit(_number(1), 0).result(180)
     lane.close()
 
 
@@ -124,7 +124,7 @@ def test_closing_resolves_whatever_waits(recorder: Recorder) -> None:
     closer = threading.Thread(target=lane.close)
     closer.start()
     with pytest.raises(ItemError) as caught:
-        waiting.result(30)
+        waiting.result(180)
     assert caught.value.code == "worker_stopping"
     recorder.gate.set()
     closer.join()
@@ -165,7 +165,7 @@ def test_what_memory_a_batch_needs_is_found_out_once(error: Exception) -> None:
     lane = Lane(hungry, batch_size=8, streams=1, name="hungry")
     for _ in range(3):
         futures = [lane.submit(_number(n), 1) for n in range(16)]
-        assert [future.result(30) for future in futures] == list(range(16))
+        assert [future.result(180) for future in futures] == list(range(16))
     tried = [size for size in hungry.sizes if size > 3]
     assert 1 <= len(tried) <= 3, "of the first batch alone: at eight, and its halves"
     lane.close()
@@ -174,7 +174,7 @@ def test_what_memory_a_batch_needs_is_found_out_once(error: Exception) -> None:
 def test_an_item_that_memory_is_short_for_may_be_tried_again() -> None:
     lane = Lane(Hungry(0, MemoryError()), batch_size=4, streams=1, name="starving")
     with pytest.raises(ItemError) as caught:
-        lane.submit(_number(1), 0).result(30)
+        lane.submit(_number(1), 0).result(180)
     assert (caught.value.code, caught.value.permanent) == ("worker_resources", False)
     lane.close()
 
@@ -188,7 +188,7 @@ def test_what_fails_alone_once_is_given_a_second_chance() -> None:
         return [7]
 
     lane = Lane(flaky, batch_size=4, streams=1, name="flaky")
-    assert lane.submit(_number(1), 0).result(30) == 7
+    assert lane.submit(_number(1), 0).result(180) == 7
     lane.close()
 
 
@@ -198,7 +198,7 @@ def test_what_fails_alone_twice_fails_for_good_and_names_no_file() -> None:
 
     lane = Lane(broken, batch_size=4, streams=1, name="broken")
     with pytest.raises(ItemError) as caught:
-        lane.submit(_number(1), 0).result(30)
+        lane.submit(_number(1), 0).result(180)
     assert (caught.value.code, caught.value.permanent) == ("inference_failed", True)
     assert "/srv" not in caught.value.message
     lane.close()
@@ -291,7 +291,7 @@ class Told:
 
     def wait(self, count: int) -> list[Any]:
         for _ in range(count):
-            assert self.all.acquire(timeout=30)
+            assert self.all.acquire(timeout=180)
         return [self.results[at] for at in range(count)]
 
 
@@ -305,7 +305,7 @@ def test_the_culprit_of_items_that_came_together_fails_alone(lane: Lane, recorde
     recorder.gate.set()
     results = told.wait(20)
     assert results[:BAD] + results[BAD + 1 :] == [2 * n for n in range(20) if n != BAD]
-    assert (results[BAD].code, other.result(30)) == ("inference_failed", 100)
+    assert (results[BAD].code, other.result(180)) == ("inference_failed", 100)
 
 
 def test_items_that_came_together_are_dropped_together(lane: Lane, recorder: Recorder) -> None:

@@ -59,7 +59,7 @@ class Scene:
     def run(self, **arguments: Any) -> None:
         """Measure to the end."""
         self.idle.set()
-        self.calibrator(**arguments)._thread.join(20)
+        self.calibrator(**arguments)._thread.join(180)
         assert not self.opened[-1]._thread.is_alive()
 
     @property
@@ -129,14 +129,14 @@ def test_it_waits_for_an_idle_worker_and_an_idle_machine(scene: Scene, tmp_path:
     busy = True
     scene.calibrator(processors=Busy)
     for _ in range(10):
-        assert looked.acquire(timeout=10)
+        assert looked.acquire(timeout=180)
     busy = False
     for _ in range(10):
-        assert looked.acquire(timeout=10)
+        assert looked.acquire(timeout=180)
     assert scene.asked == []
     assert not CalibrationRoom(scene.settings.data_dir).file.exists()
     scene.idle.set()
-    scene.opened[0]._thread.join(20)
+    scene.opened[0]._thread.join(180)
     assert scene.kept.found
 
 
@@ -151,10 +151,10 @@ def test_it_waits_for_memory(scene: Scene) -> None:
     scene.idle.set()
     scene.calibrator(memory=memory)
     for _ in range(10):
-        assert looked.acquire(timeout=10)
+        assert looked.acquire(timeout=180)
     assert scene.asked == []
     spare = SPARE
-    scene.opened[0]._thread.join(20)
+    scene.opened[0]._thread.join(180)
     assert scene.kept.found
 
 
@@ -169,13 +169,13 @@ def test_work_that_comes_meanwhile_goes_first(scene: Scene) -> None:
     scene.during = work
     scene.idle.set()
     calibrator = scene.calibrator()
-    assert came.wait(10)
+    assert came.wait(180)
     asked = len(scene.asked)
     while scene.kept.begun:  # until what was begun is laid down
         pass
     assert (asked, scene.kept.found) == (1, {}), "not a step more, and half a measurement is none"
     scene.idle.set()
-    calibrator._thread.join(20)
+    calibrator._thread.join(180)
     assert scene.kept.found
 
 
@@ -194,7 +194,7 @@ def test_stopping_does_not_wait_for_the_end(scene: Scene) -> None:
     scene.during = stop
     scene.idle.set()
     scene.calibrator()
-    assert stopping.wait(10)
+    assert stopping.wait(180)
     scene.opened[0].close()
     assert len(scene.asked) == 1
     assert scene.kept == FoundFile(), "an orderly stop is no reason not to try again"
@@ -261,7 +261,7 @@ def test_only_one_of_several_workers_measures(scene: Scene) -> None:
         scene.opened[0]._thread.join(50 * SOON)
         assert scene.opened[0]._thread.is_alive()
         assert scene.asked == []
-    scene.opened[0]._thread.join(20)
+    scene.opened[0]._thread.join(180)
     assert scene.kept.found
 
 

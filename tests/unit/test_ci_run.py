@@ -38,7 +38,7 @@ def run(machine: Path, **env: str) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in os.environ.items() if name not in ("CHROMIUM", "BROWSER_TESTS")}
     command = [str(machine.parent / ".ci" / "run")]
     return subprocess.run(
-        command, env={**plain, "PATH": str(machine), **env}, capture_output=True, text=True, timeout=60
+        command, env={**plain, "PATH": str(machine), **env}, capture_output=True, text=True, timeout=180
     )
 
 

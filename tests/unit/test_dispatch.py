@@ -33,7 +33,7 @@ class Held:
         (item,) = batch
         self.seen.append(self._number(item))
         self.entered.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(180)
         return [{"grid": item.pixels} if isinstance(item, EncoderRequest) else self.seen[-1]]
 
 
@@ -70,7 +70,7 @@ def photo(number: int) -> dict[ImageSpec, Any]:
 
 def outcome(future: Future[Any]) -> Any:
     try:
-        return future.result(30)
+        return future.result(180)
     except CancelledError:
         return "cancelled"
 
@@ -89,7 +89,7 @@ class Texts:
             new = self._sent.new()
             self.results |= {place: raw for some in new.raw for place, raw in zip(some.places, some.raw, strict=True)}
             self.results |= new.errors
-            assert len(self.results) == self._count or self._new.acquire(timeout=30)
+            assert len(self.results) == self._count or self._new.acquire(timeout=180)
         return self.results
 
 
@@ -106,7 +106,7 @@ def test_photos_that_wait_for_the_encoder_are_taken_back(stage: Stage) -> None:
     lost, kept = dispatcher(stage.image), dispatcher(stage.image)
     futures = [lost.infer_image(photo(n))["caption"] for n in (1, 2, 3)]
     other = kept.infer_image(photo(4))["caption"]
-    assert stage.encoder.entered.wait(30)
+    assert stage.encoder.entered.wait(180)
     lost.cancel()
     stage.let_go()
     assert outcome(other) == 4
@@ -120,7 +120,7 @@ def test_photos_that_wait_for_a_model_behind_the_encoder_are_taken_back(stage: S
     stage.encoder.go_on.set()
     futures = [lost.infer_image(photo(n))["caption"] for n in (1, 2, 3)]
     other = kept.infer_image(photo(4))["caption"]
-    assert stage.head.entered.wait(30)
+    assert stage.head.entered.wait(180)
     lost.cancel()
     stage.let_go()
     assert outcome(other) == 4
@@ -132,7 +132,7 @@ def test_photos_that_wait_for_a_model_behind_the_encoder_are_taken_back(stage: S
 def test_texts_are_taken_back(stage: Stage) -> None:
     lost, kept = dispatcher(stage.texts), dispatcher(stage.texts)
     taken_back, other = Texts(lost, "1", "2", "3"), Texts(kept, "4")
-    assert stage.text.entered.wait(30)
+    assert stage.text.entered.wait(180)
     lost.cancel()
     stage.let_go()
     assert other.wait() == {0: 4}

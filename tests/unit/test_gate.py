@@ -27,14 +27,14 @@ class Visitor(threading.Thread):
                 assert self._gate.wait_open(30)
             done = shared
         self.inside.set()
-        self.leave.wait(30)
+        self.leave.wait(180)
         done()
 
 
 def test_sharers_are_inside_together() -> None:
     gate = Gate()
     visitors = [Visitor(gate, alone=False) for _ in range(3)]
-    assert all(visitor.inside.wait(30) for visitor in visitors)
+    assert all(visitor.inside.wait(180) for visitor in visitors)
     for visitor in visitors:
         visitor.leave.set()
 
@@ -42,16 +42,16 @@ def test_sharers_are_inside_together() -> None:
 def test_a_suspect_waits_for_all_and_lets_nobody_in_before() -> None:
     gate = Gate()
     first = Visitor(gate, alone=False)
-    assert first.inside.wait(30)
+    assert first.inside.wait(180)
     suspect = Visitor(gate, alone=True)
     until(lambda: gate._waiting_alone == 1, what="the suspect to wait")
     late = Visitor(gate, alone=False)
     assert not suspect.inside.is_set()
     first.leave.set()
-    assert suspect.inside.wait(30)
+    assert suspect.inside.wait(180)
     assert not late.inside.is_set()
     suspect.leave.set()
-    assert late.inside.wait(30)
+    assert late.inside.wait(180)
     late.leave.set()
 
 
@@ -62,8 +62,8 @@ def test_suspects_go_one_by_one() -> None:
     assert one.inside.is_set() != other.inside.is_set()
     one.leave.set()
     other.leave.set()
-    one.join(30)
-    other.join(30)
+    one.join(180)
+    other.join(180)
     assert gate.open
 
 
@@ -76,6 +76,6 @@ def test_while_somebody_wants_to_be_alone_nobody_claims() -> None:
     assert gate.share() is None
     assert not gate.wait_open(0.01)
     inside()
-    assert suspect.inside.wait(30)
+    assert suspect.inside.wait(180)
     suspect.leave.set()
     assert gate.wait_open(30)

@@ -9,7 +9,7 @@ import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -231,9 +231,9 @@ def test_size_is_judged_before_decoding() -> None:
 
 def test_gif_whose_first_frame_reaches_far_beyond_its_screen() -> None:
     frame = b"," + struct.pack("<HHHH", 0, 0, 65_535, 65_535) + b"\0\x02\x02L\x01\0;"
-    began = perf_counter()
+    began = thread_time()  # of this thread alone, however busy the machine is
     assert code(b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + frame) == "image_too_large"
-    assert perf_counter() - began < 0.5
+    assert thread_time() - began < 0.5
 
 
 def test_a_limit_above_that_of_pillow_holds() -> None:
@@ -270,7 +270,7 @@ def test_warnings_neither_leak_nor_raise(tmp_path: Path) -> None:
             script,
             *(str(tmp_path / str(at)) for at in range(len(files))),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
         assert (done.returncode, done.stderr) == (0, "")
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")

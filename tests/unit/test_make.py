@@ -34,7 +34,7 @@ def checkout(tmp_path: Path) -> Path:
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make as a person would, though we may be running under it."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(["make", *arguments], cwd=folder, env=plain, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["make", *arguments], cwd=folder, env=plain, capture_output=True, text=True, timeout=180)
 
 
 def python_of_version(folder: Path, version: str) -> str:

@@ -148,7 +148,7 @@ def test_programs_that_are_started_without_the_command_end_at_once() -> None:
         for program, command in DIRECT.items()
     }
     for program, process in running.items():
-        out, said = process.communicate(timeout=120)
+        out, said = process.communicate(timeout=300)
         assert process.returncode == (1 if program == "granian" else 2), program  # granian has a code of its own
         assert said.count("error: TAGLINE_ALLOW_HOSTS: 'nas.local' is not host:port") == 1, program
         assert "Traceback" not in out + said, program

@@ -131,7 +131,7 @@ class _Broken(FolderBlobs):
     def put(self, name: str, data: bytes) -> None:
         if self.error:
             raise self.error
-        assert self.go.wait(30)
+        assert self.go.wait(180)
         super().put(name, data)
 
 
@@ -149,7 +149,7 @@ def test_a_store_that_fails_costs_a_photo_nothing_and_is_left_alone(tmp_path: Pa
     maker = ThumbnailMaker(_Broken(tmp_path, error), metrics)
     stored = maker.make(_frame(), NAME)
     assert stored is not None
-    assert stored.result(timeout=30) is False
+    assert stored.result(timeout=180) is False
     assert _counted(metrics, "failed") == 1
     if isinstance(error, OSError):
         assert maker.make(_frame(), NAME) is None
@@ -164,7 +164,7 @@ def test_a_slow_store_holds_only_so_many(tmp_path: Path, monkeypatch: pytest.Mon
     given = [maker.make(_frame(), f"{number:02x}" * 32) for number in range(5)]
     assert [one is None for one in given] == [False, False, False, True, True]
     store.go.set()
-    assert [one.result(timeout=30) for one in given if one is not None] == [True] * 3
+    assert [one.result(timeout=180) for one in given if one is not None] == [True] * 3
     assert (_counted(metrics, "written"), _counted(metrics, "skipped")) == (3, 2)
     maker.close()
     assert maker.make(_frame(), NAME) is None  # the worker is shutting down

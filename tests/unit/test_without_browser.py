@@ -23,7 +23,7 @@ def run_without_chromium(folder: Path, **env: str) -> subprocess.CompletedProces
         "tests/browser/test_harness.py",
     ]
     return subprocess.run(
-        command, cwd=ROOT, env={**plain, "PATH": str(folder), **env}, capture_output=True, text=True, timeout=120
+        command, cwd=ROOT, env={**plain, "PATH": str(folder), **env}, capture_output=True, text=True, timeout=300
     )
 
 

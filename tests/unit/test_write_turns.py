@@ -38,7 +38,7 @@ def test_a_writer_asks_sqlite_for_nothing_before_its_turn(database: Database) ->
         other.start()
         session.execute(text("INSERT INTO numbers VALUES (1)"))
         assert not asked.wait(0.2)
-    other.join(30)
+    other.join(180)
     assert asked.is_set()
     with database.read() as session:
         assert session.scalars(text("SELECT n FROM numbers ORDER BY rowid")).all() == [1, 2]
