@@ -40,11 +40,9 @@ def _find(session: Session, wanted: Collection[Entry]) -> dict[Entry, int]:
     found: dict[Entry, int] = {}
     asked = set(wanted)
     for some in groups(wanted, AT_A_TIME):
-        # Not pairs IN pairs, for which SQLite reads the whole table.
-        labels, extras = {label for label, _ in some}, {extra for _, extra in some}
-        rows = session.execute(
-            select(Label.id, Label.label, Label.extra).where(Label.label.in_(labels), Label.extra.in_(extras))
-        )
+        # Not pairs IN pairs, for which SQLite reads the whole table; nor each label with the extras of all.
+        labels = {label for label, _ in some}
+        rows = session.execute(select(Label.id, Label.label, Label.extra).where(Label.label.in_(labels)))
         found.update({key: row.id for row in rows if (key := (row.label, row.extra)) in asked})
     return found
 
