@@ -11,6 +11,7 @@ from db.library_tables import LibraryChange
 from db.output_code import decode
 
 WITH_LABELS = ("classify", "tag")
+FORGOTTEN = 1.0  # what a label counts as whose score the ledger has no more
 Outputs = tuple[bytes, int]  # SHA-256 and spec
 Scores = Mapping[int, float]  # by the label's number
 
@@ -40,8 +41,8 @@ class SureLabels:
         scores = self._scores.get(outputs) if outputs else None
         if not scores:
             return numbers
-        best_first = sorted(numbers, key=lambda number: -scores.get(number, 0.0))
-        return [number for number in best_first if scores.get(number, 0.0) >= self._least] or best_first[:1]
+        best_first = sorted(numbers, key=lambda number: -scores.get(number, FORGOTTEN))
+        return [number for number in best_first if scores.get(number, FORGOTTEN) >= self._least] or best_first[:1]
 
 
 def _before(change: LibraryChange) -> Outputs | None:
@@ -66,5 +67,7 @@ def _scores(session: Session, wanted: set[Outputs]) -> dict[Outputs, dict[int, f
         for recipe in labelled.get(spec, ()):
             if (sha256, recipe) in bodies:
                 output = decode(bodies[sha256, recipe])
-                found.setdefault((sha256, spec), {}).update(zip(output.numbers, output.scores, strict=True))
+                scores = found.setdefault((sha256, spec), {})
+                for number, score in zip(output.numbers, output.scores, strict=True):
+                    scores[number] = max(score, scores.get(number, 0.0))  # as it is shown where two tasks give it
     return found
