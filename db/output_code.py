@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-DIGITS = 6  # of scores; see core/heads/ranking.py
+from core.heads.ranking import DIGITS, rounded
+
 HEAD = struct.Struct(">BIIH")  # version, width, height, labels
 VERSION = 1
 MOST_LABELS = 0xFFFF
@@ -91,7 +92,7 @@ def numbers_in(body: bytes, least: float = 0.0) -> bytes:
     count = HEAD.unpack_from(body)[3]
     if least > 0:
         scores = struct.unpack_from(f">{count}f", body, HEAD.size + 4 * count)
-        count = sum(score >= least for score in scores)
+        count = sum(round(score, DIGITS) >= least for score in scores)
     return body[HEAD.size : HEAD.size + 4 * count]
 
 
@@ -132,7 +133,7 @@ def count_labels_in(bodies: Iterable[bytes], least: float = 0.0) -> Counter[int]
     for size, alike in by_size.items():
         rows = np.dtype([("head", f"V{HEAD.size}"), ("numbers", ">u4", (size,)), ("scores", ">f4", (size,))])
         table = np.frombuffer(b"".join(alike), rows)
-        numbers, counts = np.unique(table["numbers"][table["scores"] >= least], return_counts=True)
+        numbers, counts = np.unique(table["numbers"][rounded(table["scores"]) >= least], return_counts=True)
         found.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
     return found
 
