@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Text, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, LargeBinary, Text, cast, collate, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from db.ledger_tables import LedgerEntry, Recipe
@@ -41,7 +41,8 @@ def may_say(session: Session, tenant_id: str, words: Iterable[str]) -> list[Colu
 
 def _may_hold(text: Any, word: str, sqlite: bool) -> ColumnElement[bool]:
     is_odd = text.op("GLOB")("*[^ -~]*") if sqlite else text.op("~")(r"[^ -\[\]-~]")  # see `_escaped`
-    return or_(func.lower(text).contains(word, autoescape=True), is_odd)
+    lower = func.lower(text if sqlite else collate(text, "C"))  # in a Turkish database the lower case of I is no i
+    return or_(lower.contains(word, autoescape=True), is_odd)
 
 
 def _escaped(body: Any) -> ColumnElement[str]:
