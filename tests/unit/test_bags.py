@@ -31,7 +31,7 @@ def number(value: int) -> Any:
 
 def bag(
     table: NDArray[np.float32] = TABLE, *, wrapped: int | None = None, padding: int = 0, mask_first: bool = False,
-    axis: int = 1,
+    axis: int = 1, keep_dims: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
     """The parameter of ids, and the sum of their rows as frameworks write it; `wrapped`: ids below 0 from the end."""
     ids = operations.parameter([-1, -1], np.int32, name="ids")
@@ -41,7 +41,7 @@ def bag(
     rows = operations.gather(ov.op.Constant(table), places, number(0))
     mask = operations.unsqueeze(operations.convert(operations.not_equal(ids, number(padding)), "f32"), number(2))
     product = operations.multiply(mask, rows) if mask_first else operations.multiply(rows, mask)
-    return ids, operations.reduce_sum(product, number(axis))
+    return ids, operations.reduce_sum(product, number(axis), keep_dims)
 
 
 def wanted_in_between() -> tuple[Any, Any]:
@@ -92,8 +92,9 @@ def test_a_bag_is_one_operation() -> None:
         lambda: bag(padding=7),
         lambda: bag(wrapped=ROWS - 1),
         lambda: bag(axis=2),
+        lambda: bag(keep_dims=True),
     ],
-    ids=["rows wanted", "other ids", "other padding", "other end", "other sum"],
+    ids=["rows wanted", "other ids", "other padding", "other end", "other sum", "other shape"],
 )
 def test_what_is_no_bag_stays(make: Any) -> None:
     before, _ = run(make(), change=False)

@@ -34,6 +34,8 @@ def _replace(total: Any) -> None:
     product = _given(total, 0)
     if product.get_type_name() != "Multiply" or not _is(total, 1, 1) or len(readers(product)) != 1:
         return
+    if total.get_output_partial_shape(0).rank != 2:  # a sum that keeps the dimension: a bag has none
+        return
     sides = _given(product, 0), _given(product, 1)
     for rows, mask in (sides, sides[::-1]):
         ids = _masked(mask)
