@@ -41,8 +41,8 @@ up: .venv/.installed-service
 demo: .venv/.installed-demo
 	$(BIN)/tagline demo
 
-bench: .venv/.installed-service
-	$(BIN)/python -m bench.measure
+bench: .venv/.installed-dev
+	$(BIN)/python -m bench.every
 
 # On a card, against its floor; without one it says so and changes nothing. docs/operations.md says what to install.
 bench-gpu: .venv/.installed-service

@@ -1,6 +1,6 @@
 """The figures of bench/README.md, each a ratio of things that were run in turn on one machine in one go.
 
-    make bench                                       # all that is installed, some ten minutes
+    python -m bench.measure                          # all that is installed, some ten minutes
     .venv/bin/python -m bench.measure peers --count 5000 --rounds 3
 
 Each figure goes to bench/results/NAME.json as soon as it is there, and the charts are drawn anew.
