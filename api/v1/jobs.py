@@ -107,9 +107,10 @@ def _after_wait(accepted: Accepted) -> Response:
 
 def _seen_now(accepted: Accepted) -> dict[str, Any]:
     """The job as it is now, or as it was accepted if it cannot be read: the answer must say that it was."""
+    job = None
     with suppress(NotFound, Unavailable, NoConnection), services().database.read() as session:
-        return _view(jobs.find_job(session, caller().tenant_id, str(accepted.view["id"])))
-    return accepted.view
+        job = jobs.find_job(session, caller().tenant_id, str(accepted.view["id"]))
+    return _view(job) if job is not None else accepted.view  # behind the transaction: it may look at what lies ahead
 
 
 def _view(job: Job) -> dict[str, Any]:

@@ -444,6 +444,28 @@ class Noting(Forecasts):
         return super().as_of_now()
 
 
+class Alone(Forecasts):
+    """Notes how many connections are in use when it is asked."""
+
+    used: list[int]
+
+    def seconds_left(self, job: Job) -> float | None:
+        self.used.append(self._database.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return super().seconds_left(job)
+
+
+def test_no_answer_waits_for_a_second_connection_with_one_in_hand(app: Flask, acme: Caller) -> None:
+    """Fails if requests could wait for each other until none gets the connection that it needs, too."""
+    forecasts = Alone(app.extensions[KEY].database, load_settings().chunk_of)
+    forecasts.used = []
+    app.extensions[KEY] = replace(app.extensions[KEY], forecasts=forecasts)
+    body = {"tasks": ["classify"], "inputs": ["http://a/1"]}
+    job = acme.send("POST", "/v1/jobs", {"Prefer": "wait=0"}, json=body).json["id"]
+    for path in (f"/v1/jobs/{job}", "/v1/jobs"):
+        assert acme.get(path).status_code == 200
+    assert forecasts.used == [0, 0, 0]
+
+
 class Slow(BytesIO):
     """A body."""
 
