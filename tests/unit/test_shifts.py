@@ -51,6 +51,20 @@ def test_more_bits_than_are_exact_are_shifted(by: int, mask: int) -> None:
     assert "BitwiseRightShift" in kinds(model)
 
 
+@pytest.mark.parametrize("wide", ["by", "mask"])
+def test_numbers_that_make_another_shape_are_shifted(wide: str) -> None:
+    """Fails if one number in two dimensions were taken for one without: what is given would lose a dimension."""
+    number = operations.parameter([-1], np.int32, name="number")
+    by, mask = (
+        operations.constant([[value]] if name == wide else value, np.int32) for name, value in (("by", 4), ("mask", 7))
+    )
+    both = operations.bitwise_and(opset15.bitwise_right_shift(number, by), mask)
+    model = ov.Model([both], [number], "test")
+    divide_for_shifts(model)
+    found = ov.Core().compile_model(model, "CPU")([NUMBERS])[0]
+    assert np.array_equal(found, [(NUMBERS >> 4) & 7])
+
+
 def test_other_numbers_are_shifted() -> None:
     model = bits(21, 255, np.int64)
     divide_for_shifts(model)

@@ -35,6 +35,8 @@ def _replace(both: Any) -> None:
         return
     if not (0 <= by < 31 and 0 <= mask < 1 << EXACT_BITS and mask << by < 1 << 31):
         return
+    if both.get_output_partial_shape(0) != shift.input_value(0).get_partial_shape():  # one number of more dimensions
+        return
     bits = operations.bitwise_and(shift.input_value(0), operations.constant(mask << by, np.int32))
     found = operations.divide(bits, operations.constant(1 << by, np.int32))
     found.set_friendly_name(both.get_friendly_name())
