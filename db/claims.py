@@ -19,9 +19,7 @@ from sqlalchemy import (
     Row,
     Select,
     Update,
-    and_,
     bindparam,
-    or_,
     select,
     update,
 )
@@ -183,9 +181,12 @@ def renew_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_ms:
     """Extend the leases of (chunk id, token) pairs; returns the ids that are still ours."""
     if not held:
         return set()
-    # Not pairs IN pairs, for which SQLite reads all chunks.
-    named = or_(*(and_(Chunk.id == chunk_id, Chunk.token == token) for chunk_id, token in held))
-    ours = lock_chunks(session, named, Chunk.state == ChunkState.LEASED)
+    # By id alone, and what is not ours any more is left out then: of pairs IN pairs SQLite reads all chunks, and of
+    # hundreds of pairs in a row it says that this is too much.
+    locked = lock_chunks(session, Chunk.id.in_([chunk_id for chunk_id, _ in held]), Chunk.state == ChunkState.LEASED)
+    found = session.execute(select(Chunk.id, Chunk.token).where(Chunk.id.in_(locked)))
+    wanted = set(held)
+    ours = {chunk_id for chunk_id, token in found if (chunk_id, token) in wanted}
     session.execute(update(Chunk).where(Chunk.id.in_(ours)).values(lease_until=now_ms() + lease_ms))
     return ours
 

@@ -101,6 +101,8 @@ def test_a_renewed_lease_is_kept_and_a_lost_one_is_not_renewed(database: Databas
     with database.write() as session:
         held = [(kept.chunk_id, kept.token), (lost.chunk_id, lost.token)]
         assert renew_leases(session, held, lease_ms=60_000) == {kept.chunk_id}
+        many = [(number, 1) for number in range(10_000, 12_000)]
+        assert renew_leases(session, [*held, *many], lease_ms=60_000) == {kept.chunk_id}
 
 
 def test_a_worker_that_comes_back_frees_its_own_chunks_only(database: Database, tenant: str) -> None:
