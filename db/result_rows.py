@@ -29,9 +29,8 @@ ON_POSTGRESQL = text(
     f"SELECT {', '.join(_FOUND)}, :job_id, :now "
     f"FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r({', '.join(' '.join(column) for column in TYPES.items())})"
 )
-_as_json = json.JSONEncoder(
-    check_circular=False
-).encode  # what models gave holds no cycles; to look takes half the time
+# What models gave holds no cycles; to look for them takes half the time.
+_as_json = json.JSONEncoder(check_circular=False).encode
 
 
 def insert_rows(session: Session, job_id: str, results: Sequence[ItemResult], now: int) -> None:
