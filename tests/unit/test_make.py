@@ -48,10 +48,10 @@ def python_of_version(folder: Path, version: str) -> str:
 @pytest.mark.parametrize(
     ("target", "needs"),
     [
-        *((target, "service") for target in ("up", "bench", "bench-gpu")),
+        *((target, "service") for target in ("up", "bench-gpu")),
         ("demo", "demo"),
         *((target, "training") for target in ("train-small", "evaluate")),
-        *((target, "dev") for target in ("env", "lint", "check", "test", "screenshots")),
+        *((target, "dev") for target in ("env", "lint", "check", "test", "screenshots", "bench")),
     ],
 )
 def test_a_target_installs_what_it_needs_and_no_more(checkout: Path, target: str, needs: str) -> None:
