@@ -26,6 +26,7 @@ from db.upsert import insert_into
 EMBEDDING = "embedding"  # the task of a recipe that gives a tagger's embedding of a photo, float16
 DAY_MS = 86_400_000
 AT_A_TIME = 400
+WITH_LABELS = ("classify", "tag")
 Entry = tuple[bytes, int]  # SHA-256, recipe
 
 
@@ -109,6 +110,13 @@ def describe_recipes(session: Session, recipes: Collection[int]) -> dict[int, tu
     """The task and the model of each recipe, this maybe with its variant; see `plain_model`."""
     rows = session.execute(select(Recipe.id, Recipe.task, Recipe.model).where(Recipe.id.in_(recipes)))
     return {row.id: (row.task, row.model) for row in rows}
+
+
+def labelled_recipes(session: Session, specs: Collection[int]) -> dict[int, list[int]]:
+    """The recipes of each spec whose outputs are labels."""
+    made_with = recipes_of(session, specs)
+    tasks = describe_recipes(session, {recipe for recipes in made_with.values() for recipe in recipes})
+    return {spec: [one for one in recipes if tasks[one][0] in WITH_LABELS] for spec, recipes in made_with.items()}
 
 
 def read_entries(session: Session, wanted: Collection[Entry]) -> dict[Entry, bytes]:

@@ -9,13 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.labels import fold, labels_of
-from db.ledger import describe_recipes, recipes_of
+from db.ledger import labelled_recipes
 from db.ledger_tables import LedgerEntry
 from db.library_tables import Library, LibraryPhoto
 from db.output_code import Entry, count_labels_in, numbers_in, unpack_numbers
 
 SLICE = 5_000
-_WITH_LABELS = ("classify", "tag")
 
 
 def count_labels(session: Session, library: Library, least: float = 0.0) -> list[tuple[str, int]]:
@@ -25,11 +24,7 @@ def count_labels(session: Session, library: Library, least: float = 0.0) -> list
         least: labels of models count where they score so much.
     """
     specs = session.scalars(select(LibraryPhoto.spec).where(LibraryPhoto.library == library.number).distinct()).all()
-    made_with = recipes_of(session, [spec for spec in specs if spec is not None])
-    tasks = describe_recipes(session, {recipe for recipes in made_with.values() for recipe in recipes})
-    labelled = {
-        spec: [recipe for recipe in recipes if tasks[recipe][0] in _WITH_LABELS] for spec, recipes in made_with.items()
-    }
+    labelled = labelled_recipes(session, [spec for spec in specs if spec is not None])
     simple: Counter[int] = Counter()  # of photos with one output that nobody edited
     others: list[set[int]] = []
     after = 0

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from db.ledger import describe_recipes, read_entries, recipes_of
+from db.ledger import labelled_recipes, read_entries
 from db.library_tables import LibraryChange
 from db.output_code import decode
 
-WITH_LABELS = ("classify", "tag")
 FORGOTTEN = 1.0  # what a label counts as whose score the ledger has no more
 Outputs = tuple[bytes, int]  # SHA-256 and spec
 Scores = Mapping[int, float]  # by the label's number
@@ -58,9 +57,7 @@ def _outputs(sha256: bytes | None, spec: int | None) -> Outputs | None:
 
 
 def _scores(session: Session, wanted: set[Outputs]) -> dict[Outputs, dict[int, float]]:
-    made_with = recipes_of(session, {spec for _, spec in wanted})
-    tasks = describe_recipes(session, {recipe for some in made_with.values() for recipe in some})
-    labelled = {spec: [one for one in some if tasks[one][0] in WITH_LABELS] for spec, some in made_with.items()}
+    labelled = labelled_recipes(session, {spec for _, spec in wanted})
     bodies = read_entries(session, {(sha256, recipe) for sha256, spec in wanted for recipe in labelled.get(spec, ())})
     found: dict[Outputs, dict[int, float]] = {}
     for sha256, spec in wanted:
